@@ -1,0 +1,417 @@
+package locker
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Fact is what happened, one of the types of this file. Facts travel and are
+// kept for years: a field is added, never renamed or given another meaning.
+type Fact interface {
+	// Type is the CloudEvents type, de.nachtfach.<noun>.<past participle>.v1.
+	Type() string
+}
+
+// The terminal itself.
+type (
+	// TerminalBooted is the first fact of each start.
+	TerminalBooted struct {
+		Boot     uint64 `json:"boot"`
+		Software string `json:"software"`
+	}
+	// TerminalConfigured tells the layout and rules in force from here on.
+	TerminalConfigured struct {
+		Config Config `json:"config"`
+	}
+	// ClockMarked keeps the trusted time's mark when nothing else happens.
+	ClockMarked struct{}
+	// ClockSet tells that the city's signed time moved the mark.
+	ClockSet struct {
+		Was time.Time `json:"was"`
+	}
+	// AlarmRaised tells a condition that a person must look at.
+	AlarmRaised struct {
+		Alarm       uint64        `json:"alarm"`
+		Class       AlarmClass    `json:"class"`
+		Kind        AlarmKind     `json:"kind"`
+		Compartment CompartmentID `json:"compartment,omitempty"`
+		Generation  Generation    `json:"generation,omitempty"`
+		Detail      string        `json:"detail,omitempty"`
+	}
+	// AlarmCleared tells that the condition is over.
+	AlarmCleared struct {
+		Alarm uint64 `json:"alarm"`
+	}
+)
+
+// People.
+type (
+	// RosterAccepted replaces the roster.
+	RosterAccepted struct {
+		Version int      `json:"version"`
+		Hash    string   `json:"hash"` // SHA-256 of the signed roster, hex
+		People  []Member `json:"people"`
+	}
+	// MessageRefused tells that a message of the city was not followed.
+	MessageRefused struct {
+		Message    MessageKind `json:"message"`
+		Order      OrderID     `json:"order,omitempty"`
+		Version    int         `json:"version,omitempty"`
+		Reason     string      `json:"reason"`
+		Suppressed int         `json:"suppressed,omitempty"` // refusals before it that were only counted
+	}
+	// ClerkAdmitted tells that a clerk proved card and personal number.
+	ClerkAdmitted struct {
+		Person Person `json:"person"`
+	}
+	// ClerkRefused tells a sign-in that failed; Person is empty for an unknown card.
+	ClerkRefused struct {
+		Person Person        `json:"person,omitempty"`
+		Reason RefusalReason `json:"reason"`
+	}
+	// RoundOpened tells that two clerks began a round.
+	RoundOpened struct {
+		Round  RoundID   `json:"round"`
+		Clerks [2]Person `json:"clerks"`
+	}
+	// RoundConfirmed tells that both clerks confirmed the round.
+	RoundConfirmed struct {
+		Round  RoundID   `json:"round"`
+		Clerks [2]Person `json:"clerks"`
+	}
+	// RoundInterrupted tells that a round ended without both confirmations.
+	RoundInterrupted struct {
+		Round  RoundID `json:"round"`
+		Reason string  `json:"reason"`
+	}
+)
+
+// Orders, keys and letters.
+type (
+	// KeysOffered names new one-time order keys, before their public halves leave.
+	KeysOffered struct {
+		Keys []OfferedKey `json:"keys"`
+	}
+	// KeyLapsed tells that a key that was never used expired.
+	KeyLapsed struct {
+		Key KeyID `json:"key"`
+	}
+	// KeyErased tells that a lapsed key's private half was overwritten.
+	KeyErased struct {
+		Key KeyID `json:"key"`
+	}
+	// OrderAccepted tells that an order arrived, opened and verified.
+	OrderAccepted struct {
+		OrderTerms
+		Hash string `json:"hash"` // SHA-256 of the sealed order, hex
+	}
+	// OrderWithdrawn tells that the desk took the order back.
+	OrderWithdrawn struct {
+		Order OrderID `json:"order"`
+		Desk  Person  `json:"desk"`
+	}
+	// OrderErased tells that the sealed order and its key are gone.
+	OrderErased struct {
+		Order OrderID `json:"order"`
+	}
+	// LetterPosted tells that the city sent the letter; retention starts.
+	LetterPosted struct {
+		Generation Generation `json:"generation"`
+		Day        string     `json:"day"` // YYYY-MM-DD
+	}
+	// LetterDeleted tells that the terminal's copy of the letter is gone.
+	LetterDeleted struct {
+		Generation Generation `json:"generation"`
+	}
+)
+
+// Deposits.
+type (
+	// DepositReserved allocates generation and compartment. Replaces names the
+	// generation whose code is re-issued; then no door moves.
+	DepositReserved struct {
+		Generation  Generation    `json:"generation"`
+		Order       OrderID       `json:"order"`
+		Compartment CompartmentID `json:"compartment"`
+		Round       RoundID       `json:"round,omitempty"`
+		Replaces    Generation    `json:"replaces,omitempty"`
+		Admin       Person        `json:"admin,omitempty"` // who ordered the re-issue
+	}
+	// DepositPrepared tells that slot, record and letter are durable.
+	DepositPrepared struct {
+		Generation Generation `json:"generation"`
+		Hash       string     `json:"hash"` // SHA-256 of the vault's record, hex
+	}
+	// DepositAbandoned tells that nothing will lie under this generation.
+	DepositAbandoned struct {
+		Generation Generation `json:"generation"`
+		Reason     string     `json:"reason"`
+	}
+	// DocumentLaid tells that the door closed on the document.
+	DocumentLaid struct {
+		Generation Generation `json:"generation"`
+		Round      RoundID    `json:"round"`
+	}
+	// DepositLoaded tells that both clerks confirmed: collectable from now on.
+	DepositLoaded struct {
+		Generation Generation `json:"generation"`
+		Round      RoundID    `json:"round"`
+	}
+	// DepositReissued tells that the new generation took the old one's place.
+	DepositReissued struct {
+		Generation Generation `json:"generation"`
+		Replaces   Generation `json:"replaces"`
+	}
+	// DepositExpired tells that retention ran out; collectable until taken out.
+	DepositExpired struct {
+		Generation Generation `json:"generation"`
+	}
+	// DocumentTaken ends a deposit: the citizen has the document.
+	DocumentTaken struct {
+		Generation Generation `json:"generation"`
+		Confirmed  bool       `json:"confirmed"` // false: the question was not answered in time
+	}
+	// DocumentDisputed tells that the citizen says: not mine, or empty.
+	DocumentDisputed struct {
+		Generation Generation `json:"generation"`
+	}
+	// DocumentUnloaded ends a deposit: two clerks have the document.
+	DocumentUnloaded struct {
+		Generation Generation `json:"generation"`
+		Round      RoundID    `json:"round"`
+	}
+	// DocumentMissing ends a deposit: two clerks found the compartment empty.
+	DocumentMissing struct {
+		Generation Generation `json:"generation"`
+		Round      RoundID    `json:"round"`
+	}
+	// CustodyDoubted tells that nobody knows where the document is.
+	CustodyDoubted struct {
+		Generation Generation `json:"generation"`
+		Reason     string     `json:"reason"`
+	}
+	// SlotErased tells that the deposit's key slot was overwritten: its factor is gone.
+	SlotErased struct {
+		Generation Generation `json:"generation"`
+	}
+)
+
+// A citizen's visit.
+type (
+	// CodeRefused tells a code that belongs to no deposit, or was not tried.
+	CodeRefused struct {
+		Attempt    AttemptID     `json:"attempt"`
+		Reason     RefusalReason `json:"reason"`
+		Generation Generation    `json:"generation,omitempty"`
+	}
+	// CodeCharged counts a try before it is made.
+	CodeCharged struct {
+		Attempt    AttemptID  `json:"attempt"`
+		Generation Generation `json:"generation"`
+	}
+	// CodeFailed settles a charge: the seal did not open.
+	CodeFailed struct {
+		Attempt    AttemptID  `json:"attempt"`
+		Generation Generation `json:"generation"`
+	}
+	// CodeProved refunds a charge: the seal opened.
+	CodeProved struct {
+		Attempt    AttemptID  `json:"attempt"`
+		Generation Generation `json:"generation"`
+	}
+	// FactorCharged counts a comparison before it is made.
+	FactorCharged struct {
+		Attempt    AttemptID  `json:"attempt"`
+		Generation Generation `json:"generation"`
+		Factor     FactorKind `json:"factor"`
+		Finger     int        `json:"finger,omitempty"` // position, ISO/IEC 19794-2:2005
+	}
+	// FactorCompared settles it, with the evidence of the decision.
+	FactorCompared struct {
+		Attempt    AttemptID  `json:"attempt"`
+		Generation Generation `json:"generation"`
+		Factor     FactorKind `json:"factor"`
+		Finger     int        `json:"finger,omitempty"`
+		Accepted   bool       `json:"accepted"`
+		Similarity float64    `json:"similarity,omitempty"`
+		FMR        float64    `json:"fmr,omitempty"`       // false match rate that the similarity stands for
+		Threshold  float64    `json:"threshold,omitempty"` // largest false match rate that is accepted
+	}
+	// FactorClosed tells that this finger, or the number, is not asked for again.
+	FactorClosed struct {
+		Generation Generation `json:"generation"`
+		Factor     FactorKind `json:"factor"`
+		Finger     int        `json:"finger,omitempty"`
+	}
+	// PINLetterConfirmed is the recipient's declaration of PAuswV §17.
+	PINLetterConfirmed struct {
+		Attempt    AttemptID  `json:"attempt"`
+		Generation Generation `json:"generation"`
+	}
+)
+
+// Compartments.
+type (
+	// CompartmentReleased authorises exactly one pulse of one lock.
+	CompartmentReleased struct {
+		Compartment CompartmentID `json:"compartment"`
+		Pulse       PulseID       `json:"pulse"`
+		Purpose     Purpose       `json:"purpose"`
+		Generation  Generation    `json:"generation,omitempty"`
+		Attempt     AttemptID     `json:"attempt,omitempty"` // the proved pickup
+		Round       RoundID       `json:"round,omitempty"`   // or the two clerks
+	}
+	// CompartmentOpened tells that the door opened; Commanded is false for one that nobody released.
+	CompartmentOpened struct {
+		Compartment CompartmentID `json:"compartment"`
+		Commanded   bool          `json:"commanded"`
+	}
+	// CompartmentClosed tells that the door closed.
+	CompartmentClosed struct {
+		Compartment CompartmentID `json:"compartment"`
+	}
+	// CompartmentCleared tells that two clerks saw it empty.
+	CompartmentCleared struct {
+		Compartment CompartmentID `json:"compartment"`
+		Round       RoundID       `json:"round"`
+	}
+	// CompartmentQuarantined takes it out of use until two clerks look.
+	CompartmentQuarantined struct {
+		Compartment CompartmentID `json:"compartment"`
+		Reason      string        `json:"reason"`
+	}
+	// CompartmentFaulted tells a defect of lock or contact.
+	CompartmentFaulted struct {
+		Compartment CompartmentID `json:"compartment"`
+		Fault       Fault         `json:"fault"`
+		Detail      string        `json:"detail,omitempty"`
+	}
+	// CompartmentRestored tells that the defect is gone.
+	CompartmentRestored struct {
+		Compartment CompartmentID `json:"compartment"`
+	}
+	// SensorWaived tells that two clerks work this door without its contact.
+	SensorWaived struct {
+		Compartment CompartmentID `json:"compartment"`
+		Round       RoundID       `json:"round"`
+	}
+)
+
+func (TerminalBooted) Type() string         { return "de.nachtfach.terminal.booted.v1" }
+func (TerminalConfigured) Type() string     { return "de.nachtfach.terminal.configured.v1" }
+func (ClockMarked) Type() string            { return "de.nachtfach.clock.marked.v1" }
+func (ClockSet) Type() string               { return "de.nachtfach.clock.set.v1" }
+func (AlarmRaised) Type() string            { return "de.nachtfach.alarm.raised.v1" }
+func (AlarmCleared) Type() string           { return "de.nachtfach.alarm.cleared.v1" }
+func (RosterAccepted) Type() string         { return "de.nachtfach.roster.accepted.v1" }
+func (MessageRefused) Type() string         { return "de.nachtfach.message.refused.v1" }
+func (ClerkAdmitted) Type() string          { return "de.nachtfach.clerk.admitted.v1" }
+func (ClerkRefused) Type() string           { return "de.nachtfach.clerk.refused.v1" }
+func (RoundOpened) Type() string            { return "de.nachtfach.round.opened.v1" }
+func (RoundConfirmed) Type() string         { return "de.nachtfach.round.confirmed.v1" }
+func (RoundInterrupted) Type() string       { return "de.nachtfach.round.interrupted.v1" }
+func (KeysOffered) Type() string            { return "de.nachtfach.keys.offered.v1" }
+func (KeyLapsed) Type() string              { return "de.nachtfach.key.lapsed.v1" }
+func (KeyErased) Type() string              { return "de.nachtfach.key.erased.v1" }
+func (OrderAccepted) Type() string          { return "de.nachtfach.order.accepted.v1" }
+func (OrderWithdrawn) Type() string         { return "de.nachtfach.order.withdrawn.v1" }
+func (OrderErased) Type() string            { return "de.nachtfach.order.erased.v1" }
+func (LetterPosted) Type() string           { return "de.nachtfach.letter.posted.v1" }
+func (LetterDeleted) Type() string          { return "de.nachtfach.letter.deleted.v1" }
+func (DepositReserved) Type() string        { return "de.nachtfach.deposit.reserved.v1" }
+func (DepositPrepared) Type() string        { return "de.nachtfach.deposit.prepared.v1" }
+func (DepositAbandoned) Type() string       { return "de.nachtfach.deposit.abandoned.v1" }
+func (DocumentLaid) Type() string           { return "de.nachtfach.document.laid.v1" }
+func (DepositLoaded) Type() string          { return "de.nachtfach.deposit.loaded.v1" }
+func (DepositReissued) Type() string        { return "de.nachtfach.deposit.reissued.v1" }
+func (DepositExpired) Type() string         { return "de.nachtfach.deposit.expired.v1" }
+func (DocumentTaken) Type() string          { return "de.nachtfach.document.taken.v1" }
+func (DocumentDisputed) Type() string       { return "de.nachtfach.document.disputed.v1" }
+func (DocumentUnloaded) Type() string       { return "de.nachtfach.document.unloaded.v1" }
+func (DocumentMissing) Type() string        { return "de.nachtfach.document.missed.v1" }
+func (CustodyDoubted) Type() string         { return "de.nachtfach.custody.doubted.v1" }
+func (SlotErased) Type() string             { return "de.nachtfach.slot.erased.v1" }
+func (CodeRefused) Type() string            { return "de.nachtfach.code.refused.v1" }
+func (CodeCharged) Type() string            { return "de.nachtfach.code.charged.v1" }
+func (CodeFailed) Type() string             { return "de.nachtfach.code.failed.v1" }
+func (CodeProved) Type() string             { return "de.nachtfach.code.proved.v1" }
+func (FactorCharged) Type() string          { return "de.nachtfach.factor.charged.v1" }
+func (FactorCompared) Type() string         { return "de.nachtfach.factor.compared.v1" }
+func (FactorClosed) Type() string           { return "de.nachtfach.factor.closed.v1" }
+func (PINLetterConfirmed) Type() string     { return "de.nachtfach.pinletter.confirmed.v1" }
+func (CompartmentReleased) Type() string    { return "de.nachtfach.compartment.released.v1" }
+func (CompartmentOpened) Type() string      { return "de.nachtfach.compartment.opened.v1" }
+func (CompartmentClosed) Type() string      { return "de.nachtfach.compartment.closed.v1" }
+func (CompartmentCleared) Type() string     { return "de.nachtfach.compartment.cleared.v1" }
+func (CompartmentQuarantined) Type() string { return "de.nachtfach.compartment.quarantined.v1" }
+func (CompartmentFaulted) Type() string     { return "de.nachtfach.compartment.faulted.v1" }
+func (CompartmentRestored) Type() string    { return "de.nachtfach.compartment.restored.v1" }
+func (SensorWaived) Type() string           { return "de.nachtfach.sensor.waived.v1" }
+
+// decoders gives for each type the way back from its JSON.
+var decoders = decodersOf(
+	decoder[TerminalBooted], decoder[TerminalConfigured], decoder[ClockMarked], decoder[ClockSet],
+	decoder[AlarmRaised], decoder[AlarmCleared],
+	decoder[RosterAccepted], decoder[MessageRefused], decoder[ClerkAdmitted], decoder[ClerkRefused],
+	decoder[RoundOpened], decoder[RoundConfirmed], decoder[RoundInterrupted],
+	decoder[KeysOffered], decoder[KeyLapsed], decoder[KeyErased],
+	decoder[OrderAccepted], decoder[OrderWithdrawn], decoder[OrderErased],
+	decoder[LetterPosted], decoder[LetterDeleted],
+	decoder[DepositReserved], decoder[DepositPrepared], decoder[DepositAbandoned], decoder[DocumentLaid],
+	decoder[DepositLoaded], decoder[DepositReissued], decoder[DepositExpired], decoder[DocumentTaken],
+	decoder[DocumentDisputed], decoder[DocumentUnloaded], decoder[DocumentMissing], decoder[CustodyDoubted],
+	decoder[SlotErased],
+	decoder[CodeRefused], decoder[CodeCharged], decoder[CodeFailed], decoder[CodeProved],
+	decoder[FactorCharged], decoder[FactorCompared], decoder[FactorClosed], decoder[PINLetterConfirmed],
+	decoder[CompartmentReleased], decoder[CompartmentOpened], decoder[CompartmentClosed],
+	decoder[CompartmentCleared], decoder[CompartmentQuarantined], decoder[CompartmentFaulted],
+	decoder[CompartmentRestored], decoder[SensorWaived],
+)
+
+type decode func(data []byte) (Fact, error)
+
+func decoder[F Fact]() (string, decode) {
+	var zero F
+	return zero.Type(), func(data []byte) (Fact, error) {
+		var f F
+		if err := json.Unmarshal(data, &f); err != nil {
+			return nil, err
+		}
+		return f, nil
+	}
+}
+
+func decodersOf(all ...func() (string, decode)) map[string]decode {
+	m := make(map[string]decode, len(all))
+	for _, d := range all {
+		name, f := d()
+		m[name] = f
+	}
+	return m
+}
+
+// DecodeFact is the way back from a fact's CloudEvents type and its JSON. A
+// type of a newer program is an error: a ledger that skipped it would be wrong.
+func DecodeFact(typ string, data []byte) (Fact, error) {
+	d, ok := decoders[typ]
+	if !ok {
+		return nil, fmt.Errorf("decode event: type %q is not known to this version", typ)
+	}
+	f, err := d(data)
+	if err != nil {
+		return nil, fmt.Errorf("decode event %s: %w", typ, err)
+	}
+	return f, nil
+}
+
+// FactTypes lists every type, sorted; contracts and tests hold themselves against it.
+func FactTypes() []string {
+	types := make([]string, 0, len(decoders))
+	for t := range decoders {
+		types = append(types, t)
+	}
+	slices.Sort(types)
+	return types
+}

@@ -1,0 +1,228 @@
+package locker
+
+import (
+	"time"
+
+	"github.com/nachtfach/nachtfach/pin"
+)
+
+// Input is anything that happens outside, one of the types of this file.
+type Input interface{ input() }
+
+// From the machine.
+type (
+	// Booted is the first input after Replay. Doors holds the level of every
+	// contact that could be read; true is open.
+	Booted struct {
+		Config   Config
+		Software string
+		Doors    map[CompartmentID]bool
+		Reader   bool // a finger reader answers
+	}
+	// Tick tells that time has passed: at [Terminal.Deadline] at the latest.
+	Tick struct{}
+	// DoorMoved is a level of a contact, after each edge and on each poll.
+	DoorMoved struct {
+		Compartment CompartmentID
+		Open        bool
+	}
+	// PartFailed and PartHealed tell the state of a part that no action asked
+	// for: a reader, a scanner, a contact's board.
+	PartFailed struct {
+		Part        string
+		Compartment CompartmentID // zero if it belongs to none
+		Detail      string
+	}
+	PartHealed struct {
+		Part        string
+		Compartment CompartmentID
+	}
+)
+
+// From people at the screen, its scanners and badge reader.
+type (
+	// Chosen is a press on one of the screen's choices.
+	Chosen struct {
+		Screen uint64
+		Choice Choice
+	}
+	// Typed is a line of digits, completed with Enter. It never reaches the ledger.
+	Typed struct {
+		Screen uint64
+		Text   string
+	}
+	// Scanned is a line from a scanner or badge reader, which knows no screen.
+	Scanned struct {
+		Source Source
+		Text   string
+	}
+)
+
+// Source is where a scanned line came from; what is valid at one is nothing at another.
+type Source string
+
+const (
+	SourceCitizen Source = "citizen" // QR of the letter
+	SourceBarcode Source = "barcode" // the desk's slip
+	SourceBadge   Source = "badge"   // a clerk's card
+)
+
+// From the city, verified by the vault.
+type (
+	// OrderReceived is a sealed order that the vault opened, verified and stored.
+	OrderReceived struct {
+		Terms OrderTerms
+		Hash  string
+	}
+	// WithdrawalReceived is a desk's signed withdrawal.
+	WithdrawalReceived struct {
+		Order OrderID
+		Desk  Person
+	}
+	// ReissueReceived is an admin's signed command; the share waits in the vault.
+	ReissueReceived struct {
+		Order      OrderID
+		Generation Generation // that is to be replaced
+		Admin      Person
+		Expires    time.Time
+	}
+	// RosterReceived is a signed roster that the vault opened, verified and stored.
+	RosterReceived struct {
+		Version int
+		Hash    string
+		People  []Member
+	}
+	// PostedReceived is the city's signed word that a letter went out.
+	PostedReceived struct {
+		Generation Generation
+		Day        string
+	}
+	// CityTime is the time of the city's signed acknowledgement.
+	CityTime struct{ Time time.Time }
+	// MessageRejected is a message that did not verify.
+	MessageRejected struct {
+		Message MessageKind
+		Order   OrderID
+		Version int
+		Reason  string
+	}
+)
+
+// Answers to actions. Each carries what the action carried, so that a late one
+// finds nothing to act on.
+type (
+	LockPulsed struct {
+		Pulse       PulseID
+		Compartment CompartmentID
+		Err         string // empty: the coil was energised and released
+	}
+	KeysMade struct {
+		Keys []OfferedKey // empty with Err
+		Err  string
+	}
+	KeyOverwritten struct {
+		Key KeyID
+		Err string
+	}
+	OrderOverwritten struct {
+		Order OrderID
+		Err   string
+	}
+	DepositReady struct {
+		Generation Generation
+		Hash       string
+		Err        string
+	}
+	SlotOverwritten struct {
+		Generation Generation
+		Err        string
+	}
+	LetterRemoved struct {
+		Generation Generation
+		Err        string
+	}
+	// DepositFound answers FindDeposit; Generation is zero for an unknown selector.
+	DepositFound struct {
+		Attempt    AttemptID
+		Generation Generation
+		Recipient  int
+	}
+	// CodeTried answers TryCode. With Err nothing was tried or nobody knows.
+	CodeTried struct {
+		Attempt    AttemptID
+		Generation Generation
+		Opened     bool
+		Err        string
+	}
+	// FingerCaptured answers CaptureFinger; the image waits in the vault.
+	FingerCaptured struct {
+		Attempt AttemptID
+		Advice  FingerAdvice // empty: good enough to compare
+		Err     string       // the reader failed
+	}
+	// FactorTried answers CompareFactor.
+	FactorTried struct {
+		Attempt    AttemptID
+		Generation Generation
+		Accepted   bool
+		Similarity float64
+		FMR        float64
+		Err        string
+	}
+	// ClerkChecked answers CheckClerk; Person is empty for an unknown card.
+	ClerkChecked struct {
+		Check  uint64
+		Person Person
+		Proved bool
+		Err    string
+	}
+	// CardFound answers FindCard; Person is empty for an unknown card.
+	CardFound struct {
+		Check  uint64
+		Person Person
+	}
+)
+
+// FingerAdvice is what the reader's image says the person should do.
+type FingerAdvice string
+
+const (
+	AdviceLay    FingerAdvice = "lay"     // no finger on the reader
+	AdviceLonger FingerAdvice = "longer"  // moved or lifted too early
+	AdviceDry    FingerAdvice = "dry"     // press more, breathe on it
+	AdviceWet    FingerAdvice = "wet"     // wipe it
+	AdviceCentre FingerAdvice = "centre"  // too far off the middle, too little of it
+	AdviceClean  FingerAdvice = "unclear" // anything else
+)
+
+func (Booted) input()             {}
+func (Tick) input()               {}
+func (DoorMoved) input()          {}
+func (PartFailed) input()         {}
+func (PartHealed) input()         {}
+func (Chosen) input()             {}
+func (Typed) input()              {}
+func (Scanned) input()            {}
+func (OrderReceived) input()      {}
+func (WithdrawalReceived) input() {}
+func (ReissueReceived) input()    {}
+func (RosterReceived) input()     {}
+func (PostedReceived) input()     {}
+func (CityTime) input()           {}
+func (MessageRejected) input()    {}
+func (LockPulsed) input()         {}
+func (KeysMade) input()           {}
+func (KeyOverwritten) input()     {}
+func (OrderOverwritten) input()   {}
+func (DepositReady) input()       {}
+func (SlotOverwritten) input()    {}
+func (LetterRemoved) input()      {}
+func (DepositFound) input()       {}
+func (CodeTried) input()          {}
+func (FingerCaptured) input()     {}
+func (FactorTried) input()        {}
+func (ClerkChecked) input()       {}
+func (CardFound) input()          {}
+
+// entry is the code as it stands in the session; it has no printed form.
+type entry = pin.Code
