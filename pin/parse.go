@@ -1,0 +1,59 @@
+package pin
+
+import (
+	"errors"
+	"strings"
+	"unicode"
+)
+
+// Why a text is no code. None of them costs an attempt: nothing was tried.
+var (
+	// ErrSlip tells that the check digit does not fit: a digit is wrong, or two are swapped.
+	ErrSlip = errors.New("the check digit does not fit")
+	// ErrLength tells more or fewer than twelve digits.
+	ErrLength = errors.New("a pickup code has twelve digits")
+	// ErrDigits tells a character that is neither digit, space nor hyphen.
+	ErrDigits = errors.New("a pickup code has digits only")
+)
+
+const (
+	qrPrefix = "NF1:"
+	longest  = 100 // bytes of a text that is looked at: twelve full-width digits, each spaced
+)
+
+// Parse reads a code as people type it and scanners read it: twelve digits,
+// also full-width ones, with any spaces and hyphens between and around them;
+// or a letter's QR code, see [Code.QR]. The error is [ErrLength], [ErrDigits]
+// or [ErrSlip] and tells nothing of the text.
+func Parse(text string) (Code, error) {
+	if len(text) > longest {
+		return Code{}, ErrLength
+	}
+	text = strings.TrimSpace(text)
+	text = strings.TrimPrefix(text, qrPrefix)
+	var d [length]byte
+	n := 0
+	for _, r := range text {
+		switch {
+		case r >= '0' && r <= '9':
+			r -= '0'
+		case r >= '０' && r <= '９': // full-width, U+FF10 to U+FF19
+			r -= '０'
+		case unicode.IsSpace(r), unicode.Is(unicode.Pd, r), r == '−': // U+2212, no dash to Unicode
+			continue
+		default:
+			return Code{}, ErrDigits
+		}
+		if n < length {
+			d[n] = byte(r)
+		}
+		n++
+	}
+	if n != length {
+		return Code{}, ErrLength
+	}
+	if damm(d[:]) != 0 {
+		return Code{}, ErrSlip
+	}
+	return code(&d), nil
+}
