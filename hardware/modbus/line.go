@@ -1,0 +1,225 @@
+// Package modbus drives locks and reads door contacts on relay and input
+// boards that speak Modbus RTU, several of them on one serial line (RS-485).
+//
+// It promises that a Lock's coil is written on, and off again after its pulse,
+// the writing off being tried again when it fails; that it is never on
+// together with another coil of the same supply; that contacts are read about
+// ten times a second; and that one silent board neither blocks the others nor
+// lengthens a pulse by more than one request's time limit. After every failed
+// exchange the line is closed, left quiet and opened again, because the
+// protocol has no sequence numbers and a late answer would be taken for the
+// next one.
+//
+// It leaves to others: what an open door means; and, because a relay board
+// holds a coil when its master dies, the time limit in hardware (most boards
+// have a pulse or watchdog mode) and a Release of every lock at start.
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"sync"
+	"time"
+
+	"github.com/simonvetter/modbus"
+
+	"github.com/nachtfach/nachtfach/hardware/supply"
+)
+
+// Parity of the serial line.
+type Parity uint
+
+// The library's values, so that nobody else needs to import it.
+const (
+	ParityNone = Parity(modbus.PARITY_NONE)
+	ParityEven = Parity(modbus.PARITY_EVEN)
+	ParityOdd  = Parity(modbus.PARITY_ODD)
+)
+
+// Defaults and limits of a Line.
+const (
+	DefaultBaud    = 19200 // MODBUS over Serial Line V1.02, 2.5.1
+	DefaultTimeout = 250 * time.Millisecond
+	DefaultPoll    = 100 * time.Millisecond
+	MaxTimeout     = time.Second
+)
+
+// settle is how long the line is left quiet after a failed exchange, so that a
+// late answer is over before the next question.
+const settle = 50 * time.Millisecond
+
+// ErrClosed is returned by everything on a closed Line.
+var ErrClosed = errors.New("the line is closed")
+
+// Config describes a serial line.
+type Config struct {
+	Name    string         // for errors, for example "locks"
+	Path    string         // the serial device
+	Baud    int            // 0 means DefaultBaud
+	Parity  Parity         // with ParityNone, two stop bits are sent, as the standard has it
+	Timeout time.Duration  // of one request; 0 means DefaultTimeout
+	Poll    time.Duration  // age at which a reading of inputs is renewed; 0 means DefaultPoll
+	Supply  *supply.Supply // shared by all locks on one power supply
+}
+
+// Line is a serial line with its boards. This process is its only master.
+type Line struct {
+	name   string
+	poll   time.Duration
+	supply *supply.Supply
+	client *modbus.ModbusClient
+
+	mu     sync.Mutex // one exchange at a time; guards what follows
+	open   bool
+	closed bool
+	boards map[uint8]*board
+
+	driven driven
+}
+
+// Open checks the configuration and prepares the line. It does not need the
+// device to be there: each exchange opens it if it must, so that an adapter
+// that is plugged in later is found. Check says whether it is there.
+func Open(cfg Config) (*Line, error) {
+	if cfg.Baud == 0 {
+		cfg.Baud = DefaultBaud
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = DefaultTimeout
+	}
+	if cfg.Poll <= 0 {
+		cfg.Poll = DefaultPoll
+	}
+	name := fmt.Sprintf("modbus line %q (%s)", cfg.Name, cfg.Path)
+	switch {
+	case cfg.Path == "":
+		return nil, fmt.Errorf("modbus line %q: no serial device named", cfg.Name)
+	case cfg.Baud < 1200 || cfg.Baud > 1_000_000:
+		return nil, fmt.Errorf("%s: %d baud is outside 1200 to 1000000", name, cfg.Baud)
+	case cfg.Parity > ParityOdd:
+		return nil, fmt.Errorf("%s: unknown parity %d", name, cfg.Parity)
+	case cfg.Timeout < 10*time.Millisecond || cfg.Timeout > MaxTimeout:
+		return nil, fmt.Errorf("%s: time limit %v is outside 10ms to %v", name, cfg.Timeout, MaxTimeout)
+	case cfg.Supply == nil:
+		return nil, fmt.Errorf("%s: no supply named: one coil at a time cannot be promised", name)
+	}
+	client, err := modbus.NewClient(&modbus.ClientConfiguration{
+		URL:     "rtu://" + cfg.Path,
+		Speed:   uint(cfg.Baud),
+		Parity:  uint(cfg.Parity),
+		Timeout: cfg.Timeout,
+		Logger:  log.New(io.Discard, "", 0), // what it has to say is in its errors
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &Line{
+		name:   name,
+		poll:   cfg.Poll,
+		supply: cfg.Supply,
+		client: client,
+		boards: make(map[uint8]*board),
+	}, nil
+}
+
+// Close closes the serial device. Locks should be at rest by then: a coil that
+// is on stays on.
+func (l *Line) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+	if !l.open {
+		return nil
+	}
+	l.open = false
+	if err := l.client.Close(); err != nil {
+		return fmt.Errorf("%s: close: %w", l.name, err)
+	}
+	return nil
+}
+
+// Check opens the serial device if it is not open.
+func (l *Line) Check() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.connect()
+}
+
+// connect needs mu.
+func (l *Line) connect() error {
+	if l.closed {
+		return fmt.Errorf("%s: %w", l.name, ErrClosed)
+	}
+	if l.open {
+		return nil
+	}
+	if err := l.client.Open(); err != nil {
+		return fmt.Errorf("%s: open: %w", l.name, err)
+	}
+	l.open = true
+	return nil
+}
+
+// exchange runs one request to a board, named by part in errors.
+func (l *Line) exchange(unit uint8, part string, ask func(*modbus.ModbusClient) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.connect(); err != nil {
+		return fmt.Errorf("%s: %w", part, err)
+	}
+	if err := l.client.SetUnitId(unit); err != nil {
+		return fmt.Errorf("%s: %w", part, err)
+	}
+	err := ask(l.client)
+	if err == nil {
+		return nil
+	}
+	if !isException(err) {
+		l.reset()
+	}
+	return fmt.Errorf("%s: %w", part, explain(err))
+}
+
+// reset needs mu.
+func (l *Line) reset() {
+	// The exchange's own error is what the caller needs; the next connect
+	// says if the device is gone.
+	_ = l.client.Close()
+	l.open = false
+	time.Sleep(settle)
+}
+
+// isException tells answers of a board that works from failures of the line.
+func isException(err error) bool {
+	for _, answer := range []modbus.Error{
+		modbus.ErrIllegalFunction, modbus.ErrIllegalDataAddress, modbus.ErrIllegalDataValue,
+		modbus.ErrServerDeviceFailure, modbus.ErrServerDeviceBusy, modbus.ErrAcknowledge,
+		modbus.ErrMemoryParityError,
+	} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
+}
+
+// explain adds what an installer can do about it.
+func explain(err error) error {
+	switch {
+	case errors.Is(err, modbus.ErrRequestTimedOut):
+		return fmt.Errorf("no answer (power, cable, unit id, baud rate?): %w", err)
+	case errors.Is(err, modbus.ErrBadUnitId):
+		return fmt.Errorf("another board answered (two boards with one unit id, or a late answer?): %w", err)
+	case errors.Is(err, modbus.ErrBadCRC), errors.Is(err, modbus.ErrShortFrame), errors.Is(err, modbus.ErrProtocolError):
+		return fmt.Errorf("the answer is damaged (termination, parity, baud rate, two masters?): %w", err)
+	case errors.Is(err, modbus.ErrIllegalDataAddress):
+		return fmt.Errorf("the board has no such coil or input: %w", err)
+	case errors.Is(err, modbus.ErrIllegalFunction):
+		return fmt.Errorf("the board does not know this function: %w", err)
+	case errors.Is(err, modbus.ErrServerDeviceFailure):
+		return fmt.Errorf("the board reports a failure of its own: %w", err)
+	}
+	return err
+}

@@ -1,0 +1,194 @@
+package zfm
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"image"
+	"time"
+)
+
+// Confirmation codes of an answer that mean something to this package.
+const (
+	CodeOK       byte = 0x00
+	CodeNoFinger byte = 0x02
+	CodeFailed   byte = 0x03 // the finger could not be pictured
+	CodeMessy    byte = 0x06
+	CodeTooFew   byte = 0x07
+	CodeNoUpload byte = 0x0F // the image cannot be sent
+	CodePassword byte = 0x13
+	CodeNoImage  byte = 0x15 // there is no valid image in the buffer
+)
+
+// AnswerError is an answer of the module other than "ok". It unwraps to
+// ErrNoFinger or ErrMessy where it means that.
+type AnswerError struct {
+	Instruction byte
+	Code        byte
+}
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("%s: the module answers %02x: %s", instruction(e.Instruction), e.Code, meaning(e.Code))
+}
+
+// Unwrap gives the sentinel that a caller can act on, or nil.
+func (e *AnswerError) Unwrap() error {
+	switch e.Code {
+	case CodeNoFinger:
+		return ErrNoFinger
+	case CodeFailed, CodeMessy, CodeTooFew, CodeNoImage:
+		return ErrMessy
+	}
+	return nil
+}
+
+func instruction(b byte) string {
+	switch b {
+	case GenImg:
+		return "take a picture"
+	case UpImage:
+		return "send the picture"
+	case VfyPwd:
+		return "verify the password"
+	}
+	return fmt.Sprintf("instruction %02x", b)
+}
+
+func meaning(code byte) string {
+	switch code {
+	case 0x01:
+		return "it received a damaged packet"
+	case CodeNoFinger:
+		return ErrNoFinger.Error()
+	case CodeFailed:
+		return "the finger could not be pictured"
+	case CodeMessy:
+		return "the picture is too messy"
+	case CodeTooFew:
+		return "the picture has too few features"
+	case CodeNoUpload:
+		return "the picture cannot be sent"
+	case CodePassword:
+		return "wrong password"
+	case CodeNoImage:
+		return "there is no picture"
+	case 0x1D:
+		return "the sensor is broken"
+	case 0x20:
+		return "wrong address"
+	}
+	return "unknown code"
+}
+
+// verify sends the password, which every module wants first.
+func (r *Reader) verify() error {
+	var password [4]byte
+	binary.BigEndian.PutUint32(password[:], r.cfg.Password)
+	return r.command(VfyPwd, password[:]...)
+}
+
+// await takes pictures until there is a finger on one.
+func (r *Reader) await() error {
+	for {
+		err := r.command(GenImg)
+		if !errors.Is(err, ErrNoFinger) {
+			return err
+		}
+		pause := time.NewTimer(fingerPause)
+		select {
+		case <-pause.C:
+		case <-r.ctx.Done():
+			pause.Stop()
+			return fmt.Errorf("%w: %w", ErrNoFinger, r.ctx.Err())
+		}
+	}
+}
+
+// command sends an instruction and reads its answer.
+func (r *Reader) command(instr byte, args ...byte) error {
+	out, err := Packet{Address: r.cfg.Address, Kind: Command, Payload: append([]byte{instr}, args...)}.AppendTo(nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", instruction(instr), err)
+	}
+	if _, err := r.port.Write(out); err != nil {
+		return fmt.Errorf("%s: write: %w: %w", instruction(instr), ErrUnplugged, err)
+	}
+	r.deadline = time.Now().Add(answerLimit)
+	answer, err := r.decoder.Next()
+	if err != nil {
+		return fmt.Errorf("%s: read the answer: %w", instruction(instr), err)
+	}
+	if answer.Kind != Ack || len(answer.Payload) == 0 {
+		return fmt.Errorf("%s: a packet of kind %02x with %d bytes instead of an answer",
+			instruction(instr), byte(answer.Kind), len(answer.Payload))
+	}
+	if answer.Address != r.cfg.Address {
+		return fmt.Errorf("%s: the module at address %08x answers instead of %08x",
+			instruction(instr), answer.Address, r.cfg.Address)
+	}
+	if code := answer.Payload[0]; code != CodeOK {
+		return &AnswerError{Instruction: instr, Code: code}
+	}
+	return nil
+}
+
+// upload fetches the picture from the module's buffer.
+func (r *Reader) upload() (*image.Gray, error) {
+	if err := r.command(UpImage); err != nil {
+		return nil, err
+	}
+	limit := time.Now().Add(imageLimit)
+	packed := make([]byte, 0, imageBytes)
+	for {
+		r.deadline = time.Now().Add(gapLimit)
+		if r.deadline.After(limit) {
+			r.deadline = limit
+		}
+		p, err := r.decoder.Next()
+		if err != nil {
+			return nil, fmt.Errorf("picture broken off after %d of %d bytes: %w", len(packed), imageBytes, err)
+		}
+		if p.Kind != Data && p.Kind != End {
+			return nil, fmt.Errorf("picture broken off after %d of %d bytes: a packet of kind %02x", len(packed), imageBytes, byte(p.Kind))
+		}
+		if len(packed)+len(p.Payload) > imageBytes {
+			return nil, fmt.Errorf("picture of more than %d bytes: not a module with %d × %d pixels", imageBytes, Width, Height)
+		}
+		packed = append(packed, p.Payload...)
+		if p.Kind == End {
+			return Unpack(packed)
+		}
+	}
+}
+
+// Unpack makes an image of what UpImage sends: row by row, two pixels a byte,
+// the left one in the upper four bits; 0 is black. It fails if the length is
+// not that of Width × Height pixels.
+func Unpack(packed []byte) (*image.Gray, error) {
+	if len(packed) != imageBytes {
+		return nil, fmt.Errorf("picture of %d bytes instead of %d", len(packed), imageBytes)
+	}
+	img := image.NewGray(image.Rect(0, 0, Width, Height))
+	for i, b := range packed {
+		img.Pix[2*i] = b >> 4 * 17 // 15 becomes 255
+		img.Pix[2*i+1] = b & 15 * 17
+	}
+	return img, nil
+}
+
+// Pack is the inverse of Unpack, to the nearest of 16 shades. It fails if the
+// image is not Width × Height pixels.
+func Pack(img *image.Gray) ([]byte, error) {
+	if size := img.Bounds().Size(); size != image.Pt(Width, Height) {
+		return nil, fmt.Errorf("picture of %d × %d pixels instead of %d × %d", size.X, size.Y, Width, Height)
+	}
+	packed := make([]byte, imageBytes)
+	origin := img.Bounds().Min
+	for i := range packed {
+		at := img.PixOffset(origin.X+2*i%Width, origin.Y+2*i/Width)
+		packed[i] = shade(img.Pix[at])<<4 | shade(img.Pix[at+1])
+	}
+	return packed, nil
+}
+
+func shade(v byte) byte { return byte((int(v) + 8) / 17) }
