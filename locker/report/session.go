@@ -1,0 +1,249 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/report/broker"
+)
+
+// session is what one connection knows.
+type session struct {
+	*Reporter
+	conn *broker.Conn
+
+	next     uint64        // the next event to publish
+	patience time.Duration // how long to wait for progress
+	silent   bool          // the city let patience run out since it last moved the cursor
+	stall    *time.Timer   // runs while events are under way
+
+	state, keys []byte // as last published
+	stated      time.Time
+	letters     map[[sha256.Size]byte]bool
+	rejected    time.Time // when a bad acknowledgement was last told
+}
+
+// serve reports over one connection until it is lost.
+func (r *Reporter) serve(ctx context.Context, conn *broker.Conn) error {
+	r.connected(true)
+	defer r.connected(false)
+	s := &session{
+		Reporter: r, conn: conn,
+		next: r.config.Log.Cursor(), patience: patience, stall: time.NewTimer(patience),
+	}
+	defer s.stall.Stop()
+	if err := s.greet(ctx); err != nil {
+		return err
+	}
+	err := s.loop(ctx)
+	if ctx.Err() != nil { // a stop in good order says so itself; the will is for the others
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if err := conn.Flush(bye, r.message(TopicOnline, []byte("false"), true)); err != nil {
+			r.config.Logger.Warn("could not sign off from the broker", "error", err)
+		}
+	}
+	return err
+}
+
+// greet subscribes before it says that the terminal is online, because that is
+// what makes the city repeat what is open.
+func (s *session) greet(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	id := s.config.Terminal
+	if err := s.conn.Subscribe(ctx, s.acks, TopicAck.Of(id)); err != nil {
+		return err
+	}
+	err := s.conn.Subscribe(ctx, s.mail,
+		TopicOrder.Of(id), TopicRoster.Of(id), TopicCommand.Of(id), TopicPosted.Of(id))
+	if err != nil {
+		return err
+	}
+	if err := s.publish(TopicOnline, []byte("true"), true); err != nil {
+		return err
+	}
+	if err := s.show(true); err != nil {
+		return err
+	}
+	if s.next > 0 { // shows the city at once whether its record and ours agree
+		if err := s.checkpoint(s.next); err != nil {
+			return err
+		}
+	}
+	return s.fill()
+}
+
+func (s *session) loop(ctx context.Context) error {
+	repeat := time.NewTicker(s.config.Repeat)
+	defer repeat.Stop()
+	later := time.NewTicker(stateEvery)
+	defer later.Stop()
+	pending := false
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.conn.Lost():
+			return s.conn.Err()
+		case <-s.config.Log.Changed():
+			err = s.fill()
+		case <-s.acks.Ready():
+			err = s.acknowledge()
+		case <-s.stall.C:
+			err = s.rewind()
+		case <-s.refresh:
+			pending = true
+		case <-repeat.C:
+			err = s.show(true)
+		case <-later.C:
+		}
+		if err != nil {
+			return err
+		}
+		if pending && time.Since(s.stated) >= stateEvery {
+			pending = false
+			if err := s.show(false); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// fill publishes what the window lets through, in order, each batch with the
+// checkpoint that covers it.
+func (s *session) fill() error {
+	log := s.config.Log
+	began := s.next
+	for {
+		limit := min(log.Size(), log.Cursor()+Window)
+		if s.next >= limit {
+			break
+		}
+		events, err := log.Read(s.next, int(min(limit-s.next, batch)))
+		if err != nil {
+			return fmt.Errorf("read the journal from event %d: %w", s.next, err)
+		}
+		if len(events) == 0 {
+			return fmt.Errorf("read the journal: event %d of %d is not there", s.next, log.Size())
+		}
+		for _, e := range events {
+			if err := s.publish(TopicEvent, e, false); err != nil {
+				return err
+			}
+			s.next++
+		}
+		if err := s.checkpoint(s.next); err != nil {
+			return err
+		}
+	}
+	if began == log.Cursor() && s.next > began {
+		s.stall.Reset(s.patience)
+	}
+	return nil
+}
+
+func (s *session) checkpoint(size uint64) error {
+	note, err := s.config.Log.Checkpoint(size)
+	if err != nil {
+		return fmt.Errorf("checkpoint of %d events: %w", size, err)
+	}
+	return s.publish(TopicCheckpoint, note, true)
+}
+
+// acknowledge lets the journal judge what the city sent, and goes on from the
+// cursor that results.
+func (s *session) acknowledge() error {
+	log := s.config.Log
+	messages, _ := s.acks.Take()
+	for _, m := range messages {
+		before := log.Cursor()
+		at, err := log.Acknowledge(m.Payload)
+		if err != nil {
+			s.reject(err)
+			continue
+		}
+		s.heard()
+		s.config.Desk.Tell(locker.CityTime{Time: at})
+		after := log.Cursor()
+		switch {
+		case after > before: // progress
+			s.patience, s.silent = patience, false
+			s.next = max(s.next, after)
+			s.stall.Reset(s.patience)
+		case after < before: // the city lost events
+			s.config.Logger.Warn("the city has fewer events than it had, sending them again", "had", before, "has", after)
+			s.next = after
+		case s.silent: // it is there again, and has nothing of what is under way
+			s.patience, s.silent = patience, false
+			s.next = after
+		}
+	}
+	return s.fill()
+}
+
+// reject passes a bad acknowledgement on, at most one in ten seconds: whoever
+// can send one can send many.
+func (s *session) reject(err error) {
+	if time.Since(s.rejected) < 10*time.Second {
+		return
+	}
+	s.rejected = time.Now()
+	s.config.Logger.Error("acknowledgement refused", "error", err)
+	s.config.Desk.Tell(locker.MessageRejected{Message: locker.MessageAck, Reason: err.Error()})
+}
+
+// rewind starts again from the cursor, because nothing came of what was sent.
+func (s *session) rewind() error {
+	cursor := s.config.Log.Cursor()
+	if s.next == cursor {
+		return nil
+	}
+	s.config.Logger.Info("no acknowledgement, sending again", "from", cursor, "after", s.patience)
+	s.patience, s.silent = min(2*s.patience, maxPatience), true
+	s.next = cursor
+	return s.fill()
+}
+
+// show publishes state, keys and letters: all of it, or what has changed.
+func (s *session) show(all bool) error {
+	s.stated = time.Now()
+	if state := s.config.Desk.State(); state != nil && (all || !bytes.Equal(state, s.state)) {
+		if err := s.publish(TopicState, state, true); err != nil {
+			return err
+		}
+		s.state = state
+	}
+	if keys := s.config.Desk.Keys(); keys != nil && (all || !bytes.Equal(keys, s.keys)) {
+		if err := s.publish(TopicKeys, keys, true); err != nil {
+			return err
+		}
+		s.keys = keys
+	}
+	sent := make(map[[sha256.Size]byte]bool)
+	for _, letter := range s.config.Desk.Letters() {
+		id := sha256.Sum256(letter)
+		sent[id] = true
+		if !all && s.letters[id] {
+			continue
+		}
+		if err := s.publish(TopicLetter, letter, false); err != nil {
+			return err
+		}
+	}
+	s.letters = sent
+	return nil
+}
+
+func (s *session) publish(t Topic, payload []byte, retained bool) error {
+	return s.conn.Publish(s.message(t, payload, retained))
+}
+
+func (r *Reporter) message(t Topic, payload []byte, retained bool) broker.Message {
+	return broker.Message{Topic: t.Of(r.config.Terminal), Payload: payload, Retained: retained}
+}
