@@ -1,0 +1,158 @@
+package biometrics
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// warp says where a pixel of the candidate lies on the probe.
+type warp interface {
+	apply(x, y float64) (float64, float64)
+}
+
+// tolerance is how far paired minutiae may lie apart.
+type tolerance struct {
+	distance float64 // px
+	angle    float64 // rad
+}
+
+// First generous, for the skin is elastic; tighter as the motion and then the
+// bend become known.
+var (
+	rigidFirst  = tolerance{22, 0.6}
+	rigidNext   = tolerance{20, 0.55}
+	elasticPair = tolerance{16, 0.5}
+)
+
+// pairUnder pairs minutiae that meet under a warp, each at most once, the most
+// similar and nearest first. turn is the warp's rotation.
+func (c *contest) pairUnder(w warp, turn float64, tol tolerance) []pair {
+	type meeting struct {
+		pair
+		value float64
+	}
+	var met []meeting
+	for j, b := range c.candidate.minutiae {
+		x, y := w.apply(float64(b.X), float64(b.Y))
+		for i, a := range c.probe.minutiae {
+			dx, dy := float64(a.X)-x, float64(a.Y)-y
+			if math.Abs(dx) > tol.distance || dx*dx+dy*dy > tol.distance*tol.distance {
+				continue
+			}
+			angle := math.Abs(normalAngle(a.Angle - b.Angle - turn))
+			if angle > tol.angle {
+				continue
+			}
+			near := (1 - 0.5*math.Hypot(dx, dy)/tol.distance) * (1 - 0.5*angle/tol.angle)
+			s := float64(c.similarity[i*len(c.candidate.minutiae)+j])
+			// The offsets let place decide where surroundings are unknown.
+			met = append(met, meeting{pair{i, j, near * (0.05 + s)}, near * (0.1 + s)})
+		}
+	}
+	slices.SortStableFunc(met, func(a, b meeting) int { return cmp.Compare(b.value, a.value) })
+	usedA, usedB := make([]bool, len(c.probe.minutiae)), make([]bool, len(c.candidate.minutiae))
+	var pairs []pair
+	for _, m := range met {
+		if !usedA[m.probe] && !usedB[m.candidate] {
+			usedA[m.probe], usedB[m.candidate] = true, true
+			pairs = append(pairs, m.pair)
+		}
+	}
+	return pairs
+}
+
+// bend is a motion followed by a smooth displacement, known at some points of
+// the probe and blended between them by Gaussian weights.
+type bend struct {
+	motion motion
+	knots  []knot
+}
+
+type knot struct{ x, y, dx, dy, weight float64 }
+
+const (
+	bendSigma = 50.0 // px: skin bends over five ridges and more
+	bendPrior = 0.3  // weight of no displacement: one poor pair
+)
+
+func (b *bend) apply(x, y float64) (float64, float64) {
+	x, y = b.motion.apply(x, y)
+	sum := bendPrior
+	var dx, dy float64
+	for _, k := range b.knots {
+		d := ((x-k.x)*(x-k.x) + (y-k.y)*(y-k.y)) / (2 * bendSigma * bendSigma)
+		if d > 8 {
+			continue
+		}
+		g := k.weight * math.Exp(-d)
+		dx, dy, sum = dx+g*k.dx, dy+g*k.dy, sum+g
+	}
+	return x + dx/sum, y + dy/sum
+}
+
+// pairElastically refines a hypothesis: a rigid motion from its pairs, then the
+// bend that the pairs show, each thrice.
+func (c *contest) pairElastically(h hypothesis) (motion, *bend, []pair) {
+	m := h.motion
+	pairs := c.pairUnder(m, m.angle, rigidFirst)
+	for range 3 {
+		m = c.fit(pairs, m)
+		pairs = c.pairUnder(m, m.angle, rigidNext)
+	}
+	b := &bend{motion: m}
+	for range 3 {
+		b = c.bendOf(m, pairs)
+		pairs = c.pairUnder(b, m.angle, elasticPair)
+	}
+	return m, b, pairs
+}
+
+func (c *contest) bendOf(m motion, pairs []pair) *bend {
+	b := &bend{motion: m, knots: make([]knot, 0, len(pairs))}
+	for _, p := range pairs {
+		probe, candidate := c.probe.minutiae[p.probe], c.candidate.minutiae[p.candidate]
+		x, y := m.apply(float64(candidate.X), float64(candidate.Y))
+		b.knots = append(b.knots, knot{x, y, float64(probe.X) - x, float64(probe.Y) - y, p.similarity})
+	}
+	return b
+}
+
+// agreement is what a pairing amounts to.
+type agreement struct {
+	sum   float64 // of the pairs' similarities
+	ratio float64 // paired quality over the quality that lies in the overlap
+}
+
+// agree judges pairs under a warp.
+func (c *contest) agree(pairs []pair, w warp, back warp) (a agreement) {
+	var paired float64
+	for _, p := range pairs {
+		a.sum += p.similarity
+		paired += math.Sqrt(c.probe.minutiae[p.probe].weight() * c.candidate.minutiae[p.candidate].weight())
+	}
+	var ofProbe, ofCandidate float64
+	for _, m := range c.candidate.minutiae {
+		if c.probe.cover.has(w.apply(float64(m.X), float64(m.Y))) {
+			ofCandidate += m.weight()
+		}
+	}
+	for _, m := range c.probe.minutiae {
+		if c.candidate.cover.has(back.apply(float64(m.X), float64(m.Y))) {
+			ofProbe += m.weight()
+		}
+	}
+	// Two whole minutiae more keep a tiny overlap from being a perfect one.
+	a.ratio = paired / (math.Sqrt(ofProbe*ofCandidate) + 2)
+	return a
+}
+
+func (m Minutia) weight() float64 { return float64(m.Quality) / 100 }
+
+// inverse maps pixels of the probe to the candidate.
+func (m motion) inverse() motion {
+	inv := motion{cos: m.cos, sin: -m.sin, angle: -m.angle}
+	inv.dx = -(m.cos*m.dx + m.sin*m.dy)
+	inv.dy = m.sin*m.dx - m.cos*m.dy
+	return inv
+}
