@@ -1,0 +1,301 @@
+package firmwaresim
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+// Functions of MODBUS Application Protocol V1.1b3 that a board knows.
+const (
+	readCoils      = 0x01
+	readInputs     = 0x02
+	writeCoil      = 0x05
+	writeCoils     = 0x0F
+	exceptionFlag  = 0x80
+	broadcast      = 0 // unit id that all boards obey and none answers
+	maxRead        = 2000
+	maxWrite       = 1968
+	maxUnit        = 247
+	smallestFrame  = 4   // unit, function, CRC
+	largestFrame   = 256 // MODBUS over Serial Line V1.02, 2.3
+	frameSilence   = 5 * time.Millisecond
+	sizeReadFrame  = 8 // unit, function, address, count or value, CRC
+	sizeWriteFrame = 9 // the same and a byte count, without the data
+)
+
+// exception is an answer that says why not.
+type exception byte
+
+const (
+	illegalFunction exception = 1
+	illegalAddress  exception = 2
+	illegalValue    exception = 3
+	deviceFailure   exception = 4
+)
+
+// Trouble is what may be wrong with a board.
+type Trouble int
+
+// The troubles. Silent boards have no power; a Stranger answers under another
+// board's id; a Garbled one's answers are damaged on the way; one with
+// StuckRelays answers every write with "device failure"; one that HoldsOn
+// does so when it is to switch a coil off.
+const (
+	NoTrouble Trouble = iota
+	Silent
+	Stranger
+	Garbled
+	StuckRelays
+	HoldsOn
+)
+
+// Boards are relay and input boards on one Modbus RTU line. Board 1 has the
+// first compartments of the wall, and so on: its coil 0 is the lock of its
+// first compartment, its input 0 is on while that door's contact shows open.
+type Boards struct {
+	wall     *Wall
+	perBoard int
+
+	mu      sync.Mutex
+	trouble map[byte]Trouble
+}
+
+// NewBoards returns as many boards as the wall's compartments need.
+func NewBoards(wall *Wall, perBoard int) (*Boards, error) {
+	if perBoard < 1 || perBoard > 64 {
+		return nil, fmt.Errorf("boards for %d compartments each: 1 to 64 can be built", perBoard)
+	}
+	b := &Boards{wall: wall, perBoard: perBoard, trouble: make(map[byte]Trouble)}
+	if b.Count() > maxUnit {
+		return nil, fmt.Errorf("%d boards: a line holds %d", b.Count(), maxUnit)
+	}
+	return b, nil
+}
+
+// Count says how many boards there are; their unit ids start at 1.
+func (b *Boards) Count() int {
+	return (b.wall.Compartments() + b.perBoard - 1) / b.perBoard
+}
+
+// Address returns the unit id, and the address of coil and input on it, of a
+// compartment.
+func (b *Boards) Address(compartment int) (unit byte, address uint16) {
+	return byte((compartment-1)/b.perBoard + 1), uint16((compartment - 1) % b.perBoard)
+}
+
+// Trouble gives a board a trouble, or takes it away with NoTrouble.
+func (b *Boards) Trouble(unit byte, t Trouble) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trouble[unit] = t
+}
+
+func (b *Boards) troubleOf(unit byte) Trouble {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trouble[unit]
+}
+
+// Serve answers the frames that come over line until reading fails, and
+// returns that error. A frame ends where its function says, or with silence.
+func (b *Boards) Serve(line interface {
+	io.ReadWriter
+	SetReadDeadline(time.Time) error
+}) error {
+	var buf [largestFrame]byte
+	n := 0
+	for {
+		deadline := time.Time{}
+		if n > 0 {
+			deadline = time.Now().Add(frameSilence)
+		}
+		if err := line.SetReadDeadline(deadline); err != nil {
+			return err
+		}
+		got, err := line.Read(buf[n:])
+		n += got
+		silent := errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && !silent {
+			return err
+		}
+		if !silent && n < len(buf) && !complete(buf[:n]) {
+			continue
+		}
+		answer := b.Answer(buf[:n])
+		n = 0
+		if _, err := line.Write(answer); err != nil {
+			return err
+		}
+	}
+}
+
+// complete says whether the frame has the length of its function.
+func complete(frame []byte) bool {
+	if len(frame) < 2 {
+		return false
+	}
+	switch frame[1] {
+	case readCoils, readInputs, writeCoil:
+		return len(frame) >= sizeReadFrame
+	case writeCoils:
+		return len(frame) >= sizeWriteFrame && len(frame) >= sizeWriteFrame+int(frame[6])
+	}
+	return false
+}
+
+// Answer returns what the boards put on the line after a frame: nothing if it
+// is damaged, is for nobody here, or is for everybody.
+func (b *Boards) Answer(frame []byte) []byte {
+	if len(frame) < smallestFrame || len(frame) > largestFrame {
+		return nil
+	}
+	body := frame[:len(frame)-2]
+	if binary.LittleEndian.Uint16(frame[len(body):]) != crc16(body) {
+		return nil
+	}
+	unit := body[0]
+	if unit == broadcast {
+		for u := 1; u <= b.Count(); u++ {
+			if b.troubleOf(byte(u)) != Silent {
+				_, _ = b.perform(byte(u), body[1:]) // a broadcast is not answered
+			}
+		}
+		return nil
+	}
+	trouble := b.troubleOf(unit)
+	if int(unit) > b.Count() || trouble == Silent {
+		return nil
+	}
+	data, refused := b.perform(unit, body[1:])
+	answer := []byte{unit, body[1]}
+	if refused != 0 {
+		answer[1] |= exceptionFlag
+		data = []byte{byte(refused)}
+	}
+	answer = append(answer, data...)
+	if trouble == Stranger {
+		answer[0] = unit%maxUnit + 1
+	}
+	answer = binary.LittleEndian.AppendUint16(answer, crc16(answer))
+	if trouble == Garbled {
+		answer[len(answer)/2] ^= 0x10
+	}
+	return answer
+}
+
+// perform does what a request (function and data) asks of a board.
+func (b *Boards) perform(unit byte, request []byte) ([]byte, exception) {
+	data := request[1:]
+	switch request[0] {
+	case readCoils, readInputs:
+		return b.read(unit, request[0], data)
+	case writeCoil:
+		return b.write(unit, data)
+	case writeCoils:
+		return b.writeMany(unit, data)
+	}
+	return nil, illegalFunction
+}
+
+// compartment returns the one at an address of a board, or false.
+func (b *Boards) compartment(unit byte, address int) (int, bool) {
+	n := (int(unit)-1)*b.perBoard + address + 1
+	return n, address < b.perBoard && n <= b.wall.Compartments()
+}
+
+func (b *Boards) read(unit, function byte, data []byte) ([]byte, exception) {
+	if len(data) != 4 {
+		return nil, illegalValue
+	}
+	first, count := int(binary.BigEndian.Uint16(data)), int(binary.BigEndian.Uint16(data[2:]))
+	if count < 1 || count > maxRead {
+		return nil, illegalValue
+	}
+	bits := make([]byte, 1+(count+7)/8)
+	bits[0] = byte(len(bits) - 1)
+	for i := range count {
+		n, ok := b.compartment(unit, first+i)
+		if !ok {
+			return nil, illegalAddress
+		}
+		door, err := b.wall.Door(n)
+		if err != nil {
+			return nil, illegalAddress
+		}
+		if function == readCoils && door.Coil || function == readInputs && door.ContactOpen {
+			bits[1+i/8] |= 1 << (i % 8)
+		}
+	}
+	return bits, 0
+}
+
+func (b *Boards) write(unit byte, data []byte) ([]byte, exception) {
+	if len(data) != 4 {
+		return nil, illegalValue
+	}
+	value := binary.BigEndian.Uint16(data[2:])
+	if value != 0 && value != 0xFF00 {
+		return nil, illegalValue
+	}
+	if refused := b.set(unit, int(binary.BigEndian.Uint16(data)), value != 0); refused != 0 {
+		return nil, refused
+	}
+	return data, 0
+}
+
+func (b *Boards) writeMany(unit byte, data []byte) ([]byte, exception) {
+	if len(data) < 5 {
+		return nil, illegalValue
+	}
+	first, count := int(binary.BigEndian.Uint16(data)), int(binary.BigEndian.Uint16(data[2:]))
+	bits := data[5:]
+	if count < 1 || count > maxWrite || int(data[4]) != (count+7)/8 || len(bits) != int(data[4]) {
+		return nil, illegalValue
+	}
+	if _, ok := b.compartment(unit, first+count-1); !ok {
+		return nil, illegalAddress
+	}
+	for i := range count {
+		if refused := b.set(unit, first+i, bits[i/8]>>(i%8)&1 == 1); refused != 0 {
+			return nil, refused
+		}
+	}
+	return data[:4], 0
+}
+
+func (b *Boards) set(unit byte, address int, on bool) exception {
+	n, ok := b.compartment(unit, address)
+	if !ok {
+		return illegalAddress
+	}
+	trouble := b.troubleOf(unit)
+	if trouble == StuckRelays || trouble == HoldsOn && !on {
+		return deviceFailure
+	}
+	if err := b.wall.setCoil(n, on); err != nil {
+		return deviceFailure
+	}
+	return 0
+}
+
+// crc16 is the check of MODBUS over Serial Line V1.02, 6.2.2: polynomial A001,
+// bits reversed, starting at FFFF, sent low byte first.
+func crc16(b []byte) uint16 {
+	crc := uint16(0xFFFF)
+	for _, v := range b {
+		crc ^= uint16(v)
+		for range 8 {
+			odd := crc&1 == 1
+			crc >>= 1
+			if odd {
+				crc ^= 0xA001
+			}
+		}
+	}
+	return crc
+}

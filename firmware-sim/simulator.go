@@ -1,0 +1,245 @@
+package firmwaresim
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// DefaultPerBoard is how many compartments a Modbus board has.
+const DefaultPerBoard = 8
+
+// Config describes a simulated terminal.
+type Config struct {
+	Terminal     string // its id, part of the names of its lines
+	Compartments int
+	PerBoard     int    // compartments on one Modbus board; 0 means DefaultPerBoard
+	Dir          string // where the serial devices are named; "" makes one that Close removes
+	Lines        bool   // also register lines in gpioreg, for the same process
+	ActiveLow    bool   // of the lock lines
+	Baud         int    // speed of the fingerprint module; 0 means as fast as it is read
+	Clock        Clock  // of doors and fingers; nil means RealTime
+
+	// Finger draws an impression of a named finger, 500 dpi, dark ridges. If
+	// nil, fingers come as images only.
+	Finger func(name string, impression int) (image.Image, error)
+}
+
+// Source is where a scan comes from.
+type Source string
+
+// The sources.
+const (
+	Citizen Source = "citizen" // the citizens' QR scanner
+	Badge   Source = "badge"   // the clerks' badge reader
+	Barcode Source = "barcode" // the clerks' barcode scanner
+)
+
+// Addresses say where a driver finds the hardware. The paths stay the same
+// when a device is unplugged and plugged in again.
+type Addresses struct {
+	Locks   string `json:"locks"`  // Modbus RTU, locks and contacts
+	Reader  string `json:"reader"` // the fingerprint module
+	Citizen string `json:"scanner_citizen"`
+	Barcode string `json:"scanner_barcode"`
+	Badge   string `json:"badge"`
+	Boards  int    `json:"boards"`    // unit ids from 1
+	PerUnit int    `json:"per_board"` // compartments on each
+}
+
+// Simulator is the hardware of one terminal.
+type Simulator struct {
+	Wall   *Wall
+	Boards *Boards
+	Module *Module
+
+	cfg      Config
+	ownDir   string // to be removed
+	lines    *Lines
+	locks    *port
+	reader   *port
+	scanners map[Source]*port
+}
+
+// New builds the hardware and plugs everything in.
+func New(cfg Config) (*Simulator, error) {
+	if cfg.Terminal == "" {
+		return nil, errors.New("simulator: the terminal has no id")
+	}
+	if cfg.PerBoard == 0 {
+		cfg.PerBoard = DefaultPerBoard
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = RealTime{}
+	}
+	s := &Simulator{cfg: cfg, scanners: make(map[Source]*port)}
+	if err := s.build(); err != nil {
+		return nil, errors.Join(fmt.Errorf("simulator: %w", err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Simulator) build() (err error) {
+	if s.Wall, err = NewWall(s.cfg.Compartments, s.cfg.Clock); err != nil {
+		return err
+	}
+	if s.Boards, err = NewBoards(s.Wall, s.cfg.PerBoard); err != nil {
+		return err
+	}
+	s.Module = NewModule(s.cfg.Clock, s.cfg.Baud)
+	if err := s.plugAll(); err != nil {
+		return err
+	}
+	if s.cfg.Lines {
+		s.lines, err = s.Wall.RegisterLines(s.cfg.Terminal, s.cfg.ActiveLow)
+	}
+	return err
+}
+
+func (s *Simulator) plugAll() (err error) {
+	if s.cfg.Dir == "" {
+		if s.ownDir, err = os.MkdirTemp("", "firmware-sim-"); err != nil {
+			return err
+		}
+		s.cfg.Dir = s.ownDir
+	} else if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
+		return err
+	}
+	// What Serve returns is that the plug was pulled.
+	s.locks, err = newPort(s.device("locks"), func(f *os.File) { _ = s.Boards.Serve(f) })
+	if err != nil {
+		return err
+	}
+	if s.reader, err = newPort(s.device("reader"), s.serveReader); err != nil {
+		return err
+	}
+	for source, name := range map[Source]string{
+		Citizen: "scanner-citizen", Barcode: "scanner-barcode", Badge: "badge",
+	} {
+		if s.scanners[source], err = newPort(s.device(name), swallow); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Simulator) device(name string) string { return filepath.Join(s.cfg.Dir, name) }
+
+// serveReader unplugs the module when it is cut off in the middle of an image.
+func (s *Simulator) serveReader(f *os.File) {
+	if err := s.Module.Serve(f); err == nil {
+		go s.reader.unplug(f) // it waits for this function to return
+	}
+}
+
+// swallow reads what is sent to a device that does not listen.
+func swallow(f *os.File) {
+	var scrap [256]byte
+	for {
+		if _, err := f.Read(scrap[:]); err != nil {
+			return
+		}
+	}
+}
+
+// Addresses returns where the hardware is found.
+func (s *Simulator) Addresses() Addresses {
+	return Addresses{
+		Locks:   s.locks.Path(),
+		Reader:  s.reader.Path(),
+		Citizen: s.scanners[Citizen].Path(),
+		Barcode: s.scanners[Barcode].Path(),
+		Badge:   s.scanners[Badge].Path(),
+		Boards:  s.Boards.Count(),
+		PerUnit: s.cfg.PerBoard,
+	}
+}
+
+// ErrUnknownSource means that there is no such scanner.
+var ErrUnknownSource = errors.New("unknown source")
+
+// MaxScan is the longest text that a simulated scanner reads, in bytes. It is
+// longer than what the driver accepts.
+const MaxScan = 1024
+
+// Scan has a scanner read a text: it sends it with a CR. It returns when the
+// text is on the line, which does not mean that it was read there.
+func (s *Simulator) Scan(source Source, text string) error {
+	p, ok := s.scanners[source]
+	if !ok {
+		return fmt.Errorf("scan from %q: %w: there are citizen, badge and barcode", source, ErrUnknownSource)
+	}
+	if len(text) > MaxScan {
+		return fmt.Errorf("scan of %d bytes: at most %d", len(text), MaxScan)
+	}
+	if err := p.send(append([]byte(text), '\r')); err != nil {
+		return fmt.Errorf("scan from %s: %w", source, err)
+	}
+	return nil
+}
+
+// UnplugScanner pulls a scanner's plug, PlugScanner puts it back.
+func (s *Simulator) UnplugScanner(source Source) error {
+	if p, ok := s.scanners[source]; ok {
+		return p.Unplug()
+	}
+	return fmt.Errorf("unplug %q: %w", source, ErrUnknownSource)
+}
+
+// PlugScanner plugs a scanner in again.
+func (s *Simulator) PlugScanner(source Source) error {
+	if p, ok := s.scanners[source]; ok {
+		return p.Plug()
+	}
+	return fmt.Errorf("plug %q in: %w", source, ErrUnknownSource)
+}
+
+// UnplugReader pulls the fingerprint module's plug at once.
+func (s *Simulator) UnplugReader() error { return s.reader.Unplug() }
+
+// PlugReader plugs the fingerprint module in again.
+func (s *Simulator) PlugReader() error { return s.reader.Plug() }
+
+// ErrNoFingers means that a finger was asked for by name, and that the
+// simulator was built without any.
+var ErrNoFingers = errors.New("there are no fingers with names here: lay an image")
+
+// MaxImpression bounds the number of an impression.
+const MaxImpression = 1_000_000
+
+// LayFinger lays an impression of a named finger on the reader; see Module.Lay.
+func (s *Simulator) LayFinger(name string, impression int, stay time.Duration) error {
+	if s.cfg.Finger == nil {
+		return ErrNoFingers
+	}
+	if name == "" || impression < 0 || impression > MaxImpression {
+		return fmt.Errorf("finger %q, impression %d: a finger has a name, and impressions 0 to %d", name, impression, MaxImpression)
+	}
+	img, err := s.cfg.Finger(name, impression)
+	if err != nil {
+		return fmt.Errorf("finger %q, impression %d: %w", name, impression, err)
+	}
+	return s.Module.Lay(img, fmt.Sprintf("%s/%d", name, impression), stay)
+}
+
+// Close unplugs everything and takes the lines out of the registry.
+func (s *Simulator) Close() error {
+	var errs []error
+	if s.lines != nil {
+		errs = append(errs, s.lines.Close())
+		s.lines = nil
+	}
+	for _, p := range []*port{s.locks, s.reader, s.scanners[Citizen], s.scanners[Barcode], s.scanners[Badge]} {
+		if p != nil {
+			errs = append(errs, p.Unplug())
+		}
+	}
+	if s.ownDir != "" {
+		errs = append(errs, os.RemoveAll(s.ownDir))
+		s.ownDir = ""
+	}
+	return errors.Join(errs...)
+}
