@@ -1,0 +1,115 @@
+package journal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+)
+
+// Records keeps records beside the log, each written in a durable transaction
+// of its own. What is deleted or replaced may stay in free pages of the file:
+// store what is secret only under a key that is erased elsewhere.
+type Records struct{ journal *Journal }
+
+// Bounds in bytes.
+const (
+	maxName   = 255
+	maxRecord = 8 << 20
+)
+
+// ErrNoRecord: there is no record of that name.
+var ErrNoRecord = errors.New("no such record")
+
+// Records are the journal's records.
+func (j *Journal) Records() Records { return Records{j} }
+
+// Put writes the record, replacing one of the same key; at most 8 MiB. Its
+// failure to commit breaks the journal ([ErrBroken]).
+func (r Records) Put(bucket, key string, value []byte) error {
+	if err := validRecord(bucket, key, value); err != nil {
+		return fmt.Errorf("put record: %w", err)
+	}
+	return r.write("put record", func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(recordBucket(bucket))
+		if err != nil {
+			return err
+		}
+		return b.Put([]byte(key), value)
+	})
+}
+
+// Get answers the record's bytes, or ErrNoRecord.
+func (r Records) Get(bucket, key string) (value []byte, err error) {
+	err = r.read("get record", func(tx *bbolt.Tx) error {
+		if b := tx.Bucket(recordBucket(bucket)); b != nil {
+			value = bytes.Clone(b.Get([]byte(key)))
+		}
+		if value == nil {
+			return fmt.Errorf("%q in %q: %w", key, bucket, ErrNoRecord)
+		}
+		return nil
+	})
+	return value, err
+}
+
+// Delete removes the record; that there is none is fine.
+func (r Records) Delete(bucket, key string) error {
+	if err := validRecord(bucket, key, nil); err != nil {
+		return fmt.Errorf("delete record: %w", err)
+	}
+	return r.write("delete record", func(tx *bbolt.Tx) error {
+		b := tx.Bucket(recordBucket(bucket))
+		if b == nil {
+			return nil
+		}
+		return b.Delete([]byte(key))
+	})
+}
+
+// Keys lists the bucket's keys, sorted.
+func (r Records) Keys(bucket string) (keys []string, err error) {
+	err = r.read("list records", func(tx *bbolt.Tx) error {
+		b := tx.Bucket(recordBucket(bucket))
+		if b == nil {
+			return nil
+		}
+		return b.ForEach(func(k, _ []byte) error {
+			keys = append(keys, string(k))
+			return nil
+		})
+	})
+	return keys, err
+}
+
+// read waits for a commit under way: what it answers is on the disk.
+func (r Records) read(what string, f func(tx *bbolt.Tx) error) error {
+	r.journal.commit.RLock()
+	defer r.journal.commit.RUnlock()
+	return r.journal.view(what, f)
+}
+
+func (r Records) write(what string, f func(tx *bbolt.Tx) error) error {
+	r.journal.commit.Lock()
+	defer r.journal.commit.Unlock()
+	if err := r.journal.writable(); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return r.journal.update(what, r.journal.state(), f)
+}
+
+func recordBucket(name string) []byte { return []byte("record/" + name) }
+
+// validRecord keeps from the transaction what bbolt would refuse in it.
+func validRecord(bucket, key string, value []byte) error {
+	switch {
+	case bucket == "" || len(bucket) > maxName:
+		return fmt.Errorf("bucket %q: wants 1 to %d bytes", bucket, maxName)
+	case key == "" || len(key) > maxName:
+		return fmt.Errorf("key %q in %q: wants 1 to %d bytes", key, bucket, maxName)
+	case len(value) > maxRecord:
+		return fmt.Errorf("%q in %q: %d bytes, at most %d are allowed", key, bucket, len(value), maxRecord)
+	}
+	return nil
+}
