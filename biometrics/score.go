@@ -18,11 +18,19 @@ func Compare(probe, candidate *Template) Score {
 		return noMatch
 	}
 	c := newContest(probe, candidate)
-	var best float64
+	var best, dense float64
 	for _, h := range c.hypothesise() {
 		m, bend, pairs := c.pairElastically(h)
 		a := c.agree(pairs, bend, m.inverse())
 		best = max(best, a.sum*a.ratio)
+		if probe.ridges != nil && candidate.ridges != nil {
+			if d, ok := c.register(m, pairs); ok {
+				dense = max(dense, d.likeness())
+			}
+		}
+	}
+	if probe.ridges != nil && candidate.ridges != nil {
+		return calibrateMinutiae(dense)
 	}
 	return calibrateMinutiae(best)
 }

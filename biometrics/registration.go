@@ -1,0 +1,444 @@
+package biometrics
+
+import "math"
+
+// Registration lays the candidate's ridges over the probe's by their phase:
+// from seeds where minutiae agree it grows node by node, each time predicting
+// from the neighbours how far the skin is displaced there, and correcting the
+// prediction by the phase that is left. After Cui, Feng, Li and Zhou, "2-D
+// phase demodulation for deformable fingerprint registration" (TIFS 13(12),
+// 2018), with region growing in place of unwrapping the whole print.
+//
+// Phase knows a displacement across the ridges only, and only up to a period:
+// hence the prediction, and hence what counts is the agreement at the
+// neighbours' prediction, before a node's own correction. Corrected, strangers
+// agree too.
+const (
+	nodePitch  = 3 // cells between nodes
+	patchReach = 3 // cells from a node to the edge of its patch: neighbours overlap by half
+
+	// A patch with fewer samples in common is not compared: a sixth.
+	minPatch = 8
+
+	patchArea = (2*patchReach + 1) * (2*patchReach + 1)
+
+	// Ridges that cross at more than 36° (cos 2·36° = 0.3) have no common phase.
+	minParallel = 0.3
+
+	// Corrections stop short of half a period (π), where their sign is a guess.
+	maxCorrection = 1.8
+
+	relaxations = 3
+
+	// Growing stops when these many nodes agree less than strangers' best.
+	earlyNodes     = 40
+	earlyAgreement = 0.12
+)
+
+// node is a place of the candidate, and where it comes to lie.
+type node struct {
+	known   bool // the candidate has ridges here
+	visited bool
+
+	// Displacement after the motion, in pixels of the probe, and its gradient
+	// per pixel of the candidate.
+	dx, dy             float64
+	dxx, dxy, dyx, dyy float64
+
+	samples   int
+	weight    float64 // mean quality of the samples, 0 to 1
+	coherence float64 // agreement once the node is corrected
+	agreement float64 // at the prediction, -1 to 1
+}
+
+// registration is one growth. It is a warp.
+type registration struct {
+	probe, candidate *ridgeMap
+	motion           motion
+	inverse          motion
+	turn             int32 // of the motion, 1/256 of π
+	w, h             int
+	nodes            []node
+	queue            nodeQueue
+}
+
+func newRegistration(probe, candidate *ridgeMap, m motion) *registration {
+	r := &registration{probe: probe, candidate: candidate, motion: m, inverse: m.inverse(),
+		turn: int32(math.Round(m.angle / math.Pi * 256)),
+		w:    (candidate.w + nodePitch - 1) / nodePitch, h: (candidate.h + nodePitch - 1) / nodePitch}
+	r.nodes = make([]node, r.w*r.h)
+	for i := range r.nodes {
+		cx, cy := r.cellOf(i)
+		r.nodes[i].known = cx < candidate.w && cy < candidate.h && candidate.waves[cy*candidate.w+cx].weight > 0
+	}
+	return r
+}
+
+// cellOf returns the cell of the candidate's map that a node stands on.
+func (r *registration) cellOf(i int) (x, y int) {
+	return i%r.w*nodePitch + nodePitch/2, i/r.w*nodePitch + nodePitch/2
+}
+
+// nodeAt returns the node column and row nearest to a pixel of the candidate,
+// with fractions.
+func (r *registration) nodeAt(x, y float64) (nx, ny float64) {
+	return (x/cell - 0.5 - float64(r.candidate.left) - nodePitch/2) / nodePitch,
+		(y/cell - 0.5 - float64(r.candidate.top) - nodePitch/2) / nodePitch
+}
+
+// seed is a pixel of the candidate whose displacement is known.
+type seed struct{ x, y, dx, dy float64 }
+
+// grow registers from the seeds on. It returns false if it gave up early.
+func (r *registration) grow(seeds []seed) bool {
+	for _, s := range seeds {
+		r.plant(s)
+	}
+	grown := 0
+	var agreement, weight float64
+	for len(r.queue) > 0 {
+		from := r.queue.pop()
+		for _, d := range fourNeighbours {
+			x, y := from%r.w+d[0], from/r.w+d[1]
+			if x < 0 || y < 0 || x >= r.w || y >= r.h {
+				continue
+			}
+			n := &r.nodes[y*r.w+x]
+			if !n.known || n.visited {
+				continue
+			}
+			r.predict(y*r.w + x)
+			r.compare(y*r.w + x)
+			n.visited = true
+			if n.samples > 0 {
+				grown++
+				agreement += n.agreement * n.weight
+				weight += n.weight
+				r.queue.push(y*r.w+x, n.coherence*n.weight)
+			}
+		}
+		if grown > earlyNodes && agreement < earlyAgreement*weight {
+			return false
+		}
+	}
+	r.relax()
+	return true
+}
+
+// plant starts the nodes around a seed with its displacement.
+func (r *registration) plant(s seed) {
+	fx, fy := r.nodeAt(s.x, s.y)
+	for y := int(math.Round(fy)) - 1; y <= int(math.Round(fy))+1; y++ {
+		for x := int(math.Round(fx)) - 1; x <= int(math.Round(fx))+1; x++ {
+			if x < 0 || y < 0 || x >= r.w || y >= r.h {
+				continue
+			}
+			n := &r.nodes[y*r.w+x]
+			if !n.known || n.visited {
+				continue
+			}
+			n.dx, n.dy = s.dx, s.dy
+			r.compare(y*r.w + x)
+			n.visited = true
+			r.queue.push(y*r.w+x, n.coherence*n.weight)
+		}
+	}
+}
+
+// relax predicts and corrects every node again, now from all sides.
+func (r *registration) relax() {
+	for range relaxations {
+		for i := range r.nodes {
+			if r.nodes[i].visited && r.nodes[i].samples > 0 {
+				r.predict(i)
+				r.compare(i)
+			}
+		}
+	}
+}
+
+// predict sets a node's displacement and gradient to the affine least squares
+// fit of its visited neighbours, up to three nodes away, nearer ones and those
+// that agree counting more.
+func (r *registration) predict(i int) {
+	const reach = 3
+	var s affineFit
+	x0, y0 := i%r.w, i/r.w
+	for y := max(y0-reach, 0); y <= min(y0+reach, r.h-1); y++ {
+		for x := max(x0-reach, 0); x <= min(x0+reach, r.w-1); x++ {
+			n := &r.nodes[y*r.w+x]
+			if n.visited && y*r.w+x != i {
+				dx, dy := x-x0, y-y0
+				s.add(float64(dx), float64(dy), n.dx, n.dy, (n.coherence*n.coherence*n.weight+1e-3)*nearness[dx*dx+dy*dy])
+			}
+		}
+	}
+	s.solve(&r.nodes[i])
+}
+
+// nearness is a Gaussian of 1.5 nodes, by squared distance.
+var nearness = func() (g [19]float64) {
+	for d2 := range g {
+		g[d2] = math.Exp(-float64(d2) / (2 * 1.5 * 1.5))
+	}
+	return g
+}()
+
+// affineFit gathers the normal equations of displacement = a + b·x + c·y.
+type affineFit struct {
+	s1, sx, sy, sxx, sxy, syy float64
+	x1, xx, xy, y1, yx, yy    float64
+}
+
+func (f *affineFit) add(x, y, dx, dy, w float64) {
+	f.s1 += w
+	f.sx += w * x
+	f.sy += w * y
+	f.sxx += w * x * x
+	f.sxy += w * x * y
+	f.syy += w * y * y
+	f.x1 += w * dx
+	f.xx += w * dx * x
+	f.xy += w * dx * y
+	f.y1 += w * dy
+	f.yx += w * dy * x
+	f.yy += w * dy * y
+}
+
+// solve writes the fit into a node. A ridge term draws the gradient to zero
+// where the neighbours cannot tell it.
+func (f *affineFit) solve(n *node) {
+	if f.s1 == 0 {
+		return
+	}
+	flat := 0.1*f.s1 + 0.3
+	m00, m11, m22 := f.s1+1e-6, f.sxx+flat, f.syy+flat
+	c00, c01, c02 := m11*m22-f.sxy*f.sxy, f.sy*f.sxy-f.sx*m22, f.sx*f.sxy-f.sy*m11
+	c11, c12, c22 := m00*m22-f.sy*f.sy, f.sx*f.sy-m00*f.sxy, m00*m11-f.sx*f.sx
+	det := m00*c00 + f.sx*c01 + f.sy*c02 // positive: the matrix is positive definite
+	const pitch = nodePitch * cell
+	n.dx = (c00*f.x1 + c01*f.xx + c02*f.xy) / det
+	n.dxx = (c01*f.x1 + c11*f.xx + c12*f.xy) / det / pitch
+	n.dxy = (c02*f.x1 + c12*f.xx + c22*f.xy) / det / pitch
+	n.dy = (c00*f.y1 + c01*f.yx + c02*f.yy) / det
+	n.dyx = (c01*f.y1 + c11*f.yx + c12*f.yy) / det / pitch
+	n.dyy = (c02*f.y1 + c12*f.yx + c22*f.yy) / det / pitch
+}
+
+// compare measures a node's agreement where it was predicted to lie, and then
+// corrects its displacement along the ridges' normal by the phase left over.
+func (r *registration) compare(i int) {
+	n := &r.nodes[i]
+	p := r.patch(i)
+	n.samples, n.agreement, n.coherence, n.weight = p.samples, p.real, 0, 0
+	if p.samples < minPatch || p.omega <= 0 {
+		return
+	}
+	n.weight = p.weight / patchArea
+	n.coherence = math.Hypot(p.real, p.imag)
+	phase := min(max(math.Atan2(p.imag, p.real), -maxCorrection), maxCorrection)
+	// What is less than two thirds coherent is not followed the whole way.
+	d := phase / p.omega * min(n.coherence*1.5, 1)
+	n.dx += d * p.nx
+	n.dy += d * p.ny
+}
+
+// patch is how two pieces of ridges compare: the mean of e^i(candidate's phase
+// − probe's), its weight, and the wave it was measured on.
+type patch struct {
+	real, imag, weight float64
+	samples            int
+	nx, ny, omega      float64 // unit normal, and phase per pixel along it (rad)
+}
+
+func (r *registration) patch(i int) (p patch) {
+	n := &r.nodes[i]
+	cx, cy := r.cellOf(i)
+	px := float64((cx+r.candidate.left)*cell + cell/2)
+	py := float64((cy+r.candidate.top)*cell + cell/2)
+	// Where the node lies on the probe, and what a cell to the right and a
+	// cell down add.
+	x0, y0 := r.motion.apply(px, py)
+	x0 += n.dx - float64(r.probe.left*cell)
+	y0 += n.dy - float64(r.probe.top*cell)
+	rightX, rightY := cell*(r.motion.cos+n.dxx), cell*(r.motion.sin+n.dyx)
+	downX, downY := cell*(n.dxy-r.motion.sin), cell*(n.dyy+r.motion.cos)
+	limitX, limitY := float64(r.probe.w*cell), float64(r.probe.h*cell)
+
+	var sum phaseSum
+	for dy := max(-patchReach, -cy); dy <= min(patchReach, r.candidate.h-1-cy); dy++ {
+		row := r.candidate.waves[(cy+dy)*r.candidate.w : (cy+dy+1)*r.candidate.w]
+		for dx := max(-patchReach, -cx); dx <= min(patchReach, r.candidate.w-1-cx); dx++ {
+			b := &row[cx+dx]
+			x := x0 + float64(dx)*rightX + float64(dy)*downX
+			y := y0 + float64(dx)*rightY + float64(dy)*downY
+			if b.weight == 0 || !(x >= 0 && y >= 0 && x < limitX && y < limitY) {
+				continue
+			}
+			ix, iy := int(x)/cell, int(y)/cell
+			if a := &r.probe.waves[iy*r.probe.w+ix]; a.weight > 0 {
+				sum.add(a, b, r.turn, float32(x)-float32(ix*cell+cell/2), float32(y)-float32(iy*cell+cell/2))
+			}
+		}
+	}
+	return sum.patch()
+}
+
+// phaseSum gathers the samples of a patch.
+type phaseSum struct {
+	real, imag, weight float32
+	nx, ny, kx, ky     float32
+	samples            int
+}
+
+// add compares two waves; offsetX and offsetY lead from the probe's sample
+// point to the place in question, over which its phase goes on as a plane wave.
+func (s *phaseSum) add(a, b *wave, turn int32, offsetX, offsetY float32) {
+	angle := (b.angle256 + turn - a.angle256) & 511
+	phase := b.phase
+	if angle > 128 && angle < 384 { // the normals point against each other
+		phase = -phase
+	}
+	parallel := cosine[angle&255] // of the doubled angle
+	weight := a.weight * b.weight
+	s.weight += weight
+	s.samples++
+	if parallel < minParallel {
+		return
+	}
+	phase -= a.phase + a.kx*offsetX + a.ky*offsetY
+	turnPart := int(phase+4096.5) & 255
+	s.real += weight * cosine[turnPart]
+	imag := weight * cosine[(turnPart-64)&255]
+	if s.nx*a.nx+s.ny*a.ny < 0 { // keep all normals to one side
+		weight, imag = -weight, -imag
+	}
+	s.imag += imag
+	s.nx += weight * a.nx
+	s.ny += weight * a.ny
+	s.kx += weight * a.kx
+	s.ky += weight * a.ky
+}
+
+// cosine holds a turn in 256 steps.
+var cosine = func() (c [256]float32) {
+	for i := range c {
+		c[i] = float32(math.Cos(2 * math.Pi * float64(i) / 256))
+	}
+	return c
+}()
+
+func (s *phaseSum) patch() patch {
+	p := patch{samples: s.samples, weight: float64(s.weight)}
+	length := math.Hypot(float64(s.nx), float64(s.ny))
+	if length < 1e-6 {
+		return p
+	}
+	p.real, p.imag = float64(s.real)/p.weight, float64(s.imag)/p.weight
+	p.nx, p.ny = float64(s.nx)/length, float64(s.ny)/length
+	p.omega = math.Hypot(float64(s.kx), float64(s.ky)) / length * 2 * math.Pi / 256
+	return p
+}
+
+// coherence is the share of the overlap that agrees: the mean square of the
+// positive agreements, weighted by quality.
+func (r *registration) coherence() float64 {
+	var sum, weight float64
+	for i := range r.nodes {
+		n := &r.nodes[i]
+		if !n.visited || n.samples < minPatch {
+			continue
+		}
+		weight += n.weight
+		if n.agreement > 0 {
+			sum += n.agreement * n.agreement * n.weight
+		}
+	}
+	if weight == 0 {
+		return 0
+	}
+	return sum / weight
+}
+
+// apply maps a pixel of the candidate to the probe.
+func (r *registration) apply(x, y float64) (float64, float64) {
+	dx, dy := r.displacement(x, y)
+	x, y = r.motion.apply(x, y)
+	return x + dx, y + dy
+}
+
+// displacement blends the nodes around a pixel of the candidate.
+func (r *registration) displacement(x, y float64) (dx, dy float64) {
+	fx, fy := r.nodeAt(x, y)
+	x0, y0 := int(math.Floor(fx)), int(math.Floor(fy))
+	var sum float64
+	for ny := max(y0-1, 0); ny <= min(y0+2, r.h-1); ny++ {
+		for nx := max(x0-1, 0); nx <= min(x0+2, r.w-1); nx++ {
+			n := &r.nodes[ny*r.w+nx]
+			if !n.visited || n.weight == 0 {
+				continue
+			}
+			ax, ay := fx-float64(nx), fy-float64(ny)
+			w := (n.coherence*n.coherence*n.weight + 1e-4) * math.Exp(-(ax*ax+ay*ay)/2)
+			dx, dy, sum = dx+w*n.dx, dy+w*n.dy, sum+w
+		}
+	}
+	if sum == 0 {
+		return 0, 0
+	}
+	return dx / sum, dy / sum
+}
+
+// backward is the inverse of a registration, by two steps of fixed-point
+// iteration: displacements change little over their own length.
+type backward struct{ *registration }
+
+func (b backward) apply(x, y float64) (float64, float64) {
+	cx, cy := b.inverse.apply(x, y)
+	for range 2 {
+		dx, dy := b.displacement(cx, cy)
+		cx, cy = b.inverse.apply(x-dx, y-dy)
+	}
+	return cx, cy
+}
+
+// nodeQueue is a heap of nodes, the most trusted first; equal ones in the order
+// of their numbers, so that growth does not depend on the heap's layout.
+type nodeQueue []queued
+
+type queued struct {
+	node  int
+	trust float64
+}
+
+func (q nodeQueue) before(i, j int) bool {
+	return q[i].trust > q[j].trust || q[i].trust == q[j].trust && q[i].node < q[j].node
+}
+
+func (q *nodeQueue) push(node int, trust float64) {
+	*q = append(*q, queued{node, trust})
+	h := *q
+	for i := len(h) - 1; i > 0 && h.before(i, (i-1)/2); i = (i - 1) / 2 {
+		h[i], h[(i-1)/2] = h[(i-1)/2], h[i]
+	}
+}
+
+func (q *nodeQueue) pop() int {
+	h := *q
+	top, last := h[0].node, len(h)-1
+	h[0] = h[last]
+	h = h[:last]
+	for i := 0; ; {
+		child := 2*i + 1
+		if child+1 < last && h.before(child+1, child) {
+			child++
+		}
+		if child >= last || !h.before(child, i) {
+			break
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
+	*q = h
+	return top
+}
