@@ -63,7 +63,7 @@ func newField(rng *rand.Rand) *field {
 		pattern:     draw(rng),
 		arc:         between(rng, 0.45, 0.75),
 		period:      between(rng, 8.3, 10.2),
-		periodNoise: newNoise(rng, 70),
+		periodNoise: newNoise(rng, 50),
 		bend:        newNoise(rng, 110),
 	}
 	x, y := between(rng, -10, 10), between(rng, 10, 40)
@@ -146,7 +146,7 @@ func (f *field) orientation(x, y float64) float64 {
 // ridgePeriod is the distance from ridge to ridge at (x, y), in pixels. Ridges
 // are finer around the core and coarser towards the joint, as on real fingers.
 func (f *field) ridgePeriod(x, y float64) float64 {
-	t := 1 + 0.10*f.periodNoise.at(x, y) + 0.10*smoothstep((-y-30)/120)
+	t := 1 + 0.14*f.periodNoise.at(x, y) + 0.10*smoothstep((-y-30)/120)
 	for _, c := range f.cores {
 		dx, dy := x-c.x, y-c.y
 		t -= 0.06 * math.Exp(-(dx*dx+dy*dy)/(2*35*35))

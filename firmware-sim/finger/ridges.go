@@ -30,7 +30,7 @@ const (
 	longest      = 6.2
 	reach        = 8 // cells from the middle of a kernel to its edge
 	side         = 2*reach + 1
-	rounds       = 10
+	rounds       = 8
 )
 
 // grow lets ridges spread from random spots over the pad until they meet.
@@ -39,7 +39,7 @@ func grow(rng *rand.Rand, f *field) *ridges {
 	cells, chosen := choose(f)
 	now, next := new(ridges), new(ridges)
 	for _, i := range cells {
-		if rng.Float64() < 0.012 {
+		if rng.Float64() < 0.05 {
 			now.height[i] = 1
 		}
 	}
@@ -96,7 +96,7 @@ func bank() []kernel {
 func gabor(period, orientation float64) kernel {
 	var k kernel
 	sin, cos := math.Sincos(orientation)
-	sigma := 0.42 * period
+	sigma := 0.36 * period
 	var mean, weight float64
 	var window, wave [side * side]float64
 	for j := -reach; j <= reach; j++ {
