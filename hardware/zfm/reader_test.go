@@ -1,0 +1,189 @@
+package zfm_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nachtfach/nachtfach/hardware/zfm"
+)
+
+// wirePort is a port whose other end is a function: it is given what the
+// driver writes and returns what the module says.
+type wirePort struct {
+	module func(command byte) []byte
+
+	mu      sync.Mutex
+	pending []byte
+	broken  error // returned by Read when nothing is pending
+	closed  int
+}
+
+func (p *wirePort) SetReadTimeout(time.Duration) error { return nil }
+
+func (p *wirePort) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pending = append(p.pending, p.module(b[9])...)
+	return len(b), nil
+}
+
+func (p *wirePort) Read(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.pending) == 0 {
+		time.Sleep(time.Millisecond)
+		return 0, p.broken
+	}
+	n := copy(b, p.pending)
+	p.pending = p.pending[n:]
+	return n, nil
+}
+
+func (p *wirePort) Close() error {
+	p.closed++
+	return nil
+}
+
+func answer(t *testing.T, code byte) []byte {
+	return packet(t, zfm.Ack, code)
+}
+
+func packet(t *testing.T, kind zfm.Kind, payload ...byte) []byte {
+	t.Helper()
+	b, err := zfm.Packet{Address: zfm.DefaultAddress, Kind: kind, Payload: payload}.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func picture(t *testing.T, bytes int) []byte {
+	var b []byte
+	for ; bytes > 128; bytes -= 128 {
+		b = append(b, packet(t, zfm.Data, make([]byte, 128)...)...)
+	}
+	return append(b, packet(t, zfm.End, make([]byte, bytes)...)...)
+}
+
+// reader returns one whose module answers "ok", except as says has it.
+func reader(t *testing.T, says map[byte][]byte) (*zfm.Reader, *wirePort) {
+	t.Helper()
+	port := &wirePort{module: func(command byte) []byte {
+		if b, ok := says[command]; ok {
+			return b
+		}
+		return answer(t, zfm.CodeOK)
+	}}
+	r := zfm.New(zfm.Config{Name: "finger", Open: func() (zfm.Port, error) { return port, nil }})
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r, port
+}
+
+func TestAWholePictureIsCaptured(t *testing.T) {
+	r, _ := reader(t, map[byte][]byte{zfm.UpImage: append(answer(t, zfm.CodeOK), picture(t, 36864)...)})
+	img, err := r.Capture(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size := img.Bounds().Size(); size.X != 256 || size.Y != 288 {
+		t.Errorf("size %v", size)
+	}
+}
+
+func TestAWrongPictureIsAClearError(t *testing.T) {
+	ok := answer(t, zfm.CodeOK)
+	damaged := picture(t, 36864)
+	damaged[5000] ^= 1
+	for want, says := range map[string][]byte{
+		"instead of 36864":                     append(ok, picture(t, 18432)...),
+		"more than 36864 bytes":                append(ok, picture(t, 40000)...),
+		"wrong checksum":                       append(ok, damaged...),
+		"broken off after 0 of 36864 bytes: a": append(ok, ok...),
+		"picture cannot be sent":               answer(t, zfm.CodeNoUpload),
+	} {
+		r, _ := reader(t, map[byte][]byte{zfm.UpImage: says})
+		_, err := r.Capture(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), `fingerprint reader "finger"`) {
+			t.Errorf("want %q, got %v", want, err)
+		}
+	}
+}
+
+func TestAnswersOtherThanOKSayWhatTheyMean(t *testing.T) {
+	for code, want := range map[byte]error{zfm.CodeFailed: zfm.ErrMessy, zfm.CodeMessy: zfm.ErrMessy} {
+		r, port := reader(t, map[byte][]byte{zfm.GenImg: answer(t, code)})
+		if _, err := r.Capture(t.Context()); !errors.Is(err, want) {
+			t.Errorf("%02x: got %v", code, err)
+		}
+		if port.closed > 0 {
+			t.Errorf("%02x: the port was closed for an answer", code)
+		}
+	}
+	r, _ := reader(t, map[byte][]byte{zfm.VfyPwd: answer(t, zfm.CodePassword)})
+	if err := r.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "wrong password") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAnotherModulesAnswerIsRefused(t *testing.T) {
+	foreign, err := zfm.Packet{Address: 1, Kind: zfm.Ack, Payload: []byte{zfm.CodeOK}}.AppendTo(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ := reader(t, map[byte][]byte{zfm.VfyPwd: foreign})
+	if err := r.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "address 00000001") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWithoutAFingerTheContextEndsTheWait(t *testing.T) {
+	r, _ := reader(t, map[byte][]byte{zfm.GenImg: answer(t, zfm.CodeNoFinger)})
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	_, err := r.Capture(ctx)
+	if !errors.Is(err, zfm.ErrNoFinger) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestASilentReaderIsClosedAndOpenedAgain(t *testing.T) {
+	r, port := reader(t, map[byte][]byte{zfm.GenImg: nil})
+	if _, err := r.Capture(t.Context()); !errors.Is(err, zfm.ErrSilent) {
+		t.Errorf("got %v", err)
+	}
+	if port.closed != 1 {
+		t.Errorf("closed %d times", port.closed)
+	}
+	if err := r.Check(t.Context()); err != nil {
+		t.Errorf("opened again: %v", err)
+	}
+}
+
+func TestNoiseOnTheLineIsWaitedOut(t *testing.T) {
+	r, port := reader(t, nil)
+	port.pending = []byte("noise from the time before")
+	if err := r.Check(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAReaderThatCannotBeOpenedSaysSo(t *testing.T) {
+	r := zfm.New(zfm.Config{Name: "finger", Path: "/nonexistent/reader"})
+	if err := r.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "/nonexistent/reader") || !strings.Contains(err.Error(), "open") {
+		t.Errorf("got %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := r.Check(t.Context()); !errors.Is(err, zfm.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
