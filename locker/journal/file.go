@@ -106,25 +106,30 @@ func syncFolder(path string) error {
 	return d.Sync()
 }
 
-// openFile opens an existing file and sees that it has all of its pages.
-func openFile(c Config, readOnly bool) (*bbolt.DB, error) {
+// openFile opens an existing file. It looks at it through a read-only opening
+// first, which reads nothing but the meta pages: opening for writing reads the
+// list of free pages, and where bbolt panics over that, the lock stays with
+// this process until it ends.
+func openFile(c Config, readOnly bool) (db *bbolt.DB, err error) {
+	if db, err = openChecked(c, true); err != nil || readOnly {
+		return db, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return openChecked(c, false)
+}
+
+func openChecked(c Config, readOnly bool) (*bbolt.DB, error) {
 	var file *os.File
 	options := bbolt.Options{
 		Timeout:      lockTimeout,
 		ReadOnly:     readOnly,
 		FreelistType: bbolt.FreelistMapType,
 		MaxSize:      c.Limit,
-		OpenFile: func(name string, flag int, perm fs.FileMode) (*os.File, error) {
-			f, err := c.OpenFile(name, flag&^os.O_CREATE, perm)
-			if err != nil {
-				return nil, err
-			}
-			if info, err := f.Stat(); err != nil || info.Size() == 0 || !info.Mode().IsRegular() {
-				f.Close() // bbolt would make a new database of an empty one
-				return nil, errors.Join(err, fmt.Errorf("%w: empty, or no file", ErrCorrupt))
-			}
-			file = f
-			return f, nil
+		OpenFile: func(name string, flag int, perm fs.FileMode) (_ *os.File, err error) {
+			file, err = openExisting(c, name, flag, perm)
+			return file, err
 		},
 	}
 	var db *bbolt.DB
@@ -140,13 +145,27 @@ func openFile(c Config, readOnly bool) (*bbolt.DB, error) {
 	if db != nil {
 		_ = guard("close", db.Close)
 	}
-	if file != nil {
-		file.Close() // and with it the lock, where bbolt panicked
-	}
 	if errno := syscall.Errno(0); !errors.As(err, &errno) && named(err) == err && !errors.Is(err, ErrCorrupt) {
 		err = fmt.Errorf("%w: %w", ErrCorrupt, err) // bbolt's words for a file that makes no sense
 	}
 	return nil, named(err)
+}
+
+// openExisting refuses an empty file, of which bbolt would make a new database.
+func openExisting(c Config, name string, flag int, perm fs.FileMode) (*os.File, error) {
+	f, err := c.OpenFile(name, flag&^os.O_CREATE, perm)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (info.Size() == 0 || !info.Mode().IsRegular()) {
+		err = fmt.Errorf("%w: is empty, or no file", ErrCorrupt)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // complete tells a truncated file before a fault on a missing page does.
