@@ -15,14 +15,15 @@
 //	template.go      all that is kept; iso.go, isodense.go: as ISO/IEC 19794-2:2005
 //	cylinder.go, texture.go   what surrounds a minutia, to find its twin
 //	hypotheses.go, pairing.go how one print could lie on the other
-//	registration.go  one print grown over the other by its phase
+//	registration.go, dense.go  one print grown over the other by its phase
 //	score.go         the comparison; calibration.go: what its score stands for
 //	enrolment.go     several impressions of one finger
 //
-// The package promises the same answer for the same input on every machine
-// that rounds as IEEE 754 does, is safe for concurrent use (templates never
-// change once made), holds no global mutable state, bounds memory whatever the
-// input, and never panics on bad input.
+// The package promises the same answer for the same input, always (between
+// processor families the last digits may differ, where Go fuses a multiplication
+// and an addition),
+// is safe for concurrent use (templates never change once made), holds no global
+// mutable state, bounds memory whatever the input, and never panics on bad input.
 //
 // It leaves to others: capturing, detecting that a finger is alive, choosing
 // the false match rate to accept, and keeping templates secret. A template

@@ -124,6 +124,10 @@ type agreement struct {
 	ratio float64 // paired quality over the quality that lies in the overlap
 }
 
+// evidence is what minutiae alone say: how much agrees, relative to what could.
+// (Without the ratio, large overlaps of strangers gain too much.)
+func (a agreement) evidence() float64 { return a.sum * a.ratio }
+
 // agree judges pairs under a warp.
 func (c *contest) agree(pairs []pair, w warp, back warp) (a agreement) {
 	var paired float64

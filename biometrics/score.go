@@ -1,14 +1,20 @@
 package biometrics
 
+import "math"
+
 // Score is the outcome of a comparison.
 type Score struct {
-	// Similarity grows with likeness. It has no unit; FMR says what it means.
+	// Similarity grows with likeness: of strangers, about one pair in
+	// 10^Similarity gets as far. Below 0 it only orders the unlike.
 	Similarity float64
 
-	// FMR is the estimated share of comparisons of different fingers that reach
-	// this similarity: 0.0001 is one in ten thousand.
+	// FMR is the same as a rate: the estimated share of comparisons of
+	// different fingers that reach this similarity, 0 to 1.
 	FMR float64
 }
+
+// noMatch is the score of what cannot be compared.
+var noMatch = Score{Similarity: -1, FMR: 1}
 
 // Compare compares two templates. With the dense part on both sides it compares
 // minutiae first, and the ridges themselves where that can matter; else it
@@ -18,21 +24,32 @@ func Compare(probe, candidate *Template) Score {
 		return noMatch
 	}
 	c := newContest(probe, candidate)
-	var best, dense float64
+	dense := probe.ridges != nil && candidate.ridges != nil
+	var minutiae, ridges float64
+	registered := false
 	for _, h := range c.hypothesise() {
 		m, bend, pairs := c.pairElastically(h)
 		a := c.agree(pairs, bend, m.inverse())
-		best = max(best, a.sum*a.ratio)
-		if probe.ridges != nil && candidate.ridges != nil {
-			if d, ok := c.register(m, pairs); ok {
-				dense = max(dense, d.likeness())
-			}
+		minutiae = max(minutiae, a.evidence())
+		if !dense || a.evidence() < worthRegistering {
+			continue
+		}
+		if d, ok := c.register(m, pairs); ok {
+			ridges, registered = max(ridges, d.likeness()), true
 		}
 	}
-	if probe.ridges != nil && candidate.ridges != nil {
-		return calibrateMinutiae(dense)
+	switch {
+	case registered:
+		return denseLaw.score(ridges)
+	case dense:
+		// The ridges could not be laid over each other, whatever minutiae say.
+		return minutiaeLaw.score(math.Min(minutiae, worthRegistering))
+	default:
+		return minutiaeLaw.score(minutiae)
 	}
-	return calibrateMinutiae(best)
 }
 
-var noMatch = Score{FMR: 1}
+// worthRegistering is the evidence of minutiae below which ridges are not
+// compared: half of all strangers stay below, of genuine pairs that the ridges
+// would have saved none.
+const worthRegistering = 0.25
