@@ -72,7 +72,10 @@ type (
 		Code       pin.Code
 	}
 	// CaptureFinger reads one image. FingerCaptured.
-	CaptureFinger struct{ Attempt AttemptID }
+	CaptureFinger struct {
+		Attempt AttemptID
+		Lift    bool // wait first until the last finger is lifted
+	}
 	// CompareFactor compares the captured image, or the number typed, with what
 	// the seal held. FactorTried.
 	CompareFactor struct {
@@ -91,6 +94,7 @@ type (
 		Check  uint64
 		Card   string
 		Number string
+		At     time.Time // leave dates are judged by it
 	}
 	// FindCard names the holder of a card. CardFound.
 	FindCard struct {

@@ -36,8 +36,9 @@ const (
 	writeTimeout   = 3 * time.Second
 	connectTimeout = 10 * time.Second
 
-	// MaxPacket bounds what a broker may send in one packet, in bytes.
-	MaxPacket = 1 << 20
+	// MaxPacket bounds what a broker may send in one packet, in bytes: the
+	// largest message of package envelope, and its topic.
+	MaxPacket = 2<<20 + 4<<10
 )
 
 // ErrLost tells that the connection is gone; what was under way is unknown.

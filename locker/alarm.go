@@ -1,0 +1,75 @@
+package locker
+
+// raise records an alarm, unless the same one stands already.
+func (s *step) raise(class AlarmClass, kind AlarmKind, c CompartmentID, g Generation, detail string) {
+	if s.ledger.alarmed(kind, c, g) != nil {
+		return
+	}
+	if len(detail) > 500 {
+		detail = detail[:500]
+	}
+	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: class, Kind: kind, Compartment: c, Generation: g, Detail: detail})
+}
+
+// clear ends the alarms of a kind at a compartment.
+func (s *step) clear(kind AlarmKind, c CompartmentID) {
+	for _, id := range sorted(s.ledger.Alarms) {
+		if a := s.ledger.Alarms[id]; a.Kind == kind && a.Compartment == c {
+			s.emit(AlarmCleared{Alarm: id})
+		}
+	}
+}
+
+// clearInside ends all that two clerks settle by looking into a compartment.
+func (s *step) clearInside(c CompartmentID) {
+	for _, kind := range []AlarmKind{AlarmForced, AlarmLeftOpen, AlarmEmptyOpen, AlarmCustody, AlarmDisputed, AlarmMissing, AlarmNotPosted, AlarmRoundBroken, AlarmUnknownLayout, AlarmExhausted} {
+		s.clear(kind, c)
+	}
+}
+
+func (s *step) partFailed(in PartFailed) {
+	if in.Part == "reader" {
+		s.session.reader = false
+	}
+	if in.Compartment != 0 {
+		s.fault(in.Compartment, FaultContact, in.Detail)
+		return
+	}
+	for _, id := range sorted(s.ledger.Alarms) {
+		if a := s.ledger.Alarms[id]; a.Kind == AlarmPart && partOf(a.Detail) == in.Part {
+			return
+		}
+	}
+	detail := in.Part + ": " + in.Detail
+	if len(detail) > 500 {
+		detail = detail[:500]
+	}
+	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: Morning, Kind: AlarmPart, Detail: detail})
+}
+
+func (s *step) partHealed(in PartHealed) {
+	if in.Part == "reader" {
+		s.session.reader = true
+	}
+	if in.Compartment != 0 {
+		if c := s.ledger.Doors[in.Compartment]; c != nil && c.Fault == FaultContact {
+			s.restore(c)
+		}
+		return
+	}
+	for _, id := range sorted(s.ledger.Alarms) {
+		if a := s.ledger.Alarms[id]; a.Kind == AlarmPart && partOf(a.Detail) == in.Part {
+			s.emit(AlarmCleared{Alarm: id})
+		}
+	}
+}
+
+// partOf is the part that an alarm of kind AlarmPart names in its detail.
+func partOf(detail string) string {
+	for i := range len(detail) {
+		if detail[i] == ':' {
+			return detail[:i]
+		}
+	}
+	return detail
+}

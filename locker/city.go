@@ -1,0 +1,184 @@
+package locker
+
+import (
+	"fmt"
+	"time"
+)
+
+// refusalsPerHour bounds the refused messages that are recorded one by one.
+const refusalsPerHour = 60
+
+// message follows what the city sent and the vault verified. Nothing here
+// moves a door.
+func (s *step) message(in Input) {
+	switch in := in.(type) {
+	case OrderReceived:
+		s.orderReceived(in)
+	case WithdrawalReceived:
+		s.withdrawalReceived(in)
+	case ReissueReceived:
+		s.reissueReceived(in)
+	case RosterReceived:
+		if in.Version <= s.ledger.Roster {
+			if in.Version < s.ledger.Roster {
+				s.refuse(MessageRejected{Message: MessageRoster, Version: in.Version, Reason: fmt.Sprintf("version %d is older than %d, which is in force", in.Version, s.ledger.Roster)})
+			}
+			return
+		}
+		s.emit(RosterAccepted(in))
+	case PostedReceived:
+		s.postedReceived(in)
+	case CityTime:
+		s.cityTime(in.Time)
+	case MessageRejected:
+		s.refuse(in)
+	}
+}
+
+func (s *step) orderReceived(in OrderReceived) {
+	if o := s.ledger.Orders[in.Terms.Order]; o != nil {
+		if o.Version == in.Terms.Version && o.Hash == in.Hash {
+			return // the city repeats until an event answers
+		}
+		// A live order is never replaced; what the vault stored is an orphan that
+		// Reconcile would find, and the first order keeps its record.
+		s.refuse(MessageRejected{Message: MessageOrder, Order: in.Terms.Order, Version: in.Terms.Version, Reason: "this order is known with another content; withdraw it and send a new one"})
+		return
+	}
+	if k := s.ledger.Keys[in.Terms.Key]; k == nil || k.Used || k.Lapsed {
+		s.refuse(MessageRejected{Message: MessageOrder, Order: in.Terms.Order, Version: in.Terms.Version, Reason: "its key is used, lapsed or was never offered"})
+		return
+	}
+	s.emit(OrderAccepted{OrderTerms: in.Terms, Hash: in.Hash})
+}
+
+func (s *step) withdrawalReceived(in WithdrawalReceived) {
+	o := s.ledger.Orders[in.Order]
+	switch {
+	case o == nil:
+		s.refuse(MessageRejected{Message: MessageWithdrawal, Order: in.Order, Reason: "no such order"})
+		return
+	case o.State == orderEnded:
+		return
+	}
+	if d := s.ledger.Deposits[o.Deposit]; d != nil && d.Revoked {
+		return
+	}
+	s.emit(OrderWithdrawn(in))
+}
+
+func (s *step) reissueReceived(in ReissueReceived) {
+	reject := func(reason string) {
+		s.refuse(MessageRejected{Message: MessageCommand, Order: in.Order, Reason: reason})
+	}
+	o := s.ledger.Orders[in.Order]
+	if o == nil {
+		reject("no such order")
+		return
+	}
+	d := s.ledger.Deposits[o.Deposit]
+	switch {
+	case s.at.After(in.Expires):
+		reject("the command has expired")
+	case d == nil || d.Generation != in.Generation:
+		reject(fmt.Sprintf("generation %d is not the order's deposit", in.Generation))
+	case d.State != depositLoaded || d.Revoked:
+		reject("the deposit is not in a state in which its code can be made anew")
+	case s.session.mode == visiting && s.session.visit.generation == d.Generation, s.replacing(d.Generation):
+		reject("the deposit is in use just now; send the command again")
+	default:
+		g := s.ledger.Generation + 1
+		s.emit(DepositReserved{Generation: g, Order: in.Order, Compartment: d.Compartment, Replaces: d.Generation, Admin: in.Admin})
+		s.do(ReissueDeposit{Generation: g, Replaces: d.Generation, Order: in.Order, At: s.at})
+	}
+}
+
+// replacing tells whether a re-issue of this generation is on its way.
+func (s *step) replacing(g Generation) bool {
+	for _, id := range sorted(s.ledger.Deposits) {
+		if d := s.ledger.Deposits[id]; d.Replaces == g && (d.State == depositReserved || d.State == depositPrepared) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *step) postedReceived(in PostedReceived) {
+	d := s.ledger.Deposits[in.Generation]
+	if d == nil || !d.Posted.IsZero() || d.State == depositEnded {
+		return // an answer to a letter that is no longer waited for
+	}
+	if d.Loaded.IsZero() {
+		s.refuse(MessageRejected{Message: MessagePosted, Order: d.Order, Reason: "this letter was not released yet"})
+		return
+	}
+	s.emit(LetterPosted(in))
+	s.clear(AlarmNotPosted, d.Compartment)
+}
+
+// refuse records a message that is not followed; a flood is counted.
+func (s *step) refuse(in MessageRejected) {
+	w := &s.session.refused
+	if s.now.Uptime-w.from >= time.Hour || w.count == 0 {
+		*w = window{from: s.now.Uptime, suppressed: w.suppressed}
+	}
+	if w.count++; w.count > refusalsPerHour {
+		w.suppressed++
+		return
+	}
+	if len(in.Reason) > 500 {
+		in.Reason = in.Reason[:500]
+	}
+	s.emit(MessageRefused{Message: in.Message, Order: in.Order, Version: in.Version, Reason: in.Reason, Suppressed: w.suppressed})
+	w.suppressed = 0
+}
+
+// lapseLedger acts on what the calendar decides: expiry, unposted letters, keys.
+func (s *step) lapseLedger() {
+	l := s.ledger
+	for _, g := range sorted(l.Deposits) {
+		d := l.Deposits[g]
+		if left, running := s.retention(d); running && left <= 0 {
+			s.emit(DepositExpired{Generation: g})
+		}
+		if d.State == depositLoaded && d.Posted.IsZero() && s.at.Sub(d.Loaded) >= time.Duration(s.rules().PostingOverdue) {
+			s.raise(Morning, AlarmNotPosted, d.Compartment, g, "the letter was not posted in time")
+		}
+	}
+	for _, id := range sorted(l.Keys) {
+		if k := l.Keys[id]; !k.Used && !k.Lapsed && !s.at.Before(k.Expires) {
+			s.emit(KeyLapsed{Key: id})
+		}
+	}
+}
+
+// retention is what is left of it, and whether it runs at all.
+func (t *Terminal) retention(d *deposit) (left time.Duration, running bool) {
+	l := t.ledger
+	if d.State != depositLoaded || d.Posted.IsZero() || d.Expired || l.door(d.Compartment).Fault != "" {
+		return 0, false
+	}
+	held := time.Duration(d.Held)
+	if at := t.session.clock.base; at.After(l.Time) {
+		held += l.Config.Hours.between(l.Time, at)
+	}
+	return time.Duration(l.Config.Rules.Retention) - held, true
+}
+
+// nextExpiry is the uptime at which the first deposit can expire; zero for
+// none. While the gates are closed retention stands still, and the marks suffice.
+func (t *Terminal) nextExpiry() time.Duration {
+	c := t.session.clock
+	if !t.ledger.Config.Hours.Open(c.base) {
+		return 0
+	}
+	var next time.Duration
+	for _, d := range t.ledger.Deposits {
+		if left, running := t.retention(d); running {
+			if at := c.at + max(left, time.Second); next == 0 || at < next {
+				next = at
+			}
+		}
+	}
+	return next
+}

@@ -1,0 +1,119 @@
+package locker
+
+import (
+	"encoding/json"
+	"time"
+)
+
+const (
+	// stepAtBoot is how far the board's clock may be ahead of the last recorded
+	// time at a start: a mark's period and a short outage. After a longer one the
+	// time is held until the city's signed time comes.
+	stepAtBoot = 15 * time.Minute
+	// driftPerHour is how far it may run ahead of elapsed time: 1000 ppm, ten
+	// times a poor crystal.
+	driftPerHour = 3600 * time.Millisecond
+	// agrees is a difference that makes no doubt.
+	agrees = 2 * time.Minute
+	// confirmedFor is how long the city's signed time counts as heard.
+	confirmedFor = 24 * time.Hour
+	// jump is a correction that is recorded.
+	jump = 10 * time.Minute
+)
+
+// clock keeps trusted time: the ledger's mark plus monotonic elapsed time. The
+// wall clock moves it forward in small steps only, the city's signed time
+// in any; nothing moves it back.
+type clock struct {
+	base      time.Time     // trusted time
+	at        time.Duration // uptime at which base was true
+	allowance time.Duration // by which the wall clock may still move it
+	heard     time.Duration // uptime of the city's last signed time
+	confirmed bool
+}
+
+func (s *step) startClock() {
+	base := s.ledger.Time
+	if base.IsZero() {
+		base = s.now.Wall.UTC() // the very first start, in the hands of two admins
+	}
+	s.session.clock = clock{base: base, at: s.now.Uptime, allowance: stepAtBoot}
+	s.at, s.quality = s.trust(s.now)
+}
+
+// trust computes trusted time and its quality from the two clocks.
+func (t *Terminal) trust(now Now) (time.Time, TimeQuality) {
+	c := &t.session.clock
+	elapsed := now.Uptime - c.at
+	if elapsed < 0 {
+		elapsed = 0
+	}
+	at := c.base.Add(elapsed)
+	c.allowance = min(c.allowance+time.Duration(float64(driftPerHour)*elapsed.Hours()), stepAtBoot)
+	if ahead := now.Wall.Sub(at); ahead > 0 && ahead <= c.allowance {
+		c.allowance -= ahead
+		at = now.Wall.UTC()
+	}
+	if at.Before(t.ledger.Time) {
+		at = t.ledger.Time
+	}
+	at = at.UTC().Round(0)
+	c.base, c.at = at, max(now.Uptime, c.at)
+	switch off := now.Wall.Sub(at).Abs(); {
+	case c.confirmed && now.Uptime-c.heard < confirmedFor:
+		return at, TimeConfirmed
+	case off <= agrees:
+		return at, TimeClock
+	}
+	return at, TimeHeld
+}
+
+// cityTime follows the time of a verified acknowledgement, forward only: a
+// retained or held-back one is merely old.
+func (s *step) cityTime(t time.Time) {
+	c := &s.session.clock
+	t = t.UTC()
+	if t.Before(s.at.Add(-jump)) {
+		return
+	}
+	c.heard, c.confirmed = s.now.Uptime, true
+	ahead := t.Sub(s.at)
+	if ahead <= 0 {
+		return
+	}
+	c.base = t
+	was := s.at
+	s.at, s.quality = t, TimeConfirmed
+	if ahead >= jump {
+		s.emit(ClockSet{Was: was})
+	}
+}
+
+// keepTime records the mark when nothing else did for a mark's period, and
+// tells a clock that is not believed.
+func (s *step) keepTime() {
+	if s.at.Sub(s.ledger.Time) >= time.Duration(s.rules().Mark) {
+		s.emit(ClockMarked{})
+	}
+	a := s.ledger.alarmed(AlarmClockHeld, 0, 0)
+	if s.quality == TimeHeld && a == nil {
+		s.raise(Morning, AlarmClockHeld, 0, 0, "")
+	}
+	if s.quality != TimeHeld && a != nil {
+		s.emit(AlarmCleared{Alarm: a.Alarm})
+	}
+}
+
+// nextMark is the uptime at which the mark is due.
+func (c *clock) nextMark(l *ledger) time.Duration {
+	return c.uptimeOf(l.Time.Add(time.Duration(l.Config.Rules.Mark)))
+}
+
+// uptimeOf is when trusted time reaches t, as far as elapsed time tells.
+func (c *clock) uptimeOf(t time.Time) time.Duration { return c.at + t.Sub(c.base) }
+
+func sameConfig(a, b Config) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}

@@ -1,0 +1,280 @@
+package locker
+
+import "time"
+
+// pulses is how often a lock is tried for one release: once, and once more.
+const pulses = 2
+
+// watch holds the deadlines of one door.
+type watch struct {
+	tries    int
+	opensBy  time.Duration // the contact must tell by then
+	remindAt time.Duration
+	alarmAt  time.Duration
+	reminded bool
+}
+
+func (s *step) watch(n CompartmentID) *watch {
+	w := s.session.doors[n]
+	if w == nil {
+		w = &watch{}
+		s.session.doors[n] = w
+	}
+	return w
+}
+
+// release authorises and commands one pulse. Only a proved pickup and a round
+// of two clerks come here.
+func (s *step) release(n CompartmentID, p Purpose, g Generation) {
+	s.watch(n).tries = 0
+	s.pulse(CompartmentReleased{
+		Compartment: n, Purpose: p, Generation: g,
+		Attempt: s.session.visit.attempt, Round: s.session.round.id,
+	})
+}
+
+func (s *step) pulse(r CompartmentReleased) {
+	r.Pulse = s.ledger.Pulse + 1
+	s.emit(r)
+	c, w := s.ledger.door(r.Compartment), s.watch(r.Compartment)
+	if c.Open { // it stands open already: nothing to energise
+		s.opened(c)
+		return
+	}
+	w.tries++
+	w.opensBy = s.in(s.rules().DoorOpens)
+	s.do(PulseLock{Pulse: r.Pulse, Compartment: r.Compartment})
+}
+
+func (s *step) lockPulsed(in LockPulsed) {
+	c := s.ledger.Doors[in.Compartment]
+	if c == nil || c.Release == nil || c.Release.Pulse != in.Pulse || c.Release.Opened {
+		return
+	}
+	switch {
+	case in.Err != "":
+		s.notOpened(c, FaultLock, in.Err)
+	case c.Waived:
+		s.opened(c)
+	}
+}
+
+// notOpened tries once more, and then takes the compartment out of service.
+func (s *step) notOpened(c *compartment, f Fault, detail string) {
+	w, r := s.watch(c.Number), c.Release.CompartmentReleased
+	w.opensBy = 0
+	if w.tries < pulses {
+		s.pulse(r)
+		return
+	}
+	s.fault(c.Number, f, detail)
+	switch ses := s.session; {
+	case ses.mode == visiting && ses.visit.compartment == c.Number:
+		s.visitEnds(ScreenDefect)
+	case ses.mode == rounding && ses.round.task.Compartment == c.Number:
+		s.taskFaulted()
+	}
+}
+
+func (s *step) fault(n CompartmentID, f Fault, detail string) {
+	c := s.ledger.Doors[n]
+	if c == nil || c.Waived && f == FaultContact {
+		return
+	}
+	if c.Fault != f || c.Release != nil && !c.Release.Opened {
+		s.emit(CompartmentFaulted{Compartment: n, Fault: f, Detail: detail})
+	}
+	s.raise(Morning, AlarmFault, n, 0, string(f)+" "+detail)
+}
+
+func (s *step) restore(c *compartment) {
+	if c.Fault != "" {
+		s.emit(CompartmentRestored{Compartment: c.Number})
+		s.clear(AlarmFault, c.Number)
+	}
+}
+
+func (s *step) doorMoved(in DoorMoved) {
+	c := s.ledger.Doors[in.Compartment]
+	switch {
+	case c == nil || c.Waived || in.Open == c.Open:
+	case !in.Open:
+		s.closed(c)
+	case c.Release != nil && !c.Release.Opened:
+		s.opened(c)
+	default:
+		s.forced(c)
+	}
+}
+
+// opened follows a door that was told to open.
+func (s *step) opened(c *compartment) {
+	if c.Fault != "" && !c.Waived {
+		s.restore(c)
+	}
+	s.emit(CompartmentOpened{Compartment: c.Number, Commanded: true})
+	s.watchOpen(c.Number)
+	switch ses := s.session; {
+	case ses.mode == visiting && ses.visit.compartment == c.Number:
+		s.visitOpened()
+	case ses.mode == rounding && ses.round.task.Compartment == c.Number:
+		s.taskOpened()
+	}
+}
+
+func (s *step) watchOpen(n CompartmentID) {
+	r, w := s.rules(), s.watch(n)
+	*w = watch{remindAt: s.in(r.DoorReminder), alarmAt: s.in(r.DoorAlarm)}
+	if s.session.mode == rounding {
+		w.alarmAt = s.in(r.RoundIdle)
+	}
+}
+
+func (s *step) closed(c *compartment) {
+	delete(s.session.doors, c.Number)
+	s.emit(CompartmentClosed{Compartment: c.Number})
+	s.clear(AlarmEmptyOpen, c.Number)
+	switch ses := s.session; {
+	case ses.mode == visiting && ses.visit.compartment == c.Number:
+		s.visitClosed()
+	case ses.mode == rounding && ses.round.task.Compartment == c.Number:
+		s.taskClosed()
+	}
+}
+
+// forced follows a door that nobody told to open.
+func (s *step) forced(c *compartment) {
+	s.emit(CompartmentOpened{Compartment: c.Number})
+	s.raise(Wake, AlarmForced, c.Number, c.Deposit, "")
+	s.doubt(c, "the door opened uncommanded")
+	switch ses := s.session; {
+	case ses.mode == visiting && ses.visit.compartment == c.Number:
+		s.visitEnds(ScreenDesk)
+	case ses.mode == rounding && ses.round.task.Compartment == c.Number:
+		s.taskFaulted()
+	}
+}
+
+// doubt takes a compartment out of use until two clerks look; a document that
+// was on its way there, or lay there, is nobody's knowledge any more.
+func (s *step) doubt(c *compartment, reason string) {
+	d := s.ledger.Deposits[c.Deposit]
+	switch {
+	case d == nil:
+	case d.State == depositReserved || d.State == depositPrepared:
+		s.emit(DepositAbandoned{Generation: d.Generation, Reason: reason})
+	case d.State != depositDoubted && d.State != depositEnded:
+		s.emit(CustodyDoubted{Generation: d.Generation, Reason: reason})
+		s.raise(Wake, AlarmCustody, c.Number, d.Generation, reason)
+		return
+	}
+	s.emit(CompartmentQuarantined{Compartment: c.Number, Reason: reason})
+}
+
+// watchDoors acts on the doors' deadlines.
+func (s *step) watchDoors() {
+	for _, n := range sorted(s.session.doors) {
+		w, c, now := s.session.doors[n], s.ledger.door(n), s.now.Uptime
+		switch {
+		case w.opensBy > 0 && now >= w.opensBy:
+			w.opensBy = 0
+			if c.Release != nil && !c.Release.Opened {
+				s.notOpened(c, FaultNotOpened, "lock driven, the door did not open")
+			}
+		case w.alarmAt > 0 && now >= w.alarmAt:
+			w.alarmAt, w.remindAt = 0, 0
+			s.leftOpen(c)
+		case w.remindAt > 0 && now >= w.remindAt:
+			w.remindAt, w.reminded = 0, true
+		}
+	}
+}
+
+func (s *step) leftOpen(c *compartment) {
+	if c.Deposit == 0 {
+		s.raise(Morning, AlarmEmptyOpen, c.Number, 0, "")
+		if c.Use == useEmpty {
+			s.emit(CompartmentQuarantined{Compartment: c.Number, Reason: "the door was left open"})
+		}
+		return
+	}
+	s.raise(Wake, AlarmLeftOpen, c.Number, c.Deposit, "")
+	if s.session.mode == visiting && s.session.visit.compartment == c.Number {
+		s.visitEnds(ScreenLeftOpen)
+	}
+	if s.session.mode != rounding || s.session.round.task.Compartment != c.Number {
+		s.doubt(c, "the door was left open")
+	}
+}
+
+// reconcile compares what the ledger remembers of each door with its level at
+// the start. No lock is driven for it.
+func (s *step) reconcile(levels map[CompartmentID]bool) {
+	l := s.ledger
+	for _, g := range sorted(l.Deposits) {
+		if d := l.Deposits[g]; d.State == depositReserved || d.State == depositPrepared {
+			s.emit(DepositAbandoned{Generation: g, Reason: "restart"})
+		}
+	}
+	for _, n := range sorted(l.Doors) {
+		c := l.Doors[n]
+		if _, built := l.spec(n); !built {
+			if c.Deposit != 0 {
+				s.raise(Morning, AlarmUnknownLayout, n, c.Deposit, "the configuration has no such compartment")
+			}
+			continue
+		}
+		level, read := levels[n]
+		switch {
+		case c.Waived:
+			level = c.Open
+		case !read:
+			s.fault(n, FaultContact, "no level at the start")
+			level = c.Open
+		case c.Fault == FaultContact:
+			s.restore(c)
+		}
+		s.reconcileDoor(c, level)
+	}
+	s.resumeVisit()
+}
+
+func (s *step) reconcileDoor(c *compartment, open bool) {
+	d := s.ledger.Deposits[c.Deposit]
+	pickup := d != nil && (d.State == depositReleased || d.State == depositOpened)
+	switch {
+	case pickup && d.State == depositReleased && !open:
+		s.doubt(c, "released before a restart, and found closed")
+	case pickup && open:
+		if !c.Open {
+			s.emit(CompartmentOpened{Compartment: c.Number, Commanded: true})
+		}
+		s.watchOpen(c.Number)
+	case c.Release != nil && !pickup, d.unfinished():
+		s.follow(c, open)
+		s.doubt(c, "a round was interrupted at this door")
+	case open && !c.Open:
+		s.forced(c)
+	default:
+		s.follow(c, open)
+	}
+	if open && c.Release == nil {
+		s.watch(c.Number).alarmAt = s.in(s.rules().DoorAlarm)
+	}
+}
+
+// follow records a level that changed while nobody looked.
+func (s *step) follow(c *compartment, open bool) {
+	switch {
+	case open && !c.Open:
+		s.emit(CompartmentOpened{Compartment: c.Number, Commanded: c.Release != nil})
+	case !open && c.Open:
+		s.emit(CompartmentClosed{Compartment: c.Number})
+		s.clear(AlarmEmptyOpen, c.Number)
+	}
+}
+
+// unfinished tells that clerks were about to lay or to take out the document.
+func (d *deposit) unfinished() bool {
+	return d != nil && (d.State == depositLaying || d.State == depositUnloading)
+}

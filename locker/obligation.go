@@ -1,0 +1,123 @@
+package locker
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+const (
+	// again is when an obligation whose answer was an error, or never came, is
+	// tried once more.
+	again = 30 * time.Second
+	// announceAgain is how often an unanswered letter is sent anew.
+	announceAgain = 10 * time.Minute
+)
+
+// obligation is work in the ledger that nobody has answered yet.
+type obligation struct {
+	name   string
+	action Action
+	retry  time.Duration
+}
+
+// owed derives the obligations from the ledger, in a fixed order.
+func (t *Terminal) owed(at time.Time) []obligation {
+	l := t.ledger
+	var list []obligation
+	add := func(name string, id any, retry time.Duration, a Action) {
+		list = append(list, obligation{name + " " + fmt.Sprint(id), a, retry})
+	}
+	offered := 0
+	for _, id := range sorted(l.Keys) {
+		switch k := l.Keys[id]; {
+		case k.Lapsed:
+			add("key", id, again, EraseKey{Key: id})
+		case !k.Used:
+			offered++
+		}
+	}
+	if want := l.Config.Rules.KeysOffered; offered < (want+1)/2 {
+		add("keys", l.Key, again, MakeKeys{First: l.Key + 1, Count: want - offered, Expires: at.Add(time.Duration(l.Config.Rules.KeyLife))})
+	}
+	for _, id := range sorted(l.Orders) {
+		if o := l.Orders[id]; !o.Erased && (o.State == orderDeposited || o.State == orderEnded) {
+			add("order", id, again, EraseOrder{Order: id, Key: o.Key})
+		}
+	}
+	for _, g := range sorted(l.Deposits) {
+		d := l.Deposits[g]
+		ended := d.State == depositEnded || d.Revoked && d.State == depositLoaded
+		if ended && d.Slot {
+			add("slot", g, again, EraseSlot{Generation: g, At: at})
+		}
+		switch {
+		case !d.Letter:
+		case ended || !d.Posted.IsZero():
+			add("letter away", g, again, DeleteLetter{Generation: g})
+		case !d.Loaded.IsZero():
+			add("letter", g, announceAgain, PublishLetter{Generation: g})
+		}
+	}
+	return list
+}
+
+// oblige returns the action of each obligation that is not under way.
+func (s *step) oblige() {
+	flight := make(map[string]time.Duration, len(s.session.flight))
+	for _, o := range s.owed(s.at) {
+		due, under := s.session.flight[o.name]
+		if under && s.now.Uptime < due {
+			flight[o.name] = due
+			continue
+		}
+		flight[o.name] = s.now.Uptime + o.retry
+		s.do(o.action)
+	}
+	s.session.flight = flight
+}
+
+// settled records the answer to an obligation. An error leaves it owed; it is
+// tried again at its time.
+func (s *step) settled(in Input) {
+	l := s.ledger
+	switch in := in.(type) {
+	case KeysMade:
+		if s.failed("keys", in.Err) || len(in.Keys) == 0 || in.Keys[0].Key <= l.Key {
+			return
+		}
+		s.emit(KeysOffered{Keys: in.Keys})
+		s.do(PublishKeys{})
+	case KeyOverwritten:
+		if k := l.Keys[in.Key]; k != nil && k.Lapsed && !s.failed("key "+strconv.FormatUint(uint64(in.Key), 10), in.Err) {
+			s.emit(KeyErased{Key: in.Key})
+		}
+	case OrderOverwritten:
+		if o := l.Orders[in.Order]; o != nil && !o.Erased && !s.failed("order "+string(in.Order), in.Err) {
+			s.emit(OrderErased{Order: in.Order})
+		}
+	case SlotOverwritten:
+		if d := l.Deposits[in.Generation]; d != nil && d.Slot && !s.failed(fmt.Sprint("slot ", in.Generation), in.Err) {
+			s.emit(SlotErased{Generation: in.Generation})
+		}
+	case LetterRemoved:
+		if d := l.Deposits[in.Generation]; d != nil && d.Letter && !s.failed(fmt.Sprint("letter ", in.Generation), in.Err) {
+			s.emit(LetterDeleted{Generation: in.Generation})
+		}
+	}
+}
+
+// failed tells whether the vault could not do it, and then raises or else clears its alarm.
+func (s *step) failed(what, err string) bool {
+	a := s.ledger.alarmed(AlarmVault, 0, 0)
+	if err != "" {
+		if a == nil {
+			s.raise(Morning, AlarmVault, 0, 0, what+": "+err)
+		}
+		return true
+	}
+	if a != nil {
+		s.emit(AlarmCleared{Alarm: a.Alarm})
+	}
+	return false
+}

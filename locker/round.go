@@ -1,0 +1,398 @@
+package locker
+
+import (
+	"slices"
+)
+
+// round is the volatile part of two clerks' session; who they are and what
+// they have laid is in the ledger.
+type round struct {
+	id         RoundID
+	stage      roundStage
+	task       Task
+	generation Generation
+	answer     Choice // given before the door was closed
+	skipped    map[CompartmentID]bool
+	confirmed  []Person
+	check      uint64
+}
+
+type roundStage int
+
+const (
+	menu roundStage = iota + 1
+	preparing
+	taskOpening
+	taskOpen
+	taskShut // the door is closed, the question is not answered
+	taskDefect
+	confirming
+	roundDone
+)
+
+// tasks is what the round should do besides loading, in the order in which it does it.
+func (t *Terminal) tasks() []Task {
+	l := t.ledger
+	var unload, inspect, clear []Task
+	for _, n := range sorted(l.Doors) {
+		if _, built := l.spec(n); !built || t.session.round.skipped[n] {
+			continue
+		}
+		c := l.Doors[n]
+		task := Task{Compartment: n}
+		d := l.Deposits[c.Deposit]
+		if d != nil {
+			task.Order = d.Order
+		}
+		switch {
+		case d != nil && l.due(d):
+			task.Kind = TaskUnload
+			unload = append(unload, task)
+		case d != nil && (d.State == depositDoubted || d.State == depositDisputed), c.Use == useDoubt,
+			d != nil && d.State == depositLaid && (l.Open == nil || !slices.Contains(l.Open.Laid, d.Generation)),
+			d != nil && c.Fault != "":
+			task.Kind = TaskInspect
+			inspect = append(inspect, task)
+		case d == nil && (c.Use == useVacated || c.Fault != ""):
+			task.Kind = TaskClear
+			clear = append(clear, task)
+		}
+	}
+	return slices.Concat(unload, inspect, clear)
+}
+
+func (s *step) chosenInRound(c Choice) {
+	r := &s.session.round
+	s.session.hint = ""
+	s.wait(s.rules().RoundIdle)
+	switch r.stage {
+	case menu:
+		switch c {
+		case ChoiceNext:
+			if tasks := s.tasks(); len(tasks) > 0 {
+				s.startTask(tasks[0])
+			}
+		case ChoiceFinish:
+			r.stage, r.confirmed = confirming, nil
+		}
+	case confirming:
+		r.stage = menu
+	case taskOpen, taskShut:
+		if c == ChoiceDoorClosed {
+			s.closed(s.ledger.door(r.task.Compartment))
+			return
+		}
+		r.answer = c
+		if r.stage == taskShut {
+			s.finishTask()
+		}
+	case taskDefect:
+		if c == ChoiceByHand {
+			s.emit(SensorWaived{Compartment: r.task.Compartment, Round: r.id})
+			s.startTask(r.task)
+			return
+		}
+		r.skipped[r.task.Compartment] = true
+		s.backToMenu("")
+	}
+}
+
+func (s *step) backToMenu(h Hint) {
+	r := &s.session.round
+	r.stage, r.task, r.generation, r.answer = menu, Task{}, 0, ""
+	s.session.hint, s.session.answers = h, 0
+	s.wait(s.rules().RoundIdle)
+}
+
+func (s *step) startTask(t Task) {
+	r := &s.session.round
+	c := s.ledger.door(t.Compartment)
+	r.stage, r.task, r.generation, r.answer = taskOpening, t, c.Deposit, ""
+	purpose := map[TaskKind]Purpose{TaskUnload: ForUnload, TaskInspect: ForInspect, TaskClear: ForClear, TaskLoad: ForLoading}[t.Kind]
+	s.release(t.Compartment, purpose, c.Deposit)
+}
+
+func (s *step) taskOpened() {
+	s.session.round.stage = taskOpen
+	s.wait(s.rules().RoundIdle)
+}
+
+// taskClosed ends a task whose question is answered. Closing the door is the
+// answer to laying a document in.
+func (s *step) taskClosed() {
+	r := &s.session.round
+	if r.stage != taskOpen {
+		return
+	}
+	s.wait(s.rules().RoundIdle)
+	if r.answer == "" && r.task.Kind != TaskLoad {
+		r.stage = taskShut
+		return
+	}
+	s.finishTask()
+}
+
+// taskFaulted follows a door of the task that did not open, or sprang open.
+func (s *step) taskFaulted() {
+	r := &s.session.round
+	s.wait(s.rules().RoundIdle)
+	if r.task.Kind != TaskLoad {
+		r.stage = taskDefect
+		return
+	}
+	if d := s.ledger.Deposits[r.generation]; d != nil && d.State == depositLaying {
+		s.emit(DepositAbandoned{Generation: r.generation, Reason: "the compartment did not open"})
+	}
+	s.backToMenu(HintNotPrepared)
+}
+
+func (s *step) finishTask() {
+	r := s.session.round
+	n := r.task.Compartment
+	d := s.ledger.Deposits[r.generation]
+	switch r.task.Kind {
+	case TaskLoad:
+		if r.answer == ChoiceNotLaid {
+			s.emit(DepositAbandoned{Generation: r.generation, Reason: "not laid in"})
+		} else if d != nil && d.State == depositLaying {
+			s.emit(DocumentLaid{Generation: r.generation, Round: r.id})
+		}
+	case TaskUnload, TaskInspect:
+		s.finishLooking(d, r.answer)
+	case TaskClear:
+		s.seen(n, r.answer == ChoiceEmpty)
+	}
+	s.backToMenu("")
+}
+
+// seen records what two clerks saw of a compartment without a deposit.
+func (s *step) seen(n CompartmentID, empty bool) {
+	if !empty {
+		s.emit(CompartmentQuarantined{Compartment: n, Reason: "two clerks found something in it"})
+		s.session.round.skipped[n] = true
+		return
+	}
+	s.emit(CompartmentCleared{Compartment: n, Round: s.session.round.id})
+	s.clearInside(n)
+}
+
+// finishLooking records what two clerks found where a document was, or may have been.
+func (s *step) finishLooking(d *deposit, found Choice) {
+	r := s.session.round
+	n := r.task.Compartment
+	if d == nil {
+		s.seen(n, found == ChoiceEmpty || found == ChoiceRemoved)
+		return
+	}
+	unconfirmed, laid := d.Loaded.IsZero(), d.State == depositLaid
+	switch {
+	case found == ChoicePresent && unconfirmed:
+		s.emit(DocumentLaid{Generation: d.Generation, Round: r.id})
+		s.clearInside(n)
+		return
+	case found == ChoicePresent:
+		return // still collectable; opening it has cleared the fault
+	case found == ChoiceRemoved && unconfirmed:
+		s.emit(DepositAbandoned{Generation: d.Generation, Reason: "taken back by the clerks"})
+	case found == ChoiceRemoved:
+		s.emit(DocumentUnloaded{Generation: d.Generation, Round: r.id})
+	case unconfirmed && !laid:
+		s.emit(DepositAbandoned{Generation: d.Generation, Reason: "never laid in"})
+	default:
+		s.emit(DocumentMissing{Generation: d.Generation, Round: r.id})
+	}
+	s.emit(CompartmentCleared{Compartment: n, Round: r.id})
+	s.clearInside(n)
+	if found == ChoiceNothing && (!unconfirmed || laid) {
+		s.raise(Wake, AlarmMissing, n, d.Generation, "two clerks found nothing where a document should lie")
+	}
+}
+
+// slip takes the barcode of the desk's slip: the order's id.
+func (s *step) slip(text string) {
+	r := &s.session.round
+	if s.session.mode != rounding || r.stage != menu {
+		s.session.hint = HintAnswerFirst
+		if s.session.mode != rounding {
+			s.session.hint = ""
+		}
+		return
+	}
+	s.wait(s.rules().RoundIdle)
+	o := s.ledger.Orders[OrderID(text)]
+	switch {
+	case o == nil || o.State == orderEnded:
+		s.session.hint = HintUnknownSlip
+		return
+	case o.State != orderOpen:
+		s.session.hint = HintLoaded
+		return
+	}
+	n, hint := s.ledger.allocate(o)
+	if hint != "" {
+		s.session.hint = hint
+		return
+	}
+	g := s.ledger.Generation + 1
+	s.emit(DepositReserved{Generation: g, Order: o.Order, Compartment: n, Round: r.id})
+	s.do(PrepareDeposit{Generation: g, Order: o.Order, At: s.at})
+	r.stage, r.generation = preparing, g
+	r.task = Task{Kind: TaskLoad, Compartment: n, Order: o.Order}
+	s.session.hint, s.session.until, s.session.answers = "", 0, s.now.Uptime+patience
+}
+
+// depositReady goes on once slot, record and letter are durable.
+func (s *step) depositReady(in DepositReady) {
+	d := s.ledger.Deposits[in.Generation]
+	if d == nil || d.State != depositReserved {
+		return
+	}
+	r := &s.session.round
+	waits := s.session.mode == rounding && r.stage == preparing && r.generation == in.Generation
+	if in.Err != "" {
+		s.failed("deposit", in.Err)
+		s.emit(DepositAbandoned{Generation: in.Generation, Reason: "not prepared: " + in.Err})
+		if waits {
+			s.backToMenu(HintNotPrepared)
+		}
+		return
+	}
+	s.emit(DepositPrepared{Generation: in.Generation, Hash: in.Hash})
+	switch {
+	case d.Replaces != 0:
+		s.reissued(d)
+	case waits:
+		s.session.answers = 0
+		s.startTask(r.task)
+	default:
+		s.emit(DepositAbandoned{Generation: in.Generation, Reason: "the round had ended"})
+	}
+}
+
+// reissued lets the new code take the old one's place, unless the old one is
+// being used at this moment.
+func (s *step) reissued(d *deposit) {
+	old := s.ledger.Deposits[d.Replaces]
+	visited := s.session.mode == visiting && s.session.visit.generation == d.Replaces
+	if old == nil || old.State != depositLoaded || old.Revoked || visited {
+		s.emit(DepositAbandoned{Generation: d.Generation, Reason: "the deposit was in use, or had ended"})
+		return
+	}
+	s.emit(DepositReissued{Generation: d.Generation, Replaces: d.Replaces})
+	s.clear(AlarmNotPosted, d.Compartment)
+	s.clear(AlarmExhausted, d.Compartment)
+}
+
+// confirmedBy takes one clerk's confirmation; both make the deposits collectable.
+func (s *step) confirmedBy(p Person) {
+	r, open := &s.session.round, s.ledger.Open
+	s.wait(s.rules().RoundIdle)
+	switch {
+	case open == nil || p == "" || !slices.Contains(open.Clerks[:], p):
+		s.session.hint = HintOtherClerk
+		return
+	case s.mayNotConfirm(p):
+		s.session.hint = HintSignIn
+		return
+	}
+	s.session.hint = ""
+	if !slices.Contains(r.confirmed, p) {
+		r.confirmed = append(r.confirmed, p)
+	}
+	if len(r.confirmed) < len(open.Clerks) {
+		return
+	}
+	laid, clerks := slices.Clone(open.Laid), open.Clerks
+	s.emit(RoundConfirmed{Round: r.id, Clerks: clerks})
+	for _, g := range laid {
+		s.emit(DepositLoaded{Generation: g, Round: r.id})
+	}
+	r.stage = roundDone
+	s.wait(s.rules().Notice)
+}
+
+// mayNotConfirm tells a clerk whom a new roster has taken out meanwhile.
+func (s *step) mayNotConfirm(p Person) bool {
+	m := s.ledger.Members[p]
+	return m == nil || m.Role != Clerk || !m.Leaves.IsZero() && !s.at.Before(m.Leaves)
+}
+
+// interrupt ends a round without both confirmations. What was laid stays
+// unconfirmed; what was half done is in doubt.
+func (s *step) interrupt(reason string) {
+	open := s.ledger.Open
+	s.emit(RoundInterrupted{Round: open.Round, Reason: reason})
+	for _, g := range open.Laid {
+		if d := s.ledger.Deposits[g]; d != nil && d.State == depositLaid {
+			s.raise(Morning, AlarmRoundBroken, d.Compartment, g, "laid, not confirmed")
+		}
+	}
+}
+
+// roundTimedOut interrupts a round that nobody goes on with.
+func (s *step) roundTimedOut() {
+	if s.session.round.stage == roundDone {
+		s.show(idle)
+		return
+	}
+	s.interrupt("nobody went on")
+	for _, g := range sorted(s.ledger.Deposits) {
+		d := s.ledger.Deposits[g]
+		switch {
+		case d.unfinished():
+			s.doubt(s.ledger.door(d.Compartment), "the round was not finished")
+		case (d.State == depositReserved || d.State == depositPrepared) && d.Replaces == 0:
+			s.emit(DepositAbandoned{Generation: g, Reason: "the round was not finished"})
+		}
+	}
+	s.show(idle)
+}
+
+// roundUnanswered gives up on the vault.
+func (s *step) roundUnanswered() {
+	r := s.session.round
+	if r.stage != preparing {
+		return
+	}
+	s.emit(DepositAbandoned{Generation: r.generation, Reason: "the vault did not answer"})
+	s.backToMenu(HintNotPrepared)
+}
+
+// allocate chooses the smallest compartment that fits. Reach is a hard
+// constraint for those who need it; low compartments are kept for them and
+// taken by others last.
+func (l *ledger) allocate(o *order) (CompartmentID, Hint) {
+	var best CompartmentSpec
+	fits := false
+	for _, spec := range l.Config.Compartments {
+		c := l.door(spec.Number)
+		if spec.Size < o.Size || c.Use != useEmpty || c.Fault != "" || c.Open || c.Deposit != 0 || c.Release != nil {
+			continue
+		}
+		if o.LowReach && !spec.LowReach {
+			fits = true
+			continue
+		}
+		if best.Number == 0 || closer(spec, best, o.LowReach) {
+			best = spec
+		}
+	}
+	switch {
+	case best.Number != 0:
+		return best.Number, ""
+	case fits:
+		return 0, HintNoFit
+	}
+	return 0, HintNoSpace
+}
+
+// closer tells whether a suits better than b.
+func closer(a, b CompartmentSpec, low bool) bool {
+	if !low && a.LowReach != b.LowReach {
+		return b.LowReach
+	}
+	if a.Size != b.Size {
+		return a.Size < b.Size
+	}
+	return a.Number < b.Number
+}

@@ -1,0 +1,130 @@
+package locker
+
+import "time"
+
+// Status is the terminal as admins see it: a projection of the ledger,
+// published as the retained state. No name, no order's content, no code.
+type Status struct {
+	Terminal     string              `json:"terminal"`
+	Software     string              `json:"software,omitempty"`
+	Boot         uint64              `json:"boot"`
+	Time         time.Time           `json:"time"`
+	Quality      TimeQuality         `json:"time_quality"`
+	Open         bool                `json:"open"` // citizens may collect now
+	Busy         bool                `json:"busy"` // somebody stands there
+	Compartments []CompartmentStatus `json:"compartments"`
+	Alarms       []AlarmRaised       `json:"alarms"`
+	Waiting      int                 `json:"waiting"` // orders without their document
+	Keys         int                 `json:"keys"`    // unused order keys
+	Roster       int                 `json:"roster"`  // version
+	Fault        string              `json:"fault,omitempty"`
+	Health       map[string]string   `json:"health,omitempty"`
+}
+
+// CompartmentStatus is one door and what is behind it.
+type CompartmentStatus struct {
+	Number     CompartmentID `json:"number"`
+	Size       Size          `json:"size"`
+	Use        string        `json:"use"` // empty, reserved, occupied, vacated, doubt
+	Open       bool          `json:"open"`
+	Fault      Fault         `json:"fault,omitempty"`
+	Waived     bool          `json:"waived,omitempty"`
+	Generation Generation    `json:"generation,omitempty"`
+	Order      OrderID       `json:"order,omitempty"`
+	Deposit    string        `json:"deposit,omitempty"`
+	Custody    Custody       `json:"custody,omitempty"`
+	Loaded     time.Time     `json:"loaded,omitzero"`
+	Posted     time.Time     `json:"posted,omitzero"`
+	Expired    bool          `json:"expired,omitempty"`
+	Revoked    bool          `json:"revoked,omitempty"`
+	Charges    int           `json:"charges,omitempty"`
+}
+
+// Status is the state now.
+func (t *Terminal) Status() Status {
+	l, c := t.ledger, t.session.clock
+	v := Status{
+		Terminal: l.Config.Terminal, Boot: l.Boot, Time: c.base,
+		Open: l.Config.Hours.Open(c.base), Busy: t.session.mode != idle,
+		Compartments: []CompartmentStatus{}, Alarms: []AlarmRaised{}, Roster: l.Roster,
+	}
+	for _, s := range l.Config.Compartments {
+		v.Compartments = append(v.Compartments, l.compartmentStatus(s))
+	}
+	for _, id := range sorted(l.Alarms) {
+		v.Alarms = append(v.Alarms, *l.Alarms[id])
+	}
+	for _, o := range l.Orders {
+		if o.State == orderOpen {
+			v.Waiting++
+		}
+	}
+	v.Keys = len(t.UnusedKeys())
+	return v
+}
+
+func (l *ledger) compartmentStatus(s CompartmentSpec) CompartmentStatus {
+	c := l.door(s.Number)
+	v := CompartmentStatus{Number: s.Number, Size: s.Size, Use: string(c.Use), Open: c.Open, Fault: c.Fault, Waived: c.Waived}
+	if d := l.Deposits[c.Deposit]; d != nil {
+		v.Generation, v.Order, v.Deposit, v.Custody = d.Generation, d.Order, string(d.State), d.custody()
+		v.Loaded, v.Posted, v.Expired, v.Revoked, v.Charges = d.Loaded, d.Posted, d.Expired, d.Revoked, d.Charges
+	}
+	return v
+}
+
+// UnusedKeys are the order keys on offer, in their order.
+func (t *Terminal) UnusedKeys() []OfferedKey {
+	var keys []OfferedKey
+	for _, id := range sorted(t.ledger.Keys) {
+		if k := t.ledger.Keys[id]; !k.Used && !k.Lapsed {
+			keys = append(keys, k.OfferedKey)
+		}
+	}
+	return keys
+}
+
+// Living is what the ledger names of the vault's holdings: all else there is a
+// leftover of something that never happened, and is erased at start.
+type Living struct {
+	Keys        []KeyID      // offered, used or lapsed, not yet overwritten
+	Orders      []OrderID    // sealed order and key not yet overwritten
+	Generations []Generation // whose slot is not yet overwritten
+	Letters     []Generation // whose letter is not yet deleted
+}
+
+// Living lists them.
+func (t *Terminal) Living() Living {
+	l := t.ledger
+	v := Living{Keys: sorted(l.Keys)}
+	for _, id := range sorted(l.Orders) {
+		if !l.Orders[id].Erased {
+			v.Orders = append(v.Orders, id)
+		}
+	}
+	for _, g := range sorted(l.Deposits) {
+		d := l.Deposits[g]
+		// What was being prepared when the power went is abandoned, not resumed.
+		if d.State == depositReserved {
+			continue
+		}
+		if d.Slot {
+			v.Generations = append(v.Generations, g)
+		}
+		if d.Letter {
+			v.Letters = append(v.Letters, g)
+		}
+	}
+	return v
+}
+
+// Letters are the generations whose letter the city has not answered.
+func (t *Terminal) Letters() []Generation {
+	var list []Generation
+	for _, g := range sorted(t.ledger.Deposits) {
+		if d := t.ledger.Deposits[g]; d.Letter && d.Posted.IsZero() && !d.Loaded.IsZero() && d.State != depositEnded {
+			list = append(list, g)
+		}
+	}
+	return list
+}

@@ -1,0 +1,479 @@
+package locker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nachtfach/nachtfach/pin"
+)
+
+// patience is how long the vault or the reader may take for one answer.
+const patience = 30 * time.Second
+
+// reopenings is how often a citizen may have the door opened once more.
+const reopenings = 3
+
+// stage is how far a citizen's visit has come.
+type stage int
+
+const (
+	checking  stage = iota + 1 // the code is looked up and tried
+	fingering                  // the reader waits for a finger
+	numbering                  // the alternative is typed
+	comparing
+	declaring // receipt of the eID PIN letter
+	opening
+	taking      // the door is open
+	questioning // "have you got it?"
+	ended       // closing words
+)
+
+// visit is a citizen's, from the code to the closing words.
+type visit struct {
+	stage       stage
+	attempt     AttemptID
+	code        pin.Code // until it is handed to the vault to be tried
+	generation  Generation
+	recipient   int
+	compartment CompartmentID
+	answerAt    time.Duration // uptime before which no refusal is shown
+	refused     bool          // decided, not yet shown
+	finger      int           // position that is asked for
+	advice      FingerAdvice
+	again       int  // reopenings
+	resumed     bool // after a restart, when nobody knows who stands there
+	end         ScreenName
+}
+
+// enterCode takes a typed or scanned code. A slip of the finger is found by
+// its check digit and costs nothing.
+func (s *step) enterCode(text string) {
+	if !s.ledger.Config.Hours.Open(s.at) || s.paced() > 0 {
+		return
+	}
+	code, err := pin.Parse(text)
+	if err != nil {
+		s.session.hint = codeHint(err)
+		return
+	}
+	s.show(visiting)
+	v := &s.session.visit
+	v.stage, v.attempt, v.code = checking, s.ledger.Attempt+1, code
+	v.answerAt = s.in(s.rules().AnswerAfter)
+	s.session.answers = s.now.Uptime + patience
+	s.do(FindDeposit{Attempt: v.attempt, Code: code, At: s.at})
+}
+
+func codeHint(err error) Hint {
+	switch {
+	case errors.Is(err, pin.ErrSlip):
+		return HintSlip
+	case errors.Is(err, pin.ErrLength):
+		return HintLength
+	}
+	return HintDigits
+}
+
+// paced is the trusted time that must pass before the next try; zero for none.
+func (t *Terminal) paced() time.Duration {
+	l := t.ledger
+	if l.Refusals < l.Config.Rules.PaceAfter {
+		return 0
+	}
+	return max(0, l.RefusedAt.Add(time.Duration(l.Config.Rules.Pace)).Sub(t.session.clock.base))
+}
+
+// nextPace is the uptime at which the pace allows a try; zero if it does now.
+func (t *Terminal) nextPace() time.Duration {
+	if p := t.paced(); p > 0 {
+		return t.session.clock.at + p
+	}
+	return 0
+}
+
+// collectable tells whether a code may be tried on it.
+func (d *deposit) collectable() bool {
+	return d != nil && d.Slot && !d.Loaded.IsZero() &&
+		(d.State == depositLoaded || d.State == depositDoubted || d.State == depositDisputed)
+}
+
+// depositFound charges the try before it is made. Whatever is wrong, the same
+// work is done and the same is shown.
+func (s *step) depositFound(in DepositFound) {
+	v := &s.session.visit
+	if s.session.mode != visiting || v.stage != checking || in.Attempt != v.attempt || v.generation != 0 || v.refused {
+		return
+	}
+	d := s.ledger.Deposits[in.Generation]
+	switch {
+	case !d.collectable():
+		s.emit(CodeRefused{Attempt: v.attempt, Reason: RefusedUnknown})
+		in.Generation = 0
+	case d.Charges >= s.rules().CodeTries:
+		s.emit(CodeRefused{Attempt: v.attempt, Reason: RefusedExhausted, Generation: in.Generation})
+		in.Generation = 0
+	default:
+		s.emit(CodeCharged{Attempt: v.attempt, Generation: in.Generation})
+	}
+	v.generation, v.recipient = in.Generation, in.Recipient
+	s.do(TryCode{Attempt: v.attempt, Generation: in.Generation, Recipient: in.Recipient, Code: v.code})
+	v.code = pin.Code{}
+}
+
+// codeTried settles the charge that the try was made under, whoever stands
+// there by now, and goes on if it is still the same visit.
+func (s *step) codeTried(in CodeTried) {
+	if d := s.ledger.Deposits[in.Generation]; d != nil && in.Err == "" && d.pending(in.Attempt) {
+		if in.Opened {
+			s.emit(CodeProved{Attempt: in.Attempt, Generation: in.Generation})
+		} else {
+			s.emit(CodeFailed{Attempt: in.Attempt, Generation: in.Generation})
+			if d.Charges >= s.rules().CodeTries {
+				s.raise(Statistics, AlarmExhausted, d.Compartment, in.Generation, "")
+			}
+		}
+	}
+	if in.Err != "" {
+		s.failed("code", in.Err)
+	}
+	v := &s.session.visit
+	if s.session.mode != visiting || v.stage != checking || in.Attempt != v.attempt || in.Generation != v.generation {
+		return
+	}
+	s.session.answers = 0
+	if in.Generation == 0 || !in.Opened || in.Err != "" {
+		v.refused = true
+		s.lapseVisit()
+		return
+	}
+	s.proved()
+}
+
+func (d *deposit) pending(a AttemptID) bool {
+	for _, p := range d.Pending {
+		if p == a {
+			return true
+		}
+	}
+	return false
+}
+
+// lapseVisit shows a refusal at its time, not before.
+func (s *step) lapseVisit() {
+	v := &s.session.visit
+	if v.stage == checking && v.refused && s.now.Uptime >= v.answerAt {
+		s.visitEnds(ScreenRefused)
+	}
+}
+
+// barrier is the screen for what stands between the proved code and its
+// document; empty if nothing does. From here on the words are specific.
+func (s *step) barrier(d *deposit) ScreenName {
+	switch {
+	case d == nil || d.State == depositEnded || d.Revoked:
+		return ScreenWithdrawn
+	case d.State == depositDisputed, d.Doubts > 1:
+		return ScreenDesk
+	case d.State != depositLoaded && d.State != depositDoubted:
+		return ScreenDesk
+	case s.ledger.door(d.Compartment).Fault != "":
+		return ScreenDefect
+	}
+	return ""
+}
+
+func (s *step) proved() {
+	v := &s.session.visit
+	d := s.ledger.Deposits[v.generation]
+	if b := s.barrier(d); b != "" {
+		s.visitEnds(b)
+		return
+	}
+	v.compartment = d.Compartment
+	o := s.ledger.Orders[d.Order]
+	if o == nil || v.recipient >= len(o.Recipients) {
+		s.visitEnds(ScreenDesk)
+		return
+	}
+	if o.Recipients[v.recipient].Factor == FactorNumber {
+		if d.Closed[0] {
+			s.visitEnds(ScreenClosed)
+			return
+		}
+		v.stage = numbering
+		s.wait(s.rules().Idle)
+		return
+	}
+	s.askFinger(0, false)
+}
+
+// openFingers are the positions that may still be asked for.
+func (s *step) openFingers() []int {
+	v := &s.session.visit
+	d := s.ledger.Deposits[v.generation]
+	if d == nil {
+		return nil
+	}
+	o := s.ledger.Orders[d.Order]
+	if o == nil || v.recipient >= len(o.Recipients) {
+		return nil
+	}
+	var open []int
+	for _, f := range o.Recipients[v.recipient].Fingers {
+		if !d.Closed[f] {
+			open = append(open, f)
+		}
+	}
+	return open
+}
+
+// askFinger asks for the first open finger after the given one.
+func (s *step) askFinger(after int, lift bool) {
+	v := &s.session.visit
+	open := s.openFingers()
+	switch {
+	case len(open) == 0:
+		s.visitEnds(ScreenClosed)
+		return
+	case !s.session.reader:
+		s.visitEnds(ScreenDefect)
+		return
+	}
+	next := open[0]
+	for i, f := range open {
+		if f == after {
+			next = open[(i+1)%len(open)]
+		}
+	}
+	v.stage, v.finger = fingering, next
+	s.wait(s.rules().Idle)
+	s.do(CaptureFinger{Attempt: v.attempt, Lift: lift})
+}
+
+func (s *step) fingerCaptured(in FingerCaptured) {
+	v := &s.session.visit
+	if s.session.mode != visiting || v.stage != fingering || in.Attempt != v.attempt {
+		return
+	}
+	switch {
+	case in.Err != "":
+		s.partFailed(PartFailed{Part: "reader", Detail: in.Err})
+		s.visitEnds(ScreenDefect)
+	case in.Advice != "":
+		v.advice = in.Advice
+		s.do(CaptureFinger{Attempt: v.attempt, Lift: in.Advice != AdviceLay})
+	default:
+		v.advice = ""
+		s.compare(CompareFactor{Factor: FactorFinger, Finger: v.finger})
+	}
+}
+
+// compare charges the comparison before it is made.
+func (s *step) compare(c CompareFactor) {
+	v := &s.session.visit
+	if b := s.barrier(s.ledger.Deposits[v.generation]); b != "" {
+		s.visitEnds(b)
+		return
+	}
+	s.emit(FactorCharged{Attempt: v.attempt, Generation: v.generation, Factor: c.Factor, Finger: c.Finger})
+	c.Attempt, c.Generation, c.Threshold = v.attempt, v.generation, s.rules().Threshold
+	v.stage = comparing
+	s.session.hint, s.session.until, s.session.answers = "", 0, s.now.Uptime+patience
+	s.do(c)
+}
+
+func (s *step) factorTried(in FactorTried) {
+	v := &s.session.visit
+	d := s.ledger.Deposits[in.Generation]
+	if d == nil {
+		return
+	}
+	finger, charged := d.Comparing[in.Attempt]
+	if !charged {
+		return
+	}
+	kind := FactorFinger
+	if finger == 0 {
+		kind = FactorNumber
+	}
+	if in.Err == "" {
+		s.emit(FactorCompared{
+			Attempt: in.Attempt, Generation: in.Generation, Factor: kind, Finger: finger,
+			Accepted: in.Accepted, Similarity: in.Similarity, FMR: in.FMR, Threshold: s.rules().Threshold,
+		})
+	}
+	shut := (in.Err != "" || !in.Accepted) && d.Factors[finger] >= s.rules().FactorTries
+	if shut {
+		s.emit(FactorClosed{Generation: in.Generation, Factor: kind, Finger: finger})
+	}
+	if s.session.mode != visiting || v.stage != comparing || in.Attempt != v.attempt || in.Generation != v.generation {
+		return
+	}
+	s.session.answers = 0
+	switch {
+	case in.Err != "":
+		s.failed("factor", in.Err)
+		s.visitEnds(ScreenDefect)
+	case in.Accepted:
+		s.accepted(d)
+	case kind == FactorNumber && shut:
+		s.visitEnds(ScreenClosed)
+	case kind == FactorNumber:
+		v.stage = numbering
+		s.session.hint = HintWrongNumber
+		s.wait(s.rules().Idle)
+	default:
+		s.session.hint = HintNoMatch
+		after := 0
+		if !shut {
+			after = s.before(finger)
+		}
+		s.askFinger(after, true)
+	}
+}
+
+// before is the finger after which askFinger asks for the given one again.
+func (s *step) before(finger int) int {
+	open := s.openFingers()
+	for i, f := range open {
+		if f == finger {
+			return open[(i+len(open)-1)%len(open)]
+		}
+	}
+	return 0
+}
+
+// accepted goes on once code and factor are proved.
+func (s *step) accepted(d *deposit) {
+	v := &s.session.visit
+	if b := s.barrier(d); b != "" {
+		s.visitEnds(b)
+		return
+	}
+	if o := s.ledger.Orders[d.Order]; o != nil && o.PINLetter && v.stage != declaring {
+		v.stage = declaring
+		s.wait(s.rules().Idle)
+		return
+	}
+	s.openForCitizen()
+}
+
+func (s *step) openForCitizen() {
+	v := &s.session.visit
+	v.stage = opening
+	s.session.hint, s.session.until = "", 0
+	s.release(v.compartment, ForPickup, v.generation)
+}
+
+func (s *step) visitOpened() { s.session.visit.stage, s.session.until = taking, 0 }
+
+func (s *step) visitClosed() {
+	s.session.visit.stage = questioning
+	s.session.hint = ""
+	s.wait(s.rules().Question)
+}
+
+// resumeVisit goes on where the doors say that a handover was interrupted.
+func (s *step) resumeVisit() {
+	for _, g := range sorted(s.ledger.Deposits) {
+		d := s.ledger.Deposits[g]
+		if d.State != depositOpened && d.State != depositClosed {
+			continue
+		}
+		if s.session.mode == visiting {
+			s.doubt(s.ledger.door(d.Compartment), "two handovers were interrupted")
+			continue
+		}
+		s.session.mode = visiting
+		s.session.visit = visit{attempt: d.Attempt, generation: g, compartment: d.Compartment, resumed: true, stage: taking}
+		if d.State == depositClosed {
+			s.visitClosed()
+		}
+	}
+}
+
+func (s *step) chosenInVisit(c Choice) {
+	v := &s.session.visit
+	d := s.ledger.Deposits[v.generation]
+	switch c {
+	case ChoiceCancel:
+		s.show(idle)
+	case ChoiceOtherFinger:
+		s.session.hint = ""
+		v.advice = ""
+		s.askFinger(v.finger, true)
+	case ChoiceConfirm:
+		s.emit(PINLetterConfirmed{Attempt: v.attempt, Generation: v.generation})
+		s.accepted(d)
+	case ChoiceDoorClosed:
+		s.closed(s.ledger.door(v.compartment))
+	case ChoiceYes:
+		s.taken(true)
+	case ChoiceAgain:
+		v.again++
+		s.openForCitizen()
+	case ChoiceNotMine:
+		s.emit(DocumentDisputed{Generation: v.generation})
+		s.raise(Morning, AlarmDisputed, v.compartment, v.generation, "")
+		s.visitEnds(ScreenDisputed)
+	}
+}
+
+func (s *step) taken(confirmed bool) {
+	v := &s.session.visit
+	s.emit(DocumentTaken{Generation: v.generation, Confirmed: confirmed})
+	s.clearInside(v.compartment)
+	s.visitEnds(ScreenDone)
+}
+
+// visitTimedOut ends what nobody answered.
+func (s *step) visitTimedOut() {
+	v := &s.session.visit
+	switch {
+	case v.stage == questioning && v.resumed:
+		// Nobody may have stood there since the power came back.
+		s.doubt(s.ledger.door(v.compartment), "a restart came between door and answer")
+		s.show(idle)
+	case v.stage == questioning:
+		s.taken(false)
+	default:
+		s.show(idle)
+	}
+}
+
+// visitUnanswered gives up on the vault. A charge stays unsettled: nobody knows.
+func (s *step) visitUnanswered() {
+	v := &s.session.visit
+	switch v.stage {
+	case checking:
+		if v.generation == 0 && s.ledger.Attempt < v.attempt {
+			s.emit(CodeRefused{Attempt: v.attempt, Reason: RefusedBroken})
+		}
+		s.visitEnds(ScreenRefused)
+	case comparing:
+		s.visitEnds(ScreenDefect)
+	}
+}
+
+// visitEnds shows closing words; the visit itself is forgotten.
+func (s *step) visitEnds(name ScreenName) {
+	ses := s.session
+	if ses.visit.attempt != 0 {
+		s.do(ForgetVisit{})
+	}
+	ses.visit = visit{stage: ended, end: name, compartment: ses.visit.compartment}
+	ses.hint, ses.answers = "", 0
+	if name == ScreenRefused {
+		ses.visit.compartment = 0
+		s.wait(s.rules().Idle)
+		return
+	}
+	s.wait(s.rules().Notice)
+}
+
+// incident is what a citizen names on the telephone: it leads to the events
+// around it and tells nothing by itself.
+func (t *Terminal) incident() string {
+	return fmt.Sprintf("%s-%d", t.ledger.Config.Terminal, t.ledger.Attempt)
+}
