@@ -128,9 +128,15 @@ func (s *Simulator) plugAll() (err error) {
 
 func (s *Simulator) device(name string) string { return filepath.Join(s.cfg.Dir, name) }
 
+// inTransit is what a module that is unplugged in the middle of an image is
+// left, so that what it has sent arrives: with the end of a pseudo-terminal
+// the kernel also throws away what was not read.
+const inTransit = 100 * time.Millisecond
+
 // serveReader unplugs the module when it is cut off in the middle of an image.
 func (s *Simulator) serveReader(f *os.File) {
 	if err := s.Module.Serve(f); err == nil {
+		time.Sleep(inTransit)
 		go s.reader.unplug(f) // it waits for this function to return
 	}
 }
