@@ -388,6 +388,9 @@ func (l *ledger) foldReserved(f DepositReserved) error {
 		Factors: map[int]int{}, Comparing: map[AttemptID]int{}, Closed: map[int]bool{},
 	}
 	l.Deposits[f.Generation] = d
+	if k := l.Keys[f.Key]; k != nil {
+		k.Lapsed = true // one-time, also for a share; EraseKey follows
+	}
 	if f.Replaces != 0 {
 		return nil // the old one holds order and compartment until the new one is ready
 	}

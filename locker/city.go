@@ -88,7 +88,7 @@ func (s *step) reissueReceived(in ReissueReceived) {
 		reject("the deposit is in use just now; send the command again")
 	default:
 		g := s.ledger.Generation + 1
-		s.emit(DepositReserved{Generation: g, Order: in.Order, Compartment: d.Compartment, Replaces: d.Generation, Admin: in.Admin})
+		s.emit(DepositReserved{Generation: g, Order: in.Order, Compartment: d.Compartment, Replaces: d.Generation, Admin: in.Admin, Key: in.Key})
 		s.do(ReissueDeposit{Generation: g, Replaces: d.Generation, Order: in.Order, At: s.at})
 	}
 }

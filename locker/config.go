@@ -27,25 +27,25 @@ type CompartmentSpec struct {
 
 // Rules are the periods and limits. DefaultRules has their usual values.
 type Rules struct {
-	Retention      Duration `json:"retention"`       // from the letter's posting to expiry
-	PostingOverdue Duration `json:"posting_overdue"` // a letter not posted by then: alarm, unloading list
-	KeyLife        Duration `json:"key_life"`        // of an offered order key
-	KeysOffered    int      `json:"keys_offered"`    // unused keys that are kept on offer
-	CodeTries      int      `json:"code_tries"`      // failed or unsettled charges a generation
-	FactorTries    int      `json:"factor_tries"`    // failed comparisons until a finger is closed
-	PaceAfter      int      `json:"pace_after"`      // refusals in a row at this terminal
-	Pace           Duration `json:"pace"`            // then one try in this time
-	AnswerAfter    Duration `json:"answer_after"`    // a refusal is shown this long after the entry, whatever its cause
-	Threshold      float64  `json:"threshold"`       // largest false match rate of an accepted comparison
-	DoorOpens      Duration `json:"door_opens"`      // contact must confirm a pulse within
-	DoorReminder   Duration `json:"door_reminder"`   // an open door is reminded of on the screen
-	DoorAlarm      Duration `json:"door_alarm"`      // and then left to the alarm
-	Idle           Duration `json:"idle"`            // without a key, a visit ends
-	RoundIdle      Duration `json:"round_idle"`      // without a key, a round is interrupted
-	Question       Duration `json:"question"`        // "have you got it?" waits for
-	Notice         Duration `json:"notice"`          // closing words stay on the screen for
-	Mark           Duration `json:"mark"`            // the trusted time is recorded at least every
-	Extensions     int      `json:"extensions"`      // times that a person may ask for more time on one screen
+	Retention      Duration `json:"retention" toml:"retention"`             // from the letter's posting to expiry
+	PostingOverdue Duration `json:"posting_overdue" toml:"posting_overdue"` // a letter not posted by then: alarm, unloading list
+	KeyLife        Duration `json:"key_life" toml:"key_life"`               // of an offered order key
+	KeysOffered    int      `json:"keys_offered" toml:"keys_offered"`       // unused keys that are kept on offer
+	CodeTries      int      `json:"code_tries" toml:"code_tries"`           // failed or unsettled charges a generation
+	FactorTries    int      `json:"factor_tries" toml:"factor_tries"`       // failed comparisons until a finger is closed
+	PaceAfter      int      `json:"pace_after" toml:"pace_after"`           // refusals in a row at this terminal
+	Pace           Duration `json:"pace" toml:"pace"`                       // then one try in this time
+	AnswerAfter    Duration `json:"answer_after" toml:"answer_after"`       // a refusal is shown this long after the entry, whatever its cause
+	Threshold      float64  `json:"threshold" toml:"threshold"`             // largest false match rate of an accepted comparison
+	DoorOpens      Duration `json:"door_opens" toml:"door_opens"`           // contact must confirm a pulse within
+	DoorReminder   Duration `json:"door_reminder" toml:"door_reminder"`     // an open door is reminded of on the screen
+	DoorAlarm      Duration `json:"door_alarm" toml:"door_alarm"`           // and then left to the alarm
+	Idle           Duration `json:"idle" toml:"idle"`                       // without a key, a visit ends
+	RoundIdle      Duration `json:"round_idle" toml:"round_idle"`           // without a key, a round is interrupted
+	Question       Duration `json:"question" toml:"question"`               // "have you got it?" waits for
+	Notice         Duration `json:"notice" toml:"notice"`                   // closing words stay on the screen for
+	Mark           Duration `json:"mark" toml:"mark"`                       // the trusted time is recorded at least every
+	Extensions     int      `json:"extensions" toml:"extensions"`           // times that a person may ask for more time on one screen
 }
 
 // DefaultRules are those of a terminal in the street.

@@ -138,6 +138,7 @@ type (
 		Round       RoundID       `json:"round,omitempty"`
 		Replaces    Generation    `json:"replaces,omitempty"`
 		Admin       Person        `json:"admin,omitempty"` // who ordered the re-issue
+		Key         KeyID         `json:"key,omitempty"`   // that the re-issue spends
 	}
 	// DepositPrepared tells that slot, record and letter are durable.
 	DepositPrepared struct {

@@ -83,6 +83,7 @@ type (
 	ReissueReceived struct {
 		Order      OrderID
 		Generation Generation // that is to be replaced
+		Key        KeyID      // that the share was sealed to; spent by this
 		Admin      Person
 		Expires    time.Time
 	}

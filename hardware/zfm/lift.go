@@ -1,0 +1,30 @@
+package zfm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// AwaitLift waits until no finger lies on the reader. When ctx ends before
+// that, its error is returned.
+func (r *Reader) AwaitLift(ctx context.Context) error {
+	return r.use(ctx, func() error {
+		for {
+			switch err := r.command(GenImg); {
+			case errors.Is(err, ErrNoFinger):
+				return nil
+			case err != nil && !errors.Is(err, ErrMessy):
+				return err
+			}
+			pause := time.NewTimer(fingerPause)
+			select {
+			case <-pause.C:
+			case <-r.ctx.Done():
+				pause.Stop()
+				return fmt.Errorf("wait for the finger to be lifted: %w", r.ctx.Err())
+			}
+		}
+	})
+}
