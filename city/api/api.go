@@ -1,0 +1,144 @@
+// Package api is what the desk's programs ask of the city: the words, and a
+// client that speaks them over the daemon's Unix socket.
+//
+// Whoever may open the socket (mode 0600) may do everything here. That opens
+// no door: orders are signed by desks and commands by admins, and the terminal
+// verifies both itself.
+package api
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// Identity is what a terminal must know of this city.
+type Identity struct {
+	Verifier  string `json:"verifier"`   // of the city's notes: acknowledgements, posted letters
+	LetterKey []byte `json:"letter_key"` // public; letters are sealed to it
+}
+
+// Terminal is one registered terminal.
+type Terminal struct {
+	ID       string          `json:"id"`
+	Verifier string          `json:"verifier"` // of the device's notes
+	Size     uint64          `json:"size"`     // events that the city holds
+	Online   bool            `json:"online"`
+	Since    time.Time       `json:"since,omitzero"`  // of Online's last change
+	State    json.RawMessage `json:"state,omitempty"` // as the terminal last showed it; unsigned
+}
+
+// Key is a one-time order key, leased to whoever asked.
+type Key struct {
+	Terminal string       `json:"terminal"`
+	Key      locker.KeyID `json:"key"`
+	Public   []byte       `json:"public"`
+	Expires  time.Time    `json:"expires"`
+}
+
+// OrderState is how far an order is, as the city knows.
+type OrderState string
+
+const (
+	OrderHeld      OrderState = "held"      // the document has not arrived yet
+	OrderSent      OrderState = "sent"      // repeated until the terminal answers
+	OrderAccepted  OrderState = "accepted"  // the terminal has it
+	OrderRefused   OrderState = "refused"   // the terminal will not have it; see the reason
+	OrderWithdrawn OrderState = "withdrawn" // taken back
+)
+
+// Order is one order without what is sealed in it.
+type Order struct {
+	Order    locker.OrderID `json:"order"`
+	Terminal string         `json:"terminal"`
+	Version  int            `json:"version"`
+	Key      locker.KeyID   `json:"key"`
+	State    OrderState     `json:"state"`
+	Reason   string         `json:"reason,omitempty"`
+	Since    time.Time      `json:"since"`
+}
+
+// DepositState is how far a deposit is, by the terminal's events.
+type DepositState string
+
+const (
+	DepositReserved  DepositState = "reserved"
+	DepositPrepared  DepositState = "prepared"
+	DepositLaid      DepositState = "laid"
+	DepositLoaded    DepositState = "loaded"
+	DepositReplaced  DepositState = "replaced" // its code was re-issued under another generation
+	DepositAbandoned DepositState = "abandoned"
+	DepositTaken     DepositState = "taken"
+	DepositUnloaded  DepositState = "unloaded"
+	DepositDisputed  DepositState = "disputed"
+	DepositDoubted   DepositState = "doubted"
+	DepositMissing   DepositState = "missing"
+)
+
+// Deposit is one generation at one terminal.
+type Deposit struct {
+	Terminal    string               `json:"terminal"`
+	Generation  locker.Generation    `json:"generation"`
+	Order       locker.OrderID       `json:"order"`
+	Compartment locker.CompartmentID `json:"compartment"`
+	Replaces    locker.Generation    `json:"replaces,omitempty"`
+	State       DepositState         `json:"state"`
+	Since       time.Time            `json:"since"`
+	Posted      string               `json:"posted,omitempty"` // day; retention runs
+	Expired     bool                 `json:"expired,omitempty"`
+	Erased      bool                 `json:"erased,omitempty"` // its slot was overwritten
+}
+
+// Event is one event as the terminal hashed and published it.
+type Event struct {
+	Sequence uint64 `json:"sequence"` // its place in the tree, from 0
+	Type     string `json:"type"`
+	Body     []byte `json:"body"` // the CloudEvent, byte by byte
+}
+
+// Alarm is what the city itself found wrong. A terminal's own alarms are events.
+type Alarm struct {
+	Terminal string    `json:"terminal"`
+	Kind     string    `json:"kind"`
+	Detail   string    `json:"detail"`
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	Times    int       `json:"times"`
+}
+
+// Kinds of alarm.
+const (
+	AlarmFork      = "fork"      // two histories under the device's signature
+	AlarmMisfit    = "misfit"    // events that do not fit the signed checkpoint
+	AlarmSignature = "signature" // a message that the device did not sign
+	AlarmContent   = "content"   // a signed message that cannot be used
+)
+
+// Tree is a terminal's tree, recomputed from the events that the city holds.
+type Tree struct {
+	Size       uint64 `json:"size"`
+	Root       string `json:"root"`       // base64
+	Checkpoint []byte `json:"checkpoint"` // the device's note that covers it
+}
+
+// Letter is what is printed, once. It is a secret.
+type Letter struct {
+	Terminal   string            `json:"terminal"`
+	Order      locker.OrderID    `json:"order"`
+	Generation locker.Generation `json:"generation"`
+	Recipient  int               `json:"recipient"` // index in the order
+	Code       [3]string         `json:"code"`      // the Abholcode's groups
+	QR         string            `json:"qr"`
+	Fingers    []int             `json:"fingers,omitempty"` // ISO/IEC 19794-2:2005, table 5
+	PINLetter  bool              `json:"pin_letter,omitempty"`
+	Posted     string            `json:"posted"` // the day that counts, YYYY-MM-DD
+}
+
+// Draft is a command that an admin is to sign: envelope.Sign, or ssh-keygen -Y
+// sign with this namespace, whose armoured signature is appended to the text.
+type Draft struct {
+	Namespace string    `json:"namespace"`
+	Text      []byte    `json:"text"`
+	Expires   time.Time `json:"expires"`
+}

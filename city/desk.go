@@ -1,0 +1,212 @@
+package city
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/city/record"
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/report"
+)
+
+// errInput marks what the caller got wrong.
+var errInput = errors.New("not usable")
+
+// Identity is what a terminal must know of this city.
+func (c *City) Identity(context.Context) (api.Identity, error) {
+	return api.Identity{Verifier: c.config.Verifier, LetterKey: c.letter}, nil
+}
+
+// AddTerminal registers a terminal with the verifier key of its device's notes.
+func (c *City) AddTerminal(ctx context.Context, id, verifier string) error {
+	if !report.ValidTerminal(id) {
+		return fmt.Errorf("terminal %q: wants 1 to 40 of a–z, 0–9 and hyphen: %w", id, errInput)
+	}
+	if _, err := deviceVerifier(verifier); err != nil {
+		return fmt.Errorf("terminal %s: %w: %w", id, errInput, err)
+	}
+	if err := c.record.AddTerminal(ctx, id, verifier); err != nil {
+		return err
+	}
+	c.poke(id)
+	return nil
+}
+
+// Terminals lists the registered terminals.
+func (c *City) Terminals(ctx context.Context) ([]api.Terminal, error) {
+	return c.record.Terminals(ctx)
+}
+
+// Events gives a terminal's events from the given sequence on, at most 1000.
+func (c *City) Events(ctx context.Context, terminal string, from uint64, max int) ([]api.Event, error) {
+	if _, err := c.record.Terminal(ctx, terminal); err != nil {
+		return nil, err
+	}
+	return c.record.Events(ctx, terminal, from, min(max, 1000))
+}
+
+// Deposits lists a terminal's deposits, the latest first.
+func (c *City) Deposits(ctx context.Context, terminal string) ([]api.Deposit, error) {
+	return c.record.Deposits(ctx, terminal)
+}
+
+// Orders lists a terminal's orders, the latest first.
+func (c *City) Orders(ctx context.Context, terminal string) ([]api.Order, error) {
+	return c.record.Orders(ctx, terminal)
+}
+
+// Order gives one order.
+func (c *City) Order(ctx context.Context, id locker.OrderID) (api.Order, error) {
+	return c.record.Order(ctx, id)
+}
+
+// Alarms lists what the city found wrong, the latest first.
+func (c *City) Alarms(ctx context.Context) ([]api.Alarm, error) { return c.record.Alarms(ctx) }
+
+// LeaseKey gives away one of the terminal's one-time order keys, for ever.
+func (c *City) LeaseKey(ctx context.Context, terminal string) (api.Key, error) {
+	if _, err := c.record.Terminal(ctx, terminal); err != nil {
+		return api.Key{}, err
+	}
+	return c.record.LeaseKey(ctx, terminal)
+}
+
+// SubmitOrder holds a sealed order, as envelope.SealOrder made it, until its
+// document has arrived.
+func (c *City) SubmitOrder(ctx context.Context, sealed []byte) (api.Order, error) {
+	m, err := envelope.ParseSealedOrder(sealed)
+	if err != nil {
+		return api.Order{}, fmt.Errorf("%w: %w", errInput, err)
+	}
+	if _, err := c.record.Terminal(ctx, m.Terminal); err != nil {
+		return api.Order{}, err
+	}
+	o := api.Order{Order: m.Order, Terminal: m.Terminal, Version: m.Version, Key: m.Key}
+	if err := c.record.HoldOrder(ctx, o, sealed); err != nil {
+		return api.Order{}, err
+	}
+	return c.record.Order(ctx, m.Order)
+}
+
+// Arrived sends the held order: its document is there.
+func (c *City) Arrived(ctx context.Context, id locker.OrderID) (api.Order, error) {
+	o, err := c.record.Arrived(ctx, id)
+	if err == nil {
+		c.scrub(ctx)
+		c.poke(o.Terminal)
+	}
+	return o, err
+}
+
+// Withdraw takes an order back, with the desk's signed withdrawal, which the
+// terminal verifies. An order that was never sent is only forgotten.
+func (c *City) Withdraw(ctx context.Context, id locker.OrderID, signed []byte) (api.Order, error) {
+	if !envelope.IsWithdrawal(signed) {
+		return api.Order{}, fmt.Errorf("withdrawal of order %s: it is none: %w", id, errInput)
+	}
+	o, err := c.record.Withdraw(ctx, id, signed)
+	if err == nil {
+		c.scrub(ctx)
+		c.poke(o.Terminal)
+	}
+	return o, err
+}
+
+// SubmitRoster sends a signed and sealed roster to a terminal.
+func (c *City) SubmitRoster(ctx context.Context, roster []byte) error {
+	terminal, version, err := parseRoster(roster)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errInput, err)
+	}
+	if _, err := c.record.Terminal(ctx, terminal); err != nil {
+		return err
+	}
+	err = c.record.Send(ctx, record.Message{
+		Terminal: terminal, Kind: locker.MessageRoster, Object: strconv.Itoa(version), Payload: roster,
+	})
+	if err == nil {
+		c.poke(terminal)
+	}
+	return err
+}
+
+// DraftReissue makes the command that replaces the code of an order's deposit:
+// the text that an admin signs. It leases a key and seals the share to it.
+func (c *City) DraftReissue(ctx context.Context, id locker.OrderID) (api.Draft, error) {
+	d, err := c.record.Living(ctx, id)
+	if err != nil {
+		return api.Draft{}, err
+	}
+	share, err := c.record.Share(ctx, d.Terminal, d.Generation)
+	if err != nil {
+		return api.Draft{}, err
+	}
+	defer clear(share)
+	key, err := c.record.LeaseKey(ctx, d.Terminal)
+	if err != nil {
+		return api.Draft{}, err
+	}
+	return c.draftReissue(d, key, share)
+}
+
+// Reissue sends the signed command, which the terminal verifies, for as long as
+// it can be valid.
+func (c *City) Reissue(ctx context.Context, id locker.OrderID, signed []byte) error {
+	d, err := c.record.Living(ctx, id)
+	if err != nil {
+		return err
+	}
+	if len(signed) == 0 {
+		return fmt.Errorf("re-issue of order %s: no command: %w", id, errInput)
+	}
+	err = c.record.Send(ctx, record.Message{
+		Terminal: d.Terminal, Kind: locker.MessageCommand, Object: string(id), Order: id,
+		Payload: signed, Expires: c.config.Now().Add(envelope.CommandLife),
+	})
+	if err == nil {
+		c.poke(d.Terminal)
+	}
+	return err
+}
+
+// Letter gives the content of the order's letter to be printed: once. It is
+// forgotten before it is given, and the terminal is told that the letter went
+// out today. A letter that is lost after that is replaced by a re-issue.
+func (c *City) Letter(ctx context.Context, id locker.OrderID) (api.Letter, error) {
+	l, err := c.record.Letter(ctx, id)
+	if err != nil {
+		return api.Letter{}, err
+	}
+	t, err := c.record.Terminal(ctx, l.Terminal)
+	if err != nil {
+		return api.Letter{}, err
+	}
+	content, err := c.readLetter(l, t.Verifier)
+	if err != nil {
+		return api.Letter{}, err
+	}
+	day := c.config.Now().Format("2006-01-02")
+	signed, err := c.signPosted(l, day)
+	if err != nil {
+		return api.Letter{}, err
+	}
+	if err := c.record.Posted(ctx, l, day, signed); err != nil {
+		return api.Letter{}, err
+	}
+	c.scrub(ctx)
+	c.poke(l.Terminal)
+	content.Posted = day
+	return content, nil
+}
+
+// scrub empties the write-ahead log of what was just deleted. If it fails the
+// log is emptied by a later one, so that is nothing to fail for.
+func (c *City) scrub(ctx context.Context) {
+	if err := c.record.Scrub(context.WithoutCancel(ctx)); err != nil {
+		c.config.Logger.Warn("deleted secrets may still lie in the write-ahead log", "error", err)
+	}
+}

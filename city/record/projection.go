@@ -1,0 +1,198 @@
+package record
+
+import (
+	"context"
+	"database/sql"
+	"strconv"
+
+	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// projection keeps what follows from a terminal's events: deposits, answered
+// messages, keys and secrets that are of no use any more.
+type projection struct {
+	ctx      context.Context
+	tx       *sql.Tx
+	terminal string
+	at       string
+}
+
+func (p projection) apply(fact locker.Fact) error {
+	switch f := fact.(type) {
+	case locker.DepositReserved:
+		return p.reserved(f)
+	case locker.DepositPrepared:
+		return p.deposit(f.Generation, api.DepositPrepared)
+	case locker.DocumentLaid:
+		return p.deposit(f.Generation, api.DepositLaid)
+	case locker.DepositLoaded:
+		return p.deposit(f.Generation, api.DepositLoaded)
+	case locker.DepositReissued:
+		return p.reissued(f)
+	case locker.DocumentDisputed:
+		return p.deposit(f.Generation, api.DepositDisputed)
+	case locker.CustodyDoubted:
+		return p.deposit(f.Generation, api.DepositDoubted)
+	case locker.DepositAbandoned:
+		return p.ended(f.Generation, api.DepositAbandoned)
+	case locker.DocumentTaken:
+		return p.ended(f.Generation, api.DepositTaken)
+	case locker.DocumentUnloaded:
+		return p.ended(f.Generation, api.DepositUnloaded)
+	case locker.DocumentMissing:
+		return p.ended(f.Generation, api.DepositMissing)
+	case locker.DepositExpired:
+		return p.exec(`UPDATE deposits SET expired = 1 WHERE terminal = ? AND generation = ?`, p.terminal, f.Generation)
+	case locker.SlotErased:
+		return p.erased(f.Generation)
+	case locker.LetterPosted:
+		return p.posted(f)
+	case locker.OrderAccepted:
+		return p.accepted(f)
+	case locker.OrderWithdrawn:
+		return p.withdrawn(f.Order)
+	case locker.RosterAccepted:
+		return p.exec(`DELETE FROM outbox WHERE terminal = ? AND kind = ? AND CAST(object AS INTEGER) <= ?`,
+			p.terminal, locker.MessageRoster, f.Version)
+	case locker.MessageRefused:
+		return p.refused(f)
+	case locker.KeysOffered:
+		return p.offered(f)
+	case locker.KeyLapsed:
+		return p.exec(`UPDATE keys SET gone = 1 WHERE terminal = ? AND key = ?`, p.terminal, f.Key)
+	}
+	return nil
+}
+
+func (p projection) exec(query string, args ...any) error {
+	_, err := p.tx.ExecContext(p.ctx, query, args...)
+	return err
+}
+
+func (p projection) answered(kind locker.MessageKind, object string) error {
+	return p.exec(`DELETE FROM outbox WHERE terminal = ? AND kind = ? AND object = ?`, p.terminal, kind, object)
+}
+
+// offered names keys. A public half that came before and does not fit is dropped.
+func (p projection) offered(f locker.KeysOffered) error {
+	for _, k := range f.Keys {
+		err := p.exec(`INSERT INTO keys (terminal, key, hash, named, expires) VALUES (?, ?, ?, 1, ?)
+			ON CONFLICT DO UPDATE SET named = 1, hash = excluded.hash,
+			public = CASE WHEN hash = excluded.hash THEN public END`, p.terminal, k.Key, k.Hash, stamp(k.Expires))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p projection) reserved(f locker.DepositReserved) error {
+	err := p.exec(`INSERT INTO deposits (terminal, generation, order_id, compartment, replaces, state, since)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		p.terminal, f.Generation, f.Order, f.Compartment, f.Replaces, api.DepositReserved, p.at)
+	if err == nil && f.Replaces != 0 { // the command has been followed
+		err = p.answered(locker.MessageCommand, string(f.Order))
+	}
+	return err
+}
+
+func (p projection) deposit(g locker.Generation, state api.DepositState) error {
+	return p.exec(`UPDATE deposits SET state = ?, since = ? WHERE terminal = ? AND generation = ?`,
+		state, p.at, p.terminal, g)
+}
+
+// ended also forgets the share and the letter: they belong to a code that is dead.
+func (p projection) ended(g locker.Generation, state api.DepositState) error {
+	if err := p.deposit(g, state); err != nil {
+		return err
+	}
+	return p.forget(g)
+}
+
+func (p projection) forget(g locker.Generation) error {
+	if err := p.exec(`UPDATE letters SET share = NULL, sealed = NULL WHERE terminal = ? AND generation = ?`, p.terminal, g); err != nil {
+		return err
+	}
+	return p.answered(locker.MessagePosted, number(g))
+}
+
+func (p projection) erased(g locker.Generation) error {
+	if err := p.exec(`UPDATE deposits SET erased = 1 WHERE terminal = ? AND generation = ?`, p.terminal, g); err != nil {
+		return err
+	}
+	return p.forget(g)
+}
+
+// reissued lets the new generation stand where the old one stood.
+func (p projection) reissued(f locker.DepositReissued) error {
+	err := p.exec(`UPDATE deposits SET since = ?, state =
+		COALESCE((SELECT o.state FROM deposits o WHERE o.terminal = deposits.terminal AND o.generation = ?), ?)
+		WHERE terminal = ? AND generation = ?`,
+		p.at, f.Replaces, api.DepositLoaded, p.terminal, f.Generation)
+	if err != nil {
+		return err
+	}
+	return p.ended(f.Replaces, api.DepositReplaced)
+}
+
+func (p projection) posted(f locker.LetterPosted) error {
+	err := p.exec(`UPDATE deposits SET posted = ? WHERE terminal = ? AND generation = ?`, f.Day, p.terminal, f.Generation)
+	if err != nil {
+		return err
+	}
+	return p.answered(locker.MessagePosted, number(f.Generation))
+}
+
+func (p projection) accepted(f locker.OrderAccepted) error {
+	if err := p.answered(locker.MessageOrder, string(f.Order)); err != nil {
+		return err
+	}
+	return p.order(f.Order, f.Version, api.OrderAccepted, "")
+}
+
+func (p projection) order(id locker.OrderID, version int, state api.OrderState, reason string) error {
+	return p.exec(`UPDATE orders SET state = ?, reason = ?, since = ?, sealed = NULL
+		WHERE id = ? AND terminal = ? AND version = ?`, state, reason, p.at, id, p.terminal, version)
+}
+
+func (p projection) withdrawn(id locker.OrderID) error {
+	for _, kind := range []locker.MessageKind{locker.MessageWithdrawal, locker.MessageOrder} {
+		if err := p.answered(kind, string(id)); err != nil {
+			return err
+		}
+	}
+	return p.exec(`UPDATE orders SET state = ?, since = ?, sealed = NULL WHERE id = ? AND terminal = ?`,
+		api.OrderWithdrawn, p.at, id, p.terminal)
+}
+
+// refused ends the repetition: the terminal will not change its mind. A refused
+// order must be made anew, the others' reason stands in the event.
+func (p projection) refused(f locker.MessageRefused) error {
+	switch f.Message {
+	case locker.MessageOrder:
+		var open int
+		err := p.tx.QueryRowContext(p.ctx, `SELECT count(*) FROM orders WHERE id = ? AND terminal = ? AND version = ? AND state = ?`,
+			f.Order, p.terminal, f.Version, api.OrderSent).Scan(&open)
+		if err != nil || open == 0 { // somebody else's message under this order's name
+			return err
+		}
+		if err := p.answered(f.Message, string(f.Order)); err != nil {
+			return err
+		}
+		return p.order(f.Order, f.Version, api.OrderRefused, f.Reason)
+	case locker.MessageRoster:
+		return p.answered(f.Message, strconv.Itoa(f.Version))
+	case locker.MessageWithdrawal, locker.MessageCommand, locker.MessagePosted:
+		return p.exec(`DELETE FROM outbox WHERE terminal = ? AND kind = ? AND order_id = ?`, p.terminal, f.Message, f.Order)
+	}
+	return nil
+}
+
+// ends are the states after which no code opens the deposit any more.
+var ends = map[string]bool{
+	string(api.DepositReplaced): true, string(api.DepositAbandoned): true, string(api.DepositTaken): true,
+	string(api.DepositUnloaded): true, string(api.DepositMissing): true,
+}
+
+func number(g locker.Generation) string { return strconv.FormatUint(uint64(g), 10) }

@@ -1,0 +1,277 @@
+package city
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/city/record"
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/report"
+	"github.com/nachtfach/nachtfach/locker/report/broker"
+)
+
+// commitAfter bounds the events of one transaction.
+const commitAfter = 512
+
+// session is one connection to the broker. It begins with what the record says,
+// so that an error of the record is answered by a new session.
+type session struct {
+	*City
+	conn    *broker.Conn
+	intakes map[string]*intake
+	late    int // messages that were dropped for want of room
+}
+
+func (c *City) serve(ctx context.Context, conn *broker.Conn) error {
+	s := &session{City: c, conn: conn, intakes: map[string]*intake{}}
+	if err := s.greet(ctx); err != nil {
+		return err
+	}
+	repeat := time.NewTicker(c.config.Repeat)
+	defer repeat.Stop()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-conn.Lost():
+			return conn.Err()
+		case <-c.inbox.Ready():
+			err = s.take(ctx)
+		case <-c.nudge:
+			for _, terminal := range c.poked() {
+				if err = s.repeat(ctx, terminal); err != nil {
+					break
+				}
+			}
+		case <-repeat.C:
+			err = s.repeatAll(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// greet subscribes first, so that what the acknowledgements bring about is heard.
+func (s *session) greet(ctx context.Context) error {
+	within, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	var filters []string
+	for _, t := range []report.Topic{
+		report.TopicEvent, report.TopicCheckpoint, report.TopicState,
+		report.TopicOnline, report.TopicKeys, report.TopicLetter,
+	} {
+		filters = append(filters, t.Of("+"))
+	}
+	if err := s.conn.Subscribe(within, s.inbox, filters...); err != nil {
+		return err
+	}
+	return s.repeatAll(ctx)
+}
+
+func (s *session) repeatAll(ctx context.Context) error {
+	terminals, err := s.record.Terminals(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range terminals {
+		if err := s.repeat(ctx, t.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repeat sends a terminal what it has not answered, and the acknowledgement:
+// its time is what the terminal's clock is held against.
+func (s *session) repeat(ctx context.Context, terminal string) error {
+	t, err := s.intake(ctx, terminal)
+	if t == nil || err != nil {
+		return err
+	}
+	if err := s.acknowledge(ctx, t); err != nil {
+		return err
+	}
+	messages, err := s.record.Unanswered(ctx, terminal)
+	if err != nil {
+		return err
+	}
+	for _, m := range messages {
+		err := s.conn.Publish(broker.Message{
+			Topic: topics[m.Kind].Of(terminal), Payload: m.Payload, Retained: m.Kind == locker.MessageRoster,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// intake gives the terminal's, nil for one that is not registered.
+func (s *session) intake(ctx context.Context, terminal string) (*intake, error) {
+	if t := s.intakes[terminal]; t != nil {
+		return t, nil
+	}
+	known, err := s.record.Terminal(ctx, terminal)
+	if errors.Is(err, record.ErrUnknown) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := deviceVerifier(known.Verifier)
+	if err != nil {
+		return nil, fmt.Errorf("terminal %s: %w", terminal, err)
+	}
+	t := newIntake(terminal, verifier, known.Size, s.record)
+	s.intakes[terminal] = t
+	return t, nil
+}
+
+// take handles what has come: everything that is covered goes into one
+// transaction a terminal, and is acknowledged after it.
+func (s *session) take(ctx context.Context) error {
+	messages, dropped := s.inbox.Take()
+	if dropped > 0 {
+		s.config.Logger.Warn("messages dropped, terminals will send again", "dropped", dropped)
+	}
+	for _, m := range messages {
+		id, topic, ok := report.SplitTopic(m.Topic)
+		if !ok {
+			continue
+		}
+		t, err := s.intake(ctx, id)
+		if err != nil {
+			return err
+		}
+		if t == nil {
+			if topic == report.TopicOnline {
+				s.config.Logger.Warn("a terminal that is not registered reports", "terminal", id)
+			}
+			continue
+		}
+		if err := s.handle(ctx, t, topic, m.Payload); err != nil {
+			return err
+		}
+		if len(t.covered) >= commitAfter {
+			if err := s.settle(ctx, t); err != nil {
+				return err
+			}
+		}
+	}
+	for _, t := range s.intakes {
+		if err := s.settle(ctx, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle stores what is covered and acknowledges it.
+func (s *session) settle(ctx context.Context, t *intake) error {
+	if err := t.commit(ctx); err != nil {
+		return err
+	}
+	if t.cleared {
+		t.cleared = false
+		if err := s.clearRoster(ctx, t.terminal); err != nil {
+			return err
+		}
+	}
+	if !t.due {
+		return nil
+	}
+	return s.acknowledge(ctx, t)
+}
+
+func (s *session) acknowledge(ctx context.Context, t *intake) error {
+	root, err := t.rootAt(ctx, t.size)
+	if err != nil {
+		return err
+	}
+	ack, err := s.signAck(t.terminal, t.size, root)
+	if err != nil {
+		return err
+	}
+	t.due = false
+	return s.conn.Publish(broker.Message{Topic: report.TopicAck.Of(t.terminal), Payload: ack, Retained: true})
+}
+
+// clearRoster takes the answered roster out of the broker, unless another is open.
+func (s *session) clearRoster(ctx context.Context, terminal string) error {
+	open, err := s.record.Unanswered(ctx, terminal)
+	if err != nil {
+		return err
+	}
+	for _, m := range open {
+		if m.Kind == locker.MessageRoster {
+			return nil
+		}
+	}
+	return s.conn.Publish(broker.Message{Topic: report.TopicRoster.Of(terminal), Retained: true})
+}
+
+// handle takes one message. Its error is one of the record; what is wrong with
+// the message becomes an alarm.
+func (s *session) handle(ctx context.Context, t *intake, topic report.Topic, payload []byte) error {
+	switch topic {
+	case report.TopicEvent:
+		return s.judge(ctx, t, api.AlarmContent, t.event(payload))
+	case report.TopicCheckpoint:
+		size, root, err := openCheckpoint(payload, t.terminal, t.verifier)
+		if err != nil {
+			return s.judge(ctx, t, api.AlarmSignature, err)
+		}
+		err = t.checkpoint(ctx, size, root, payload)
+		switch {
+		case errors.Is(err, errFork):
+			return s.judge(ctx, t, api.AlarmFork, err)
+		case errors.Is(err, errMisfit):
+			return s.judge(ctx, t, api.AlarmMisfit, err)
+		}
+		return err
+	case report.TopicState:
+		if len(payload) > maxState || !json.Valid(payload) {
+			return s.judge(ctx, t, api.AlarmContent, errors.New("state: no JSON, or too large"))
+		}
+		return s.record.SetState(ctx, t.terminal, payload)
+	case report.TopicOnline:
+		online := string(payload) == "true"
+		if err := s.record.SetOnline(ctx, t.terminal, online); err != nil || !online {
+			return err
+		}
+		return s.repeat(ctx, t.terminal)
+	case report.TopicKeys:
+		keys, err := openKeyList(payload, t.terminal, t.verifier)
+		if err != nil {
+			return s.judge(ctx, t, api.AlarmSignature, err)
+		}
+		return s.record.OfferKeys(ctx, keys)
+	case report.TopicLetter:
+		letter, err := s.openLetter(payload, t.terminal, t.verifier)
+		if err != nil {
+			return s.judge(ctx, t, api.AlarmSignature, err)
+		}
+		_, err = s.record.KeepLetter(ctx, letter)
+		return err
+	}
+	return nil
+}
+
+// maxState bounds a terminal's snapshot, in bytes.
+const maxState = 512 << 10
+
+// judge turns what is wrong with a message into an alarm.
+func (s *session) judge(ctx context.Context, t *intake, kind string, wrong error) error {
+	if wrong == nil {
+		return nil
+	}
+	s.config.Logger.Error("a terminal's message is refused", "terminal", t.terminal, "alarm", kind, "error", wrong)
+	detail := wrong.Error()
+	return s.record.Alarm(ctx, t.terminal, kind, detail[:min(len(detail), 500)])
+}

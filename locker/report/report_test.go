@@ -1,0 +1,247 @@
+package report_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/nachtfach/nachtfach/city/citytest"
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/report"
+	"github.com/nachtfach/nachtfach/locker/report/broker"
+)
+
+const soon = 30 * time.Second
+
+// start makes a broker, a city that runs, and one terminal that it knows.
+func start(t testing.TB) (*citytest.Broker, *citytest.City, *citytest.Terminal) {
+	b := citytest.StartBroker(t)
+	c := citytest.NewCity(t, b.URL())
+	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
+	c.Add(m)
+	c.Start()
+	return b, c, m
+}
+
+func acknowledged(m *citytest.Terminal) func() bool {
+	return func() bool { return m.Journal.Cursor() == m.Journal.Size() }
+}
+
+func TestEventsReachTheCityInOrderAndOnce(t *testing.T) {
+	_, c, m := start(t)
+	m.AppendMany(250)
+	m.Report(c.Config.Broker.URL)
+	for range 20 {
+		m.Append(locker.ClockMarked{})
+	}
+	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(m))
+	c.Same(m)
+}
+
+func TestNothingIsLostOrDoubledWhenTheBrokerRestarts(t *testing.T) {
+	b, c, m := start(t)
+	m.Report(b.URL())
+	for range 4 {
+		m.AppendMany(300)
+		citytest.Eventually(t, "some progress", soon, func() bool { return m.Journal.Cursor()+250 > m.Journal.Size() })
+		b.Stop()
+		m.AppendMany(100)
+		b.Start()
+	}
+	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(m))
+	c.Same(m)
+}
+
+func TestTheCursorMovesOnTheCitysWordAlone(t *testing.T) {
+	b := citytest.StartBroker(t)
+	c := citytest.NewCity(t, b.URL()) // does not run
+	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
+	m.AppendMany(300)
+	var mu sync.Mutex
+	published := 0
+	b.Watch(func(topic string, _ []byte) {
+		if topic == report.TopicEvent.Of(m.ID) {
+			mu.Lock()
+			published++
+			mu.Unlock()
+		}
+	})
+	m.Report(b.URL())
+	citytest.Eventually(t, "a full window published", soon, func() bool { mu.Lock(); defer mu.Unlock(); return published >= report.Window })
+	time.Sleep(300 * time.Millisecond) // more than the broker needs for everything
+	mu.Lock()
+	if published != report.Window {
+		t.Errorf("%d events published without an acknowledgement, wants %d", published, report.Window)
+	}
+	mu.Unlock()
+	if at := m.Journal.Cursor(); at != 0 {
+		t.Fatalf("the cursor is at %d, though no city answered", at)
+	}
+	c.Add(m)
+	c.Start()
+	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(m))
+	c.Same(m)
+}
+
+func TestHostileAcknowledgementsMoveNothing(t *testing.T) {
+	b, c, m := start(t)
+	m.Report(b.URL())
+	m.AppendMany(60)
+	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(m))
+
+	private, _, err := envelope.GenerateCity(rand.Reader, "teststadt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stranger, err := note.NewSigner(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, root, err := m.Journal.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ack := func(by note.Signer, terminal string, size int64, at time.Time) []byte {
+		signed, err := envelope.SignAck(by, envelope.Ack{
+			Checkpoint: envelope.Checkpoint{Terminal: terminal, Size: size, Root: root}, Time: at,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signed
+	}
+	now := time.Now()
+	for what, forged := range map[string][]byte{
+		"of a stranger":        ack(stranger, m.ID, 10, now),
+		"for another terminal": ack(c.Config.Signer, "rathaus-2", 10, now),
+		"of a fork":            ack(c.Config.Signer, m.ID, 10, now.Add(time.Minute)),
+		"ahead of the journal": ack(c.Config.Signer, m.ID, 61, now.Add(time.Minute)),
+		"older":                ack(c.Config.Signer, m.ID, 10, now.Add(-time.Hour)),
+		"no note at all":       []byte("\x00\xffhello"),
+		"empty":                {},
+		"endless":              bytes.Repeat([]byte("a\n"), 200_000),
+	} {
+		b.Publish(report.TopicAck.Of(m.ID), forged, false)
+		time.Sleep(20 * time.Millisecond)
+		if at := m.Journal.Cursor(); at != 60 {
+			t.Errorf("an acknowledgement %s moved the cursor to %d", what, at)
+		}
+	}
+	citytest.Eventually(t, "a refused acknowledgement is told", soon, func() bool { return len(m.Desk.Rejected()) == 1 })
+	m.AppendMany(60)
+	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(m))
+	c.Same(m)
+}
+
+func TestACityRestoredFromABackupGetsWhatItLost(t *testing.T) {
+	b := citytest.StartBroker(t)
+	c := citytest.NewCity(t, b.URL())
+	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
+	c.Add(m)
+	m.Report(b.URL())
+	m.AppendMany(150)
+	stop := c.Start()
+	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(m))
+	stop()
+	backup := c.Backup()
+	m.AppendMany(150)
+	stop = c.Start()
+	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(m))
+	stop()
+	time.Sleep(1100 * time.Millisecond) // an acknowledgement tells its time to the second
+	c.Restore(backup)
+	if held := c.Holds(m); held != 150 {
+		t.Fatalf("the backup holds %d events", held)
+	}
+	c.Start()
+	citytest.Eventually(t, "the city has all events again", soon, func() bool { return c.Holds(m) == 300 })
+	c.Same(m)
+}
+
+func TestTheLastWillAndAStopInGoodOrderSayOffline(t *testing.T) {
+	b, c, m := start(t)
+	_, stop := m.Report(b.URL())
+	online := func() bool {
+		all, err := c.Terminals(t.Context())
+		return err == nil && all[0].Online
+	}
+	citytest.Eventually(t, "online", soon, online)
+	stop()
+	citytest.Eventually(t, "offline", soon, func() bool { return !online() })
+}
+
+func TestStateKeysAndLettersArePublishedAgainWhenTheyChange(t *testing.T) {
+	b, _, m := start(t)
+	var mu sync.Mutex
+	seen := map[string]int{}
+	b.Watch(func(topic string, payload []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		seen[topic+" "+string(payload)]++
+	})
+	has := func(topic report.Topic, payload string) func() bool {
+		return func() bool { mu.Lock(); defer mu.Unlock(); return seen[topic.Of(m.ID)+" "+payload] == 1 }
+	}
+	m.Desk.Show([]byte(`{"a":1}`), []byte("keys 1"), []byte("letter 1"))
+	r, _ := m.Report(b.URL())
+	citytest.Eventually(t, "state", soon, has(report.TopicState, `{"a":1}`))
+	citytest.Eventually(t, "keys", soon, has(report.TopicKeys, "keys 1"))
+	citytest.Eventually(t, "letter", soon, has(report.TopicLetter, "letter 1"))
+	m.Desk.Show([]byte(`{"a":2}`), []byte("keys 1"), []byte("letter 1"), []byte("letter 2"))
+	r.Refresh()
+	citytest.Eventually(t, "new state", soon, has(report.TopicState, `{"a":2}`))
+	citytest.Eventually(t, "new letter", soon, has(report.TopicLetter, "letter 2"))
+	citytest.Eventually(t, "the rest is not repeated", soon, func() bool {
+		return has(report.TopicKeys, "keys 1")() && has(report.TopicLetter, "letter 1")()
+	})
+}
+
+func TestTheCitysMessagesAreHandedOver(t *testing.T) {
+	b, _, m := start(t)
+	r, _ := m.Report(b.URL())
+	citytest.Eventually(t, "connected", soon, func() bool { return r.Status().Connected })
+	citytest.Eventually(t, "each message", soon, func() bool {
+		for _, topic := range []report.Topic{report.TopicOrder, report.TopicRoster, report.TopicCommand, report.TopicPosted} {
+			if len(m.Desk.Received(topic)) == 0 {
+				b.Publish(topic.Of(m.ID), []byte("for you"), false)
+				b.Publish(topic.Of("rathaus-2"), []byte("for others"), false)
+				return false
+			}
+			for _, got := range m.Desk.Received(topic) {
+				if string(got) != "for you" {
+					t.Fatalf("received %q on %s", got, topic)
+				}
+			}
+		}
+		return true
+	})
+}
+
+func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
+	good := report.Config{
+		Terminal: "rathaus-1", Broker: broker.Config{URL: "tcp://127.0.0.1:1"},
+		Log:  citytest.NewTerminal(t, "rathaus-1", citytest.NewCity(t, "tcp://127.0.0.1:1").Config.Verifier).Journal,
+		Desk: &citytest.Desk{}, Logger: citytest.Logger(t),
+	}
+	if _, err := report.New(good); err != nil {
+		t.Fatal(err)
+	}
+	for what, spoil := range map[string]func(*report.Config){
+		"a terminal that is a filter": func(c *report.Config) { c.Terminal = "+" },
+		"no journal":                  func(c *report.Config) { c.Log = nil },
+		"no port":                     func(c *report.Config) { c.Broker.URL = "tcp://127.0.0.1" },
+		"a foreign scheme":            func(c *report.Config) { c.Broker.URL = "ws://127.0.0.1:1" },
+		"a password in the address":   func(c *report.Config) { c.Broker.URL = "tcp://a:b@127.0.0.1:1" },
+	} {
+		bad := good
+		spoil(&bad)
+		if _, err := report.New(bad); err == nil {
+			t.Errorf("%s is taken", what)
+		}
+	}
+}
