@@ -66,7 +66,7 @@ func SealRoster(s Suite, public []byte, signed []byte) ([]byte, error) {
 	if len(signed) > maxRoster {
 		return nil, fmt.Errorf("seal roster: %d bytes, at most %d", len(signed), maxRoster)
 	}
-	r, err := parseRoster(Body(signed))
+	r, err := ParseRoster(Body(signed))
 	if err != nil {
 		return nil, fmt.Errorf("seal roster: %w", err)
 	}
@@ -78,6 +78,12 @@ func SealRoster(s Suite, public []byte, signed []byte) ([]byte, error) {
 }
 
 func (m SealedRoster) info() []byte { return info("roster", m.Terminal, m.Version) }
+
+// IsSealedRoster tells a sealed roster from a signed text.
+func IsSealedRoster(message []byte) bool {
+	var m SealedRoster
+	return decodeStrict(message, &m) == nil
+}
 
 // UnsealRoster opens a message with the terminal's lasting key and returns the
 // signed text, which nobody has verified yet.
@@ -107,7 +113,7 @@ func OpenRoster(s Suite, signed []byte, terminal string, before *Roster, at time
 	if err != nil {
 		return Roster{}, fmt.Errorf("roster: %w", err)
 	}
-	r, err := parseRoster(body)
+	r, err := ParseRoster(body)
 	if err != nil {
 		return Roster{}, err
 	}
@@ -137,7 +143,8 @@ func OpenRoster(s Suite, signed []byte, terminal string, before *Roster, at time
 	return r, nil
 }
 
-func parseRoster(body []byte) (Roster, error) {
+// ParseRoster reads a roster's text (see [Body]), which nobody has verified yet.
+func ParseRoster(body []byte) (Roster, error) {
 	var r Roster
 	if err := decodeStrict(body, &r); err != nil {
 		return Roster{}, fmt.Errorf("roster: %w", err)

@@ -1,0 +1,80 @@
+package vault
+
+import (
+	"errors"
+
+	"github.com/nachtfach/nachtfach/biometrics"
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// Matcher compares fingers. [Biometrics] is the one in use.
+type Matcher interface {
+	// Check says whether an enrolment can be compared with.
+	Check(enrolment []byte) error
+	// Extract makes an image comparable, or advises how to lay the finger.
+	Extract(image biometrics.Image) (Probe, locker.FingerAdvice, error)
+}
+
+// Probe is a finger that was captured.
+type Probe interface {
+	// Compare returns the similarity to an enrolment and the false match rate
+	// that it stands for.
+	Compare(enrolment []byte) (similarity, fmr float64, err error)
+}
+
+// Biometrics is package biometrics: enrolments are ISO/IEC 19794-2:2005 records
+// of several impressions.
+type Biometrics struct{}
+
+var _ Matcher = Biometrics{}
+
+// leastQuality is the quality, 0 to 100, below which another try of the finger
+// is better than a comparison: it costs none of the five.
+const leastQuality = 15
+
+// Check says whether biometrics can read the enrolment.
+func (Biometrics) Check(enrolment []byte) error {
+	_, err := biometrics.ParseEnrolment(enrolment)
+	return err
+}
+
+// Extract makes a template, or advises by what most lowers its quality.
+func (Biometrics) Extract(image biometrics.Image) (Probe, locker.FingerAdvice, error) {
+	t, err := biometrics.Extract(image)
+	if errors.Is(err, biometrics.ErrNoFinger) {
+		return nil, locker.AdviceLay, nil
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if q := t.Quality(); q.Score < leastQuality {
+		return nil, advice(q.Reason), nil
+	}
+	return template{t}, "", nil
+}
+
+func advice(r biometrics.Reason) locker.FingerAdvice {
+	switch r {
+	case biometrics.TooSmall, biometrics.OffCentre:
+		return locker.AdviceCentre
+	case biometrics.TooDry:
+		return locker.AdviceDry
+	case biometrics.TooWet:
+		return locker.AdviceWet
+	case biometrics.Blurred:
+		return locker.AdviceLonger
+	default:
+		return locker.AdviceClean
+	}
+}
+
+type template struct{ *biometrics.Template }
+
+func (t template) Compare(enrolment []byte) (similarity, fmr float64, err error) {
+	e, err := biometrics.ParseEnrolment(enrolment)
+	if err != nil {
+		return 0, 1, err
+	}
+	s := e.Compare(t.Template)
+	return s.Similarity, s.FMR, nil
+}

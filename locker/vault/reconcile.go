@@ -1,0 +1,119 @@
+package vault
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// Living is what the events name, and therefore must stay.
+type Living struct {
+	Keys        []locker.KeyID // offered and unused
+	Orders      []locker.OrderID
+	Generations []locker.Generation // whose slot is not erased
+	Letters     []locker.Generation // whose letter is not deleted
+}
+
+// Reconcile erases what no event names: slots first, then records. It is the
+// first call after each start, with what the ledger says. The keys of living
+// orders and of waiting commands live with them.
+func (v *Vault) Reconcile(living Living) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err := v.eraseStrays(living); err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	for order := range v.orders {
+		if !slices.Contains(living.Orders, order) {
+			if err := v.dropOrder(order); err != nil {
+				return fmt.Errorf("reconcile: %w", err)
+			}
+		}
+	}
+	for g := range v.deposits {
+		if !slices.Contains(living.Generations, g) {
+			if err := v.dropDeposit(g); err != nil {
+				return fmt.Errorf("reconcile: %w", err)
+			}
+		}
+	}
+	for g := range v.commands {
+		if _, ok := v.deposits[g]; !ok {
+			if err := v.dropCommand(g); err != nil {
+				return fmt.Errorf("reconcile: %w", err)
+			}
+		}
+	}
+	if err := v.deleteStrayLetters(living.Letters); err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	return nil
+}
+
+func (v *Vault) eraseStrays(living Living) error {
+	keep := map[slotName]bool{}
+	for _, k := range living.Keys {
+		keep[keySlot(k)] = true
+	}
+	for _, order := range living.Orders {
+		if o, ok := v.orders[order]; ok {
+			keep[keySlot(o.Terms.Key)] = true
+		}
+	}
+	for _, g := range living.Generations {
+		keep[depositSlot(g)] = true
+		if c, ok := v.commands[g]; ok {
+			keep[keySlot(c.Key)] = true
+		}
+	}
+	for name := range v.slots.at {
+		if !keep[name] {
+			if err := v.eraseSlot(name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (v *Vault) deleteStrayLetters(living []locker.Generation) error {
+	keys, err := v.Records.Keys(bucketLetters)
+	if err != nil {
+		return fmt.Errorf("letters: %w", err)
+	}
+	for _, key := range keys {
+		if g, err := parseGeneration(key); err == nil && slices.Contains(living, g) {
+			continue
+		}
+		if err := v.Records.Delete(bucketLetters, key); err != nil {
+			return fmt.Errorf("letter %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// Lost tells in words what events name and the vault has not: nothing, unless
+// storage was damaged or exchanged. Call it after [Vault.Reconcile].
+func (v *Vault) Lost(living Living) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var lost []string
+	for _, id := range living.Orders {
+		o, ok := v.orders[id]
+		if !ok {
+			lost = append(lost, fmt.Sprintf("the sealed order %s", id))
+		} else if _, ok := v.slots.at[keySlot(o.Terms.Key)]; !ok {
+			lost = append(lost, fmt.Sprintf("key %d of order %s", o.Terms.Key, id))
+		}
+	}
+	for _, g := range living.Generations {
+		if _, ok := v.deposits[g]; !ok {
+			lost = append(lost, fmt.Sprintf("the record of generation %d", g))
+		}
+		if _, ok := v.slots.at[depositSlot(g)]; !ok {
+			lost = append(lost, fmt.Sprintf("the slot of generation %d", g))
+		}
+	}
+	return lost
+}

@@ -1,0 +1,251 @@
+package vault
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// The file: a header block, then a block for each slot.
+//
+//	header: "NFSLOTS" version | slots uint32 | zeros … | SHA-256 of what is before it
+//	slot:   "S" | length uint16 | payload | zeros …    | SHA-256 of what is before it
+//
+// big-endian. A block of zeros is free; so is one whose checksum does not fit,
+// which a cut left behind: it is scrubbed when the file is opened, because half
+// a secret may be in it.
+const (
+	// BlockSize is the size of a slot in the file, a page of most storage.
+	BlockSize = 4096
+	// MaxSlot is the longest payload of a slot, in bytes.
+	MaxSlot = BlockSize - slotHeader - sha256.Size
+	// MaxSlots bounds a file to 256 MiB.
+	MaxSlots = 1 << 16
+
+	slotHeader  = 3
+	slotMark    = 'S'
+	fileMagic   = "NFSLOTS"
+	fileVersion = 1
+)
+
+// SlotFile keeps slots in one preallocated file, which never grows or shrinks.
+// A slot is erased in place: random bytes, sync, zeros, sync. That overwrites
+// for certain only where file system and medium write in place; see
+// [SlotFile.CopyOnWrite]. Flash media remap blocks below any file system: there
+// the slots belong under a key in a TPM.
+type SlotFile struct {
+	file  *os.File
+	count int
+}
+
+var _ Slots = (*SlotFile)(nil)
+
+// CreateSlotFile makes a file of free slots. It is made under a temporary name,
+// synced and renamed, so that it is there whole or not at all.
+func CreateSlotFile(path string, slots int) (err error) {
+	if slots < 1 || slots > MaxSlots {
+		return fmt.Errorf("create slot file: %d slots, wants 1 to %d", slots, MaxSlots)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("create slot file: %s: %w", path, os.ErrExist)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("create slot file: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("create slot file: %w", errors.Join(err, f.Close(), os.Remove(f.Name())))
+		}
+	}()
+	if _, err := f.Write(fileHeader(slots)); err != nil {
+		return err
+	}
+	zeros := make([]byte, BlockSize) // written, not skipped: a hole would be allocated elsewhere later
+	for range slots {
+		if _, err := f.Write(zeros); err != nil {
+			return err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("create slot file: %w", err)
+	}
+	return syncFolder(filepath.Dir(path))
+}
+
+func syncFolder(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync folder: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+func fileHeader(slots int) []byte {
+	b := make([]byte, BlockSize)
+	copy(b, fileMagic)
+	b[len(fileMagic)] = fileVersion
+	binary.BigEndian.PutUint32(b[len(fileMagic)+1:], uint32(slots))
+	return sum(b)
+}
+
+// sum puts the checksum at a block's end.
+func sum(b []byte) []byte {
+	h := sha256.Sum256(b[:BlockSize-sha256.Size])
+	copy(b[BlockSize-sha256.Size:], h[:])
+	return b
+}
+
+func sumFits(b []byte) bool {
+	h := sha256.Sum256(b[:BlockSize-sha256.Size])
+	return bytes.Equal(h[:], b[BlockSize-sha256.Size:])
+}
+
+// OpenSlotFile opens a file and scrubs the slots that a cut left torn.
+func OpenSlotFile(path string) (*SlotFile, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open slot file: %w", err)
+	}
+	s := &SlotFile{file: f}
+	if err := s.check(); err != nil {
+		return nil, fmt.Errorf("open slot file %s: %w", path, errors.Join(err, f.Close()))
+	}
+	return s, nil
+}
+
+func (s *SlotFile) check() error {
+	header := make([]byte, BlockSize)
+	if _, err := io.ReadFull(io.NewSectionReader(s.file, 0, BlockSize), header); err != nil {
+		return fmt.Errorf("read its header: %w", err)
+	}
+	if !bytes.HasPrefix(header, []byte(fileMagic)) || !sumFits(header) {
+		return errors.New("it is no slot file, or its header is damaged")
+	}
+	if v := header[len(fileMagic)]; v != fileVersion {
+		return fmt.Errorf("version %d, this program knows %d", v, fileVersion)
+	}
+	s.count = int(binary.BigEndian.Uint32(header[len(fileMagic)+1:]))
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	if want := int64(s.count+1) * BlockSize; s.count < 1 || s.count > MaxSlots || info.Size() != want {
+		return fmt.Errorf("%d bytes for %d slots, wants %d", info.Size(), s.count, want)
+	}
+	for i := range s.count {
+		torn, err := s.torn(i)
+		if err != nil {
+			return err
+		}
+		if torn {
+			if err := s.Erase(i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *SlotFile) torn(i int) (bool, error) {
+	b, err := s.block(i)
+	if err != nil {
+		return false, err
+	}
+	defer clear(b)
+	return payload(b) == nil && !isZero(b), nil
+}
+
+func isZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
+
+func (s *SlotFile) block(i int) ([]byte, error) {
+	if i < 0 || i >= s.count {
+		return nil, fmt.Errorf("slot %d, there are 0 to %d", i, s.count-1)
+	}
+	b := make([]byte, BlockSize)
+	if _, err := s.file.ReadAt(b, int64(i+1)*BlockSize); err != nil {
+		return nil, fmt.Errorf("read slot %d: %w", i, err)
+	}
+	return b, nil
+}
+
+// payload returns the part of a block that a Write put there; nil if it is free or torn.
+func payload(b []byte) []byte {
+	n := int(binary.BigEndian.Uint16(b[1:]))
+	if b[0] != slotMark || n == 0 || n > MaxSlot || !sumFits(b) {
+		return nil
+	}
+	return b[slotHeader : slotHeader+n]
+}
+
+// Count is the number of slots.
+func (s *SlotFile) Count() int { return s.count }
+
+// Read returns what was written to slot i, nil if it is free.
+func (s *SlotFile) Read(i int) ([]byte, error) {
+	b, err := s.block(i)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	return bytes.Clone(payload(b)), nil
+}
+
+// Write overwrites slot i with 1 to MaxSlot bytes and syncs.
+func (s *SlotFile) Write(i int, block []byte) error {
+	if len(block) < 1 || len(block) > MaxSlot {
+		return fmt.Errorf("write slot %d: %d bytes, wants 1 to %d", i, len(block), MaxSlot)
+	}
+	b := make([]byte, BlockSize)
+	defer clear(b)
+	b[0] = slotMark
+	binary.BigEndian.PutUint16(b[1:], uint16(len(block)))
+	copy(b[slotHeader:], block)
+	return s.overwrite(i, sum(b))
+}
+
+// Erase overwrites slot i with random bytes, syncs, then with zeros, and syncs.
+func (s *SlotFile) Erase(i int) error {
+	b := make([]byte, BlockSize)
+	if _, err := rand.Read(b); err != nil {
+		return fmt.Errorf("erase slot %d: %w", i, err)
+	}
+	b[0] = 0 // never by chance a slot
+	if err := s.overwrite(i, b); err != nil {
+		return err
+	}
+	clear(b)
+	return s.overwrite(i, b)
+}
+
+func (s *SlotFile) overwrite(i int, b []byte) error {
+	if i < 0 || i >= s.count {
+		return fmt.Errorf("slot %d, there are 0 to %d", i, s.count-1)
+	}
+	if _, err := s.file.WriteAt(b, int64(i+1)*BlockSize); err != nil {
+		return fmt.Errorf("overwrite slot %d: %w", i, err)
+	}
+	if err := s.file.Sync(); err != nil {
+		return fmt.Errorf("overwrite slot %d: %w", i, err)
+	}
+	return nil
+}
+
+// Close closes the file.
+func (s *SlotFile) Close() error { return s.file.Close() }
+
+// CopyOnWrite names the file system if it is one that writes to a new place
+// and leaves the old one as it was: nothing is erased there for certain.
+func (s *SlotFile) CopyOnWrite() (filesystem string, is bool) { return copyOnWrite(s.file) }
