@@ -17,9 +17,11 @@ import (
 )
 
 // newSimulator returns the hardware of one terminal, in real time. The test
-// fails if a driver does what it must not do.
+// fails if a driver does what it must not do. Tests with one run in parallel:
+// most of their time they wait.
 func newSimulator(t *testing.T, compartments int) *firmwaresim.Simulator {
 	t.Helper()
+	t.Parallel()
 	s, err := firmwaresim.New(firmwaresim.Config{
 		Terminal: t.Name(), Compartments: compartments, PerBoard: 4, Dir: t.TempDir(), Lines: true, Finger: stripes,
 	})
@@ -231,6 +233,7 @@ func TestEachTroubleOfABoardIsNamed(t *testing.T) {
 }
 
 func TestACoilThatCannotBeSwitchedOffBlocksTheOthers(t *testing.T) {
+	t.Parallel()
 	s, err := firmwaresim.New(firmwaresim.Config{Terminal: t.Name(), Compartments: 8, PerBoard: 4, Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -275,6 +278,38 @@ func TestASilentBoardIsToldOnceAndRecovers(t *testing.T) {
 	}
 	s.Boards.Trouble(1, firmwaresim.NoTrouble)
 	expect(t, bad, true)
+}
+
+// The simulator keeps the books: a coil on for more than 1.5 s is a fault.
+func TestSilentBoardsDoNotLengthenAPulse(t *testing.T) {
+	s := newSimulator(t, 16)
+	line, err := modbus.Open(modbus.Config{Name: "locks", Path: s.Addresses().Locks, Baud: 115200,
+		Timeout: modbus.MaxTimeout, Poll: 20 * time.Millisecond, Supply: supply.New()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { line.Close() })
+	unit, coil := s.Boards.Address(16)
+	lock, err := line.Lock(modbus.LockConfig{Board: unit, Coil: coil, Pulse: supply.MaxPulse})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var silent []<-chan change
+	for board := range byte(3) {
+		s.Boards.Trouble(board+1, firmwaresim.Silent)
+		silent = append(silent, watch(t, contactOf(t, s, line, int(board)*4+1)))
+	}
+	for _, changes := range silent {
+		if c := next(t, changes); c.err == nil {
+			t.Fatalf("told %+v", c)
+		}
+	}
+	if err := lock.Pulse(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d, err := s.Wall.Door(16); err != nil || !d.Open || d.Coil {
+		t.Errorf("door %+v, %v", d, err)
+	}
 }
 
 func TestBadModbusAddressesAreRefused(t *testing.T) {
@@ -341,7 +376,7 @@ func TestTheReaderSeesTheFingerThatLiesThere(t *testing.T) {
 		t.Error("the picture is another one")
 	}
 	s.Module.Lift()
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	if _, err := r.Capture(ctx); !errors.Is(err, zfm.ErrNoFinger) {
 		t.Errorf("after lifting: %v", err)
@@ -386,6 +421,7 @@ func TestADamagedTransferIsAnErrorAndTheNextIsWhole(t *testing.T) {
 }
 
 func TestACancelledTransferLeavesTheReaderUsable(t *testing.T) {
+	t.Parallel()
 	s, err := firmwaresim.New(firmwaresim.Config{Terminal: t.Name(), Compartments: 1, Dir: t.TempDir(), Baud: 460800, Finger: stripes})
 	if err != nil {
 		t.Fatal(err)

@@ -137,7 +137,9 @@ const inTransit = 100 * time.Millisecond
 func (s *Simulator) serveReader(f *os.File) {
 	if err := s.Module.Serve(f); err == nil {
 		time.Sleep(inTransit)
-		go s.reader.unplug(f) // it waits for this function to return
+		// It waits for this function to return; whoever looks finds a link that
+		// could not be removed.
+		go func() { _ = s.reader.unplug(f) }()
 	}
 }
 

@@ -48,13 +48,15 @@ const (
 	Lay    Deed = "lay"
 )
 
-// contact is how a door's contact behaves.
-type contact string
+// Contact is how a door's contact behaves.
+type Contact string
 
+// A sound contact follows its door; a bouncing one comes to rest there; a dead
+// one stays as it is.
 const (
-	sound    contact = "sound"
-	bouncing contact = "bouncing"
-	dead     contact = "dead"
+	Sound    Contact = "sound"
+	Bouncing Contact = "bouncing"
+	Dead     Contact = "dead"
 )
 
 // Door is the state of one compartment.
@@ -62,7 +64,7 @@ type Door struct {
 	Number      int     `json:"number"` // from 1
 	Open        bool    `json:"open"`
 	ContactOpen bool    `json:"contact_open"` // what the contact shows
-	Contact     contact `json:"contact"`      // sound, bouncing or dead
+	Contact     Contact `json:"contact"`      // sound, bouncing or dead
 	Coil        bool    `json:"coil"`         // the lock is energised
 	Jammed      bool    `json:"jammed"`
 	Document    bool    `json:"document"`
@@ -95,7 +97,7 @@ func NewWall(compartments int, clock Clock) (*Wall, error) {
 	}
 	w := &Wall{clock: clock}
 	for n := range compartments {
-		w.doors = append(w.doors, &door{Door: Door{Number: n + 1, Contact: sound}})
+		w.doors = append(w.doors, &door{Door: Door{Number: n + 1, Contact: Sound}})
 	}
 	return w, nil
 }
@@ -238,13 +240,13 @@ func (w *Wall) do(d *door, deed Deed) error {
 		d.Jammed = true
 	case Heal:
 		d.Jammed = false
-		d.Contact = sound
+		d.Contact = Sound
 		d.settling++
 		w.show(d, d.Open)
 	case Bounce:
-		d.Contact = bouncing
+		d.Contact = Bouncing
 	case Deaden:
-		d.Contact = dead
+		d.Contact = Dead
 		d.settling++
 	case Take, Lay:
 		return d.carry(deed == Lay)
@@ -279,10 +281,11 @@ func (w *Wall) move(d *door, open bool) {
 	}
 	d.settling++
 	switch d.Contact {
-	case sound:
+	case Sound:
 		w.show(d, open)
-	case bouncing:
+	case Bouncing:
 		w.bounce(d, d.settling, bounces)
+	case Dead: // it tells nothing
 	}
 }
 

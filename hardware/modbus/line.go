@@ -43,12 +43,13 @@ const (
 	DefaultBaud    = 19200 // MODBUS over Serial Line V1.02, 2.5.1
 	DefaultTimeout = 250 * time.Millisecond
 	DefaultPoll    = 100 * time.Millisecond
-	MaxTimeout     = time.Second
+	MaxTimeout     = 300 * time.Millisecond // so that a pulse ends in time beside a silent board
 )
 
-// settle is how long the line is left quiet after a failed exchange, so that a
-// late answer is over before the next question.
-const settle = 50 * time.Millisecond
+// minSettle bounds from below how long the line is left quiet after a failed
+// exchange, half a time limit, so that a late answer is over before the next
+// question.
+const minSettle = 50 * time.Millisecond
 
 // ErrClosed is returned by everything on a closed Line.
 var ErrClosed = errors.New("the line is closed")
@@ -68,6 +69,7 @@ type Config struct {
 type Line struct {
 	name   string
 	poll   time.Duration
+	settle time.Duration
 	supply *supply.Supply
 	client *modbus.ModbusClient
 
@@ -118,6 +120,7 @@ func Open(cfg Config) (*Line, error) {
 	return &Line{
 		name:   name,
 		poll:   cfg.Poll,
+		settle: max(minSettle, cfg.Timeout/2),
 		supply: cfg.Supply,
 		client: client,
 		boards: make(map[uint8]*board),
@@ -188,7 +191,7 @@ func (l *Line) reset() {
 	// says if the device is gone.
 	_ = l.client.Close()
 	l.open = false
-	time.Sleep(settle)
+	time.Sleep(l.settle)
 }
 
 // isException tells answers of a board that works from failures of the line.

@@ -89,9 +89,15 @@ func (r *Reader) verify() error {
 
 // await takes pictures until there is a finger on one.
 func (r *Reader) await() error {
+	looked := false // and saw none
 	for {
 		err := r.command(GenImg)
-		if !errors.Is(err, ErrNoFinger) {
+		switch {
+		case errors.Is(err, ErrNoFinger):
+			looked = true
+		case looked && r.ctx.Err() != nil:
+			return fmt.Errorf("%w: %w", ErrNoFinger, err)
+		default:
 			return err
 		}
 		pause := time.NewTimer(fingerPause)

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"image"
 	"io"
-	"sync"
 	"time"
 
 	"go.bug.st/serial"
@@ -85,7 +84,6 @@ type Reader struct {
 	ctx      context.Context // of the use in progress
 	dirty    bool            // an exchange failed: late bytes may come
 	closed   bool
-	closing  sync.Once
 }
 
 // New prepares a reader. The device need not be there yet.
