@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -74,6 +75,31 @@ func TestTheCitysNoteMovesTheCursor(t *testing.T) {
 		if err != nil || !got.Equal(at) || j.Cursor() != size {
 			t.Errorf("cursor %d, time %v, %v, want %d, %v", j.Cursor(), got, err, size, at)
 		}
+	}
+}
+
+func TestTheJournalAndTheCityAgreeOnTheirNotes(t *testing.T) {
+	c := config(t)
+	device, deviceVerifier := keys(t, envelope.Origin(terminal))
+	city, cityVerifier := keys(t, "stadt.example")
+	c.Signer, c.City = device, note.VerifierList(cityVerifier)
+	j := create(t, c)
+	appendTo(t, j, events(0, 9))
+	signed, err := j.Checkpoint(6)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkpoint, err := envelope.OpenCheckpoint(deviceVerifier, terminal, signed)
+	if err != nil || checkpoint.Size != 6 {
+		t.Fatalf("checkpoint of %d, %v, want 6", checkpoint.Size, err)
+	}
+	at := noon.Truncate(time.Second)
+	ack, err := envelope.SignAck(city, envelope.Ack{Checkpoint: checkpoint, Time: at})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := j.Acknowledge(ack); err != nil || !got.Equal(at) || j.Cursor() != 6 {
+		t.Errorf("cursor %d, time %v, %v, want 6, %v", j.Cursor(), got, err, at)
 	}
 }
 

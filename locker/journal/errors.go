@@ -86,8 +86,6 @@ func named(err error) error {
 	switch {
 	case is(berrors.ErrTimeout):
 		return fmt.Errorf("%w: %w", ErrLocked, err)
-	case is(berrors.ErrInvalid, berrors.ErrVersionMismatch, berrors.ErrChecksum, berrors.ErrInvalidMapping):
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case is(syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, berrors.ErrMaxSizeReached), saysFull(err):
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case is(fs.ErrPermission, syscall.EROFS):

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -145,10 +146,10 @@ func openChecked(c Config, readOnly bool) (*bbolt.DB, error) {
 	if db != nil {
 		_ = guard("close", db.Close)
 	}
-	if errno := syscall.Errno(0); !errors.As(err, &errno) && named(err) == err && !errors.Is(err, ErrCorrupt) {
-		err = fmt.Errorf("%w: %w", ErrCorrupt, err) // bbolt's words for a file that makes no sense
+	if errno := syscall.Errno(0); errors.As(err, &errno) || errors.Is(err, berrors.ErrTimeout) || errors.Is(err, ErrCorrupt) {
+		return nil, named(err)
 	}
-	return nil, named(err)
+	return nil, fmt.Errorf("%w: %w", ErrCorrupt, err) // bbolt's words for a file that makes no sense
 }
 
 // openExisting refuses an empty file, of which bbolt would make a new database.

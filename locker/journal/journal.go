@@ -23,7 +23,8 @@
 // the file again and see what is true. Corruption that bbolt answers with a
 // panic, and pages that a truncated file lacks, come out as [ErrCorrupt]. What
 // a reader is given was compared with its leaf's hash. Not survivable in the
-// same process is a page that leads back to itself: look for that with [Check].
+// same process is a page that leads back to itself, or whose length was hit so
+// that it spans half the file: look for those with [Check].
 //
 // # File
 //

@@ -18,11 +18,11 @@ const (
 	batchBytes  = 1 << 20 // an answer of Read has no more, or a single event
 )
 
-// Read answers the bytes of at most max events from number from on, in order,
+// Read answers the bytes of at most limit events from number from on, in order,
 // as they were stored, hashed and are to be published; together at most 1 MiB,
 // but always one if there is one. Nothing is answered that is not on the disk.
 // From the end on there is nothing; beyond it is an error.
-func (j *Journal) Read(from uint64, max int) ([][]byte, error) {
+func (j *Journal) Read(from uint64, limit int) ([][]byte, error) {
 	size := j.Size()
 	if from > size {
 		return nil, fmt.Errorf("read journal: event %d of %d", from, size)
@@ -31,9 +31,9 @@ func (j *Journal) Read(from uint64, max int) ([][]byte, error) {
 		bodies [][]byte
 		total  int
 	)
-	max = min(max, batchEvents)
+	limit = min(limit, batchEvents)
 	err := j.scan(from, size, func(sequence uint64, hashes, body []byte) (bool, error) {
-		if len(bodies) >= max || total+len(body) > batchBytes && total > 0 {
+		if len(bodies) >= limit || total+len(body) > batchBytes && total > 0 {
 			return false, nil
 		}
 		if leaf := tlog.RecordHash(body); !bytes.Equal(leaf[:], hashes[:tlog.HashSize]) {
@@ -90,18 +90,26 @@ func (j *Journal) Replay(restore func(snapshot []byte) error, apply func(sequenc
 		}
 	}
 	return j.each(from, func(want uint64, body []byte) error {
-		sequence, source_, e, err := Decode(body)
-		switch {
-		case err != nil:
+		says, of, e, err := Decode(body)
+		if err == nil {
+			err = j.placed(want, says, of)
+		}
+		if err != nil {
 			return fmt.Errorf("replay journal: %w", err)
-		case sequence != want || source_ != source(j.config.Terminal):
-			return fmt.Errorf("replay journal: %w", &BadEventError{want, fmt.Sprintf("says that it is number %d of %s", sequence, source_)})
 		}
 		if err := apply(want, e); err != nil {
 			return fmt.Errorf("replay journal: apply event %d: %w", want, err)
 		}
 		return nil
 	})
+}
+
+// placed holds what an event says of its place in a log against where it is.
+func (j *Journal) placed(is, says uint64, of string) error {
+	if says == is && of == source(j.config.Terminal) {
+		return nil
+	}
+	return &BadEventError{is, fmt.Sprintf("says that it is number %d of %s", says, of)}
 }
 
 // Dump writes the events from number from on, one a line, as they are stored.

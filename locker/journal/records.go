@@ -2,7 +2,6 @@ package journal
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -18,9 +17,6 @@ const (
 	maxName   = 255
 	maxRecord = 8 << 20
 )
-
-// ErrNoRecord: there is no record of that name.
-var ErrNoRecord = errors.New("no such record")
 
 // Records are the journal's records.
 func (j *Journal) Records() Records { return Records{j} }
@@ -40,14 +36,11 @@ func (r Records) Put(bucket, key string, value []byte) error {
 	})
 }
 
-// Get answers the record's bytes, or ErrNoRecord.
+// Get answers the record's bytes; nil if there is none.
 func (r Records) Get(bucket, key string) (value []byte, err error) {
 	err = r.read("get record", func(tx *bbolt.Tx) error {
 		if b := tx.Bucket(recordBucket(bucket)); b != nil {
 			value = bytes.Clone(b.Get([]byte(key)))
-		}
-		if value == nil {
-			return fmt.Errorf("%q in %q: %w", key, bucket, ErrNoRecord)
 		}
 		return nil
 	})

@@ -53,8 +53,8 @@ func (j *Journal) verifyEvent(tree *edge, sequence uint64, hashes, body []byte) 
 	if err != nil {
 		return &BadEventError{sequence, err.Error()}
 	}
-	if says != sequence || c.Source != source(j.config.Terminal) {
-		return &BadEventError{sequence, fmt.Sprintf("says that it is number %d of %s", says, c.Source)}
+	if err := j.placed(sequence, says, c.Source); err != nil {
+		return err
 	}
 	computed, err := tree.add(body)
 	if err != nil {
