@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -27,14 +28,15 @@ const (
 type State struct {
 	Terminal   string    `json:"terminal"`
 	Doors      []Door    `json:"doors"`
-	Reader     Reader    `json:"reader"`
+	Reader     Sensor    `json:"reader"`
+	Unplugged  []Device  `json:"unplugged"`
 	Faults     []string  `json:"faults"` // what the driver did that it must not do
 	FaultCount int       `json:"fault_count"`
 	Addresses  Addresses `json:"addresses"`
 }
 
-// Reader is the state of the fingerprint module.
-type Reader struct {
+// Sensor is the state of the fingerprint module.
+type Sensor struct {
 	Plugged bool   `json:"plugged"`
 	Finger  string `json:"finger"` // what lies on it, "" for nothing
 }
@@ -45,11 +47,23 @@ func (s *Simulator) State() State {
 	return State{
 		Terminal:   s.cfg.Terminal,
 		Doors:      s.Wall.Doors(),
-		Reader:     Reader{Plugged: s.reader.Plugged(), Finger: s.Module.Finger()},
+		Reader:     Sensor{Plugged: s.ports[Reader].Plugged(), Finger: s.Module.Finger()},
+		Unplugged:  s.unplugged(),
 		Faults:     faults,
 		FaultCount: count,
 		Addresses:  s.Addresses(),
 	}
+}
+
+func (s *Simulator) unplugged() []Device {
+	out := []Device{}
+	for device, p := range s.ports {
+		if !p.Plugged() {
+			out = append(out, device)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // Handler is the control plane, for a person's deeds:
@@ -59,8 +73,9 @@ func (s *Simulator) State() State {
 //	POST /api/finger     {"finger": "anna", "impression": 2, "for": "3s"} or {"lift": true},
 //	                     or a PNG image with Content-Type image/png, and ?for=3s
 //	POST /api/scan       {"source": "citizen|badge|barcode", "text": "…"}
-//	POST /api/unplug     {} or {"after_packets": 100}, which pulls the reader's plug in mid-image
-//	POST /api/plug       {}
+//	POST /api/unplug     {"device": a Device}, the reader if none is named, or
+//	                     {"after_packets": 100}: the reader's, in the middle of an image
+//	POST /api/plug       {"device": a Device}, the reader if none is named
 //
 // Answers are JSON: the state of the door, or of the whole, or {"error": "…"}.
 // Only requests from this machine, addressed to this machine, are answered.
@@ -133,7 +148,7 @@ func status(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.As(err, &refused):
 		return refused.status
-	case errors.Is(err, ErrNoCompartment), errors.Is(err, ErrUnknownSource):
+	case errors.Is(err, ErrNoCompartment), errors.Is(err, ErrUnknownSource), errors.Is(err, ErrUnknownDevice):
 		return http.StatusNotFound
 	case errors.Is(err, ErrUnknownDeed):
 		return http.StatusBadRequest
@@ -270,7 +285,7 @@ func decodePNG(text []byte) (image.Image, error) {
 
 func (s *Simulator) postScan(r *http.Request) (any, error) {
 	var in struct {
-		Source Source `json:"source"`
+		Source Device `json:"source"`
 		Text   string `json:"text"`
 	}
 	if err := decode(r, &in); err != nil {
@@ -286,31 +301,35 @@ func (s *Simulator) postScan(r *http.Request) (any, error) {
 }
 
 func (s *Simulator) postUnplug(r *http.Request) (any, error) {
-	var in struct {
-		AfterPackets int `json:"after_packets"`
-	}
+	in := struct {
+		Device       Device `json:"device"`
+		AfterPackets int    `json:"after_packets"`
+	}{Device: Reader}
 	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
-	if in.AfterPackets < 0 {
-		return nil, badRequest("after_packets: %d is negative", in.AfterPackets)
+	if in.AfterPackets < 0 || in.AfterPackets > 0 && in.Device != Reader {
+		return nil, badRequest("after_packets: %d: it is for the reader, and not negative", in.AfterPackets)
 	}
 	if in.AfterPackets > 0 {
 		s.Module.CutAfter(in.AfterPackets)
-		return s.State().Reader, nil
+		return s.State(), nil
 	}
-	if err := s.UnplugReader(); err != nil {
+	if err := s.Unplug(in.Device); err != nil {
 		return nil, err
 	}
-	return s.State().Reader, nil
+	return s.State(), nil
 }
 
 func (s *Simulator) postPlug(r *http.Request) (any, error) {
-	if err := decode(r, &struct{}{}); err != nil {
+	in := struct {
+		Device Device `json:"device"`
+	}{Device: Reader}
+	if err := decode(r, &in); err != nil {
 		return nil, err
 	}
-	if err := s.PlugReader(); err != nil {
+	if err := s.Plug(in.Device); err != nil {
 		return nil, err
 	}
-	return s.State().Reader, nil
+	return s.State(), nil
 }

@@ -137,7 +137,7 @@ func TestImagesOfAnySizeAreSeenInTheMiddle(t *testing.T) {
 
 func TestBadRequestsGetClearErrors(t *testing.T) {
 	c := newControl(t)
-	if err := c.UnplugScanner(firmwaresim.Barcode); err != nil {
+	if err := c.Unplug(firmwaresim.Barcode); err != nil {
 		t.Fatal(err)
 	}
 	huge := pngOf(t, image.Pt(5000, 5000))
@@ -170,6 +170,9 @@ func TestBadRequestsGetClearErrors(t *testing.T) {
 		{"/api/scan", "application/json", `{"source":"badge","text":""}`, 400, "1 to 1024"},
 		{"/api/scan", "application/json", `{"source":"barcode","text":"x"}`, 409, "unplugged"},
 		{"/api/unplug", "application/json", `{"after_packets":-1}`, 400, "negative"},
+		{"/api/unplug", "application/json", `{"device":"badge","after_packets":1}`, 400, "for the reader"},
+		{"/api/unplug", "application/json", `{"device":"door"}`, 404, "unknown device"},
+		{"/api/plug", "application/json", `{"device":""}`, 404, "unknown device"},
 		{"/api/plug", "application/json", `[]`, 400, "not what this path takes"},
 	} {
 		status, text := c.post(bad.path, bad.kind, bad.body)

@@ -312,6 +312,30 @@ func TestSilentBoardsDoNotLengthenAPulse(t *testing.T) {
 	}
 }
 
+func TestAnAdapterThatWasUnpluggedIsFoundAgain(t *testing.T) {
+	s := newSimulator(t, 4)
+	line := street(t, s)
+	lock := lockOf(t, s, line, 1)
+	changes := watch(t, contactOf(t, s, line, 1))
+	expect(t, changes, false)
+	if err := s.Unplug(firmwaresim.Locks); err != nil {
+		t.Fatal(err)
+	}
+	if c := next(t, changes); c.err == nil {
+		t.Fatalf("told %+v", c)
+	}
+	if err := lock.Release(); err == nil || !strings.Contains(err.Error(), "open: no such file") {
+		t.Errorf("unplugged: %v", err)
+	}
+	if err := s.Plug(firmwaresim.Locks); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, changes, false)
+	if err := lock.Release(); err != nil {
+		t.Errorf("plugged in again: %v", err)
+	}
+}
+
 func TestBadModbusAddressesAreRefused(t *testing.T) {
 	s := newSimulator(t, 2)
 	line := street(t, s)
@@ -328,21 +352,6 @@ func TestBadModbusAddressesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := lock.Release(); err == nil || !strings.Contains(err.Error(), "no such coil") {
-		t.Errorf("got %v", err)
-	}
-	for _, cfg := range []modbus.Config{
-		{Supply: supply.New()}, {Path: "/dev/x"}, {Path: "/dev/x", Baud: 3, Supply: supply.New()},
-		{Path: "/dev/x", Timeout: time.Minute, Supply: supply.New()}, {Path: "/dev/x", Parity: 9, Supply: supply.New()},
-	} {
-		if _, err := modbus.Open(cfg); err == nil {
-			t.Errorf("%+v was taken", cfg)
-		}
-	}
-	gone, err := modbus.Open(modbus.Config{Name: "locks", Path: "/nonexistent/tty", Supply: supply.New()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := gone.Check(); err == nil || !strings.Contains(err.Error(), "/nonexistent/tty") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -397,7 +406,7 @@ func TestAReaderUnpluggedInMidImageSaysSoAndComesBack(t *testing.T) {
 	if _, err := r.Capture(t.Context()); err == nil || !strings.Contains(err.Error(), "open") {
 		t.Errorf("while unplugged: %v", err)
 	}
-	if err := s.PlugReader(); err != nil {
+	if err := s.Plug(firmwaresim.Reader); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.Capture(t.Context()); err != nil {
@@ -474,7 +483,7 @@ func TestAScannerIsHeardAndFoundAgainAfterUnplugging(t *testing.T) {
 	if h := scan(strings.Repeat("9", 600)); !errors.Is(h.err, scanner.ErrTooLong) {
 		t.Errorf("heard %+v", h)
 	}
-	if err := s.UnplugScanner(firmwaresim.Citizen); err != nil {
+	if err := s.Unplug(firmwaresim.Citizen); err != nil {
 		t.Fatal(err)
 	}
 	if h := next(t, lines); !errors.Is(h.err, scanner.ErrGone) {
@@ -483,7 +492,7 @@ func TestAScannerIsHeardAndFoundAgainAfterUnplugging(t *testing.T) {
 	if err := s.Scan(firmwaresim.Citizen, "lost"); err == nil {
 		t.Error("an unplugged scanner reads")
 	}
-	if err := s.PlugScanner(firmwaresim.Citizen); err != nil {
+	if err := s.Plug(firmwaresim.Citizen); err != nil {
 		t.Fatal(err)
 	}
 	if h := next(t, lines); h != (heard{}) {

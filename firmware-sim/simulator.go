@@ -28,15 +28,25 @@ type Config struct {
 	Finger func(name string, impression int) (image.Image, error)
 }
 
-// Source is where a scan comes from.
-type Source string
+// Device is what can be unplugged and plugged in again.
+type Device string
 
-// The sources.
+// The devices. The last three are scanners.
 const (
-	Citizen Source = "citizen" // the citizens' QR scanner
-	Badge   Source = "badge"   // the clerks' badge reader
-	Barcode Source = "barcode" // the clerks' barcode scanner
+	Locks   Device = "locks"   // the Modbus line, with locks and contacts
+	Reader  Device = "reader"  // the fingerprint module
+	Citizen Device = "citizen" // the citizens' QR scanner
+	Badge   Device = "badge"   // the clerks' badge reader
+	Barcode Device = "barcode" // the clerks' barcode scanner
 )
+
+// names are the devices' names in the directory.
+func names() map[Device]string {
+	return map[Device]string{
+		Locks: "locks", Reader: "reader",
+		Citizen: "scanner-citizen", Badge: "badge", Barcode: "scanner-barcode",
+	}
+}
 
 // Addresses say where a driver finds the hardware. The paths stay the same
 // when a device is unplugged and plugged in again.
@@ -56,12 +66,10 @@ type Simulator struct {
 	Boards *Boards
 	Module *Module
 
-	cfg      Config
-	ownDir   string // to be removed
-	lines    *Lines
-	locks    *port
-	reader   *port
-	scanners map[Source]*port
+	cfg    Config
+	ownDir string // to be removed
+	lines  *Lines
+	ports  map[Device]*port
 }
 
 // New builds the hardware and plugs everything in.
@@ -75,7 +83,7 @@ func New(cfg Config) (*Simulator, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = RealTime{}
 	}
-	s := &Simulator{cfg: cfg, scanners: make(map[Source]*port)}
+	s := &Simulator{cfg: cfg, ports: make(map[Device]*port)}
 	if err := s.build(); err != nil {
 		return nil, errors.Join(fmt.Errorf("simulator: %w", err), s.Close())
 	}
@@ -108,25 +116,26 @@ func (s *Simulator) plugAll() (err error) {
 	} else if err := os.MkdirAll(s.cfg.Dir, 0o700); err != nil {
 		return err
 	}
-	// What Serve returns is that the plug was pulled.
-	s.locks, err = newPort(s.device("locks"), func(f *os.File) { _ = s.Boards.Serve(f) })
-	if err != nil {
-		return err
-	}
-	if s.reader, err = newPort(s.device("reader"), s.serveReader); err != nil {
-		return err
-	}
-	for source, name := range map[Source]string{
-		Citizen: "scanner-citizen", Barcode: "scanner-barcode", Badge: "badge",
-	} {
-		if s.scanners[source], err = newPort(s.device(name), swallow); err != nil {
+	for device, name := range names() {
+		serve := swallow
+		switch device {
+		case Locks:
+			serve = s.serveLocks
+		case Reader:
+			serve = s.serveReader
+		}
+		p, err := newPort(filepath.Join(s.cfg.Dir, name), serve)
+		if err != nil {
 			return err
 		}
+		s.ports[device] = p
 	}
 	return nil
 }
 
-func (s *Simulator) device(name string) string { return filepath.Join(s.cfg.Dir, name) }
+func (s *Simulator) serveLocks(f *os.File) {
+	_ = s.Boards.Serve(f) // it ends when the plug is pulled, and says just that
+}
 
 // inTransit is what a module that is unplugged in the middle of an image is
 // left, so that what it has sent arrives: with the end of a pseudo-terminal
@@ -139,7 +148,7 @@ func (s *Simulator) serveReader(f *os.File) {
 		time.Sleep(inTransit)
 		// It waits for this function to return; whoever looks finds a link that
 		// could not be removed.
-		go func() { _ = s.reader.unplug(f) }()
+		go func() { _ = s.ports[Reader].unplug(f) }()
 	}
 }
 
@@ -156,18 +165,21 @@ func swallow(f *os.File) {
 // Addresses returns where the hardware is found.
 func (s *Simulator) Addresses() Addresses {
 	return Addresses{
-		Locks:   s.locks.Path(),
-		Reader:  s.reader.Path(),
-		Citizen: s.scanners[Citizen].Path(),
-		Barcode: s.scanners[Barcode].Path(),
-		Badge:   s.scanners[Badge].Path(),
+		Locks:   s.ports[Locks].Path(),
+		Reader:  s.ports[Reader].Path(),
+		Citizen: s.ports[Citizen].Path(),
+		Barcode: s.ports[Barcode].Path(),
+		Badge:   s.ports[Badge].Path(),
 		Boards:  s.Boards.Count(),
 		PerUnit: s.cfg.PerBoard,
 	}
 }
 
-// ErrUnknownSource means that there is no such scanner.
-var ErrUnknownSource = errors.New("unknown source")
+// Errors of Scan, Unplug and Plug.
+var (
+	ErrUnknownSource = errors.New("unknown source")
+	ErrUnknownDevice = errors.New("unknown device")
+)
 
 // MaxScan is the longest text that a simulated scanner reads, in bytes. It is
 // longer than what the driver accepts.
@@ -175,41 +187,46 @@ const MaxScan = 1024
 
 // Scan has a scanner read a text: it sends it with a CR. It returns when the
 // text is on the line, which does not mean that it was read there.
-func (s *Simulator) Scan(source Source, text string) error {
-	p, ok := s.scanners[source]
-	if !ok {
+func (s *Simulator) Scan(source Device, text string) error {
+	switch source {
+	case Citizen, Badge, Barcode:
+	default:
 		return fmt.Errorf("scan from %q: %w: there are citizen, badge and barcode", source, ErrUnknownSource)
 	}
 	if len(text) > MaxScan {
 		return fmt.Errorf("scan of %d bytes: at most %d", len(text), MaxScan)
 	}
-	if err := p.send(append([]byte(text), '\r')); err != nil {
+	if err := s.ports[source].send(append([]byte(text), '\r')); err != nil {
 		return fmt.Errorf("scan from %s: %w", source, err)
 	}
 	return nil
 }
 
-// UnplugScanner pulls a scanner's plug, PlugScanner puts it back.
-func (s *Simulator) UnplugScanner(source Source) error {
-	if p, ok := s.scanners[source]; ok {
-		return p.Unplug()
+// Unplug pulls a device's plug at once: who has it open gets an error. It does
+// nothing if the device is not plugged in.
+func (s *Simulator) Unplug(device Device) error {
+	p, err := s.port(device)
+	if err != nil {
+		return fmt.Errorf("unplug: %w", err)
 	}
-	return fmt.Errorf("unplug %q: %w", source, ErrUnknownSource)
+	return p.Unplug()
 }
 
-// PlugScanner plugs a scanner in again.
-func (s *Simulator) PlugScanner(source Source) error {
-	if p, ok := s.scanners[source]; ok {
-		return p.Plug()
+// Plug plugs a device in again, under the same path. It does nothing if it is.
+func (s *Simulator) Plug(device Device) error {
+	p, err := s.port(device)
+	if err != nil {
+		return fmt.Errorf("plug in: %w", err)
 	}
-	return fmt.Errorf("plug %q in: %w", source, ErrUnknownSource)
+	return p.Plug()
 }
 
-// UnplugReader pulls the fingerprint module's plug at once.
-func (s *Simulator) UnplugReader() error { return s.reader.Unplug() }
-
-// PlugReader plugs the fingerprint module in again.
-func (s *Simulator) PlugReader() error { return s.reader.Plug() }
+func (s *Simulator) port(device Device) (*port, error) {
+	if p, ok := s.ports[device]; ok {
+		return p, nil
+	}
+	return nil, fmt.Errorf("%w: %q", ErrUnknownDevice, device)
+}
 
 // ErrNoFingers means that a finger was asked for by name, and that the
 // simulator was built without any.
@@ -240,10 +257,8 @@ func (s *Simulator) Close() error {
 		errs = append(errs, s.lines.Close())
 		s.lines = nil
 	}
-	for _, p := range []*port{s.locks, s.reader, s.scanners[Citizen], s.scanners[Barcode], s.scanners[Badge]} {
-		if p != nil {
-			errs = append(errs, p.Unplug())
-		}
+	for _, p := range s.ports {
+		errs = append(errs, p.Unplug())
 	}
 	if s.ownDir != "" {
 		errs = append(errs, os.RemoveAll(s.ownDir))

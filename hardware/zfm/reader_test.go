@@ -146,7 +146,7 @@ func TestAnotherModulesAnswerIsRefused(t *testing.T) {
 
 func TestWithoutAFingerTheContextEndsTheWait(t *testing.T) {
 	r, _ := reader(t, map[byte][]byte{zfm.GenImg: answer(t, zfm.CodeNoFinger)})
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err := r.Capture(ctx)
 	if !errors.Is(err, zfm.ErrNoFinger) || !errors.Is(err, context.DeadlineExceeded) {
