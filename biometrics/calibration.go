@@ -10,12 +10,12 @@ import "math"
 type law struct{ zero, decade float64 }
 
 var (
-	minutiaeLaw = law{0.35, 0.45}
-	denseLaw    = law{0.20, 0.10}
+	minutiaeLaw = law{1.00, 0.70}
+	denseLaw    = law{0.13, 0.07}
 )
 
 // score returns the similarity in powers of ten, and the rate that it stands for.
 func (l law) score(raw float64) Score {
-	s := (raw - l.zero) / l.decade
-	return Score{Similarity: s, FMR: math.Min(1, math.Pow(10, -s))}
+	s := math.Max((raw-l.zero)/l.decade, 0)
+	return Score{Similarity: s, FMR: math.Pow(10, -s)}
 }

@@ -10,6 +10,16 @@ const (
 	seedSlack      = 4.0   // px, and
 	seedStretch    = 0.15  // of the distance
 	minSeeds       = 3
+
+	// The surroundings of an anchor, in pixels and rad: where skin is stiff.
+	anchorReach   = 90.0
+	anchorSigma   = 50.0
+	anchorSlack   = 6.0
+	anchorStretch = 0.10
+	anchorTurn    = 0.4
+
+	// A likeness that strangers do not reach once in a hundred times.
+	convincing = 0.25
 )
 
 // densePair is how far minutiae may lie apart once the ridges are registered:
@@ -23,23 +33,58 @@ type registered struct {
 }
 
 // likeness is the score of a registration: how well the ridges agree, times
-// how much evidence of minutiae there is. The evidence of independent pairs
-// adds up in the square, hence the root.
-func (d registered) likeness() float64 { return d.coherence * math.Sqrt(d.sum) }
+// the evidence of the minutiae under it. Its third root, because minutiae are
+// far from independent of the ridges and of each other: what counts is that
+// both agree.
+func (d registered) likeness() float64 { return d.coherence * math.Cbrt(d.evidence()) }
 
-// register grows the candidate over the probe from paired minutiae, and pairs
-// them anew under what it found. ok is false if it did not get far.
-func (c *contest) register(m motion, pairs []pair) (d registered, ok bool) {
-	seeds := c.seeds(m, pairs)
-	if len(seeds) < minSeeds {
-		return d, false
+// register lays the candidate's ridges over the probe's, from all paired
+// minutiae that confirm each other; if they are few, or wrong, from the
+// surroundings of the anchor alone. It returns the better likeness; ok is false
+// if neither got far.
+func (c *contest) register(h hypothesis, m motion, pairs []pair) (best float64, ok bool) {
+	if seeds := c.seeds(m, pairs); len(seeds) >= minSeeds {
+		best, ok = c.growFrom(m, seeds)
 	}
+	if best > convincing {
+		return best, ok
+	}
+	m = c.fit(c.nearAnchor(h), h.motion)
+	b := c.candidate.minutiae[h.anchor.candidate]
+	if l, grown := c.growFrom(m, []seed{{x: float64(b.X), y: float64(b.Y)}}); grown {
+		best, ok = max(best, l), true
+	}
+	return best, ok
+}
+
+// growFrom registers from seeds, and pairs the minutiae anew under what it found.
+func (c *contest) growFrom(m motion, seeds []seed) (likeness float64, ok bool) {
 	r := newRegistration(c.probe.ridges, c.candidate.ridges, m)
 	if !r.grow(seeds) {
-		return d, false
+		return 0, false
 	}
-	pairs = c.pairUnder(r, m.angle, densePair)
-	return registered{c.agree(pairs, r, backward{r}), r.coherence()}, true
+	pairs := c.pairUnder(r, m.angle, densePair)
+	return registered{c.agree(pairs, r, backward{r}), r.coherence()}.likeness(), true
+}
+
+// nearAnchor returns the likely pairs around a hypothesis' anchor that fit it,
+// near ones counting more.
+func (c *contest) nearAnchor(h hypothesis) []pair {
+	centre := c.probe.minutiae[h.anchor.probe]
+	var near []pair
+	for _, p := range c.likely {
+		a, b := c.probe.minutiae[p.probe], c.candidate.minutiae[p.candidate]
+		distance := math.Hypot(float64(a.X-centre.X), float64(a.Y-centre.Y))
+		x, y := h.motion.apply(float64(b.X), float64(b.Y))
+		miss := math.Hypot(float64(a.X)-x, float64(a.Y)-y)
+		turn := math.Abs(normalAngle(a.Angle - b.Angle - h.motion.angle))
+		if distance > anchorReach || miss > anchorSlack+anchorStretch*distance || turn > anchorTurn {
+			continue
+		}
+		p.similarity *= math.Exp(-distance * distance / (2 * anchorSigma * anchorSigma))
+		near = append(near, p)
+	}
+	return near
 }
 
 // seeds returns the pairs that their neighbours confirm.

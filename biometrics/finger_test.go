@@ -13,7 +13,8 @@ import (
 
 // drawing is a finger as the AM-FM model has it (Larkin and Fletcher, "A
 // coherent framework for fingerprint analysis", Optics Express 15(14), 2007):
-// arches whose phase has a spiral at each minutia. So it is known where they are.
+// arches or rings whose phase has a spiral at each minutia. So it is known where
+// they are.
 type drawing struct {
 	period  float64
 	centreY float64
@@ -25,7 +26,7 @@ type spiral struct{ x, y, sign float64 } // millimetres from the finger's middle
 
 func newDrawing(seed uint64) drawing {
 	r := rand.New(rand.NewPCG(seed, 7))
-	d := drawing{period: 0.43 + 0.06*r.Float64(), centreY: 7 + 5*r.Float64(), flat: 0.8 + 0.4*r.Float64()}
+	d := drawing{period: 0.40 + 0.12*r.Float64(), centreY: 14*r.Float64() - 3, flat: 0.6 + 0.8*r.Float64()}
 	for len(d.spirals) < 35 {
 		s := spiral{15*r.Float64() - 7.5, 18*r.Float64() - 9, 1}
 		if r.IntN(2) == 0 {

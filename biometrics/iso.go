@@ -26,9 +26,9 @@ const (
 	// maxRecord bounds what is parsed: ten views with full extended data.
 	maxRecord = 1 << 20
 
-	// A record's resolution may be 100 to 480 pixels a centimetre: MinDPI to
-	// MaxDPI with rounding.
-	minRecordResolution = 98
+	// Resolutions in pixels a centimetre that places can be told at: half of the
+	// coarsest that the standard knows, up to MaxDPI.
+	minRecordResolution = 50
 	maxRecordResolution = 480
 )
 

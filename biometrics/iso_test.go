@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -154,42 +155,75 @@ func TestEnrolmentIsNoTemplate(t *testing.T) {
 }
 
 // The templates of another maker's extractor must be read, and match ours of
-// the same picture: coordinates, angles and their direction mean the same.
+// the same finger: coordinates, angles and their direction mean the same.
 func TestOtherMakersTemplatesMatchOurs(t *testing.T) {
 	root := fingerprints(t)
-	records, err := filepath.Glob(filepath.Join(root, "iso", "*", "*", "*_[1-2].iso"))
+	records, err := filepath.Glob(filepath.Join(root, "iso", "*", "*", "*_1.iso"))
 	if err != nil || len(records) == 0 {
 		t.Fatalf("no records in %s (error %v)", root, err)
 	}
-	matched := 0
+	matched, strangers := 0, 0
+	var last *biometrics.Template
 	for _, path := range records {
-		data, err := os.ReadFile(path)
+		below, err := filepath.Rel(filepath.Join(root, "iso"), path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		theirs, err := biometrics.ParseTemplate(data)
+		img := readImage(t, filepath.Join(root, strings.TrimSuffix(below, ".iso")+".png"))
+		record, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs, err := biometrics.ParseTemplate(unsqueeze(record, img))
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			continue
 		}
-		below, _ := filepath.Rel(filepath.Join(root, "iso"), path)
-		file, err := os.Open(filepath.Join(root, strings.TrimSuffix(below, ".iso")+".png"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		img, err := biometrics.DecodeImage(file, 500)
-		file.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
 		if biometrics.Compare(extract(t, img), theirs).FMR <= 0.001 {
 			matched++
 		}
-	}
-	if matched*100 < len(records)*80 {
-		t.Errorf("%d of %d match", matched, len(records))
+		if last != nil && biometrics.Compare(last, theirs).FMR <= 0.001 {
+			strangers++
+		}
+		last = extract(t, img)
 	}
 	t.Logf("%d of %d match at a false match rate of 0.1 %%", matched, len(records))
+	if matched*4 < len(records)*3 {
+		t.Errorf("%d of %d match", matched, len(records))
+	}
+	if strangers > 1 {
+		t.Errorf("%d of %d strangers match", strangers, len(records)-1)
+	}
+}
+
+func readImage(t *testing.T, path string) biometrics.Image {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	img, err := biometrics.DecodeImage(file, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return img
+}
+
+// unsqueeze undoes what was done to the pictures before that maker's extractor
+// saw them: whatever their shape, they were scaled to 300 × 400, and the records
+// say 500 pixels an inch all the same. The true resolution goes into the
+// header, the true direction into each angle.
+func unsqueeze(record []byte, img biometrics.Image) []byte {
+	scaleX := float64(img.Width) / float64(binary.BigEndian.Uint16(record[14:]))
+	scaleY := float64(img.Height) / float64(binary.BigEndian.Uint16(record[16:]))
+	binary.BigEndian.PutUint16(record[18:], uint16(197/scaleX+0.5))
+	binary.BigEndian.PutUint16(record[20:], uint16(197/scaleY+0.5))
+	for at := 28; at+6 <= len(record)-2; at += 6 {
+		sin, cos := math.Sincos(float64(record[at+4]) * 2 * math.Pi / 256)
+		record[at+4] = byte(int(math.Round(math.Atan2(sin*scaleY, cos*scaleX)*256/(2*math.Pi))) & 255)
+	}
+	return record
 }
 
 func FuzzParseTemplate(f *testing.F) {

@@ -33,6 +33,21 @@ type Quality struct {
 // Quality returns the template's quality.
 func (t *Template) Quality() Quality { return t.quality }
 
+const (
+	// What a comparison needs; more is not scored higher. Half of a flat print
+	// in mm², a fit as usual prints of clean fingers have it, and the minutiae
+	// that courts used to ask for, with some to lose.
+	wantedArea     = 100.0
+	wantedFit      = 0.5
+	wantedMinutiae = 15.0
+
+	goodScore = 60 // above, there is nothing to tell a person
+
+	// The middle of the print this far from the picture's, as a share of the
+	// side, was laid beside it.
+	farOff = 0.15
+)
+
 // assess judges by what comparing needs: enough square millimetres of ridges,
 // weighted by how well the wave fits.
 func assess(img Image, m *ridgeMap, minutiae []Minutia) Quality {
@@ -47,24 +62,22 @@ func assess(img Image, m *ridgeMap, minutiae []Minutia) Quality {
 		}
 	}
 	const cellsPerSquareMillimetre = (19.7 / cell) * (19.7 / cell)
-	fit := fitted / area
-	square := area / cellsPerSquareMillimetre
-	// Half of a flat print (100 mm²) or a fit of one half cost nothing more.
-	score := 100 * math.Min(square/100, 1) * math.Min(fit/0.5, 1)
-	score *= math.Min(float64(len(minutiae))/15, 1)
-	q := Quality{Score: int(score + 0.5)}
-	if q.Score >= 60 {
+	enough := math.Min(area/cellsPerSquareMillimetre/wantedArea, 1)
+	clear := math.Min(fitted/area/wantedFit, 1)
+	count := math.Min(float64(len(minutiae))/wantedMinutiae, 1)
+	q := Quality{Score: int(100*enough*clear*count + 0.5)}
+	if q.Score >= goodScore {
 		return q
 	}
 	offX := math.Abs(sumX/area*cell/float64(img.Width) - 0.5)
 	offY := math.Abs(sumY/area*cell/float64(img.Height) - 0.5)
 	switch {
-	case square < 60 && (offX > 0.2 || offY > 0.2):
-		q.Reason = OffCentre
-	case square < 60:
-		q.Reason = TooSmall
-	default:
+	case enough > clear:
 		q.Reason = inkReason(img, m)
+	case math.Max(offX, offY) > farOff:
+		q.Reason = OffCentre
+	default:
+		q.Reason = TooSmall
 	}
 	return q
 }

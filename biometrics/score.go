@@ -1,11 +1,9 @@
 package biometrics
 
-import "math"
-
 // Score is the outcome of a comparison.
 type Score struct {
 	// Similarity grows with likeness: of strangers, about one pair in
-	// 10^Similarity gets as far. Below 0 it only orders the unlike.
+	// 10^Similarity gets as far. 0 is what any two fingers have.
 	Similarity float64
 
 	// FMR is the same as a rate: the estimated share of comparisons of
@@ -14,7 +12,7 @@ type Score struct {
 }
 
 // noMatch is the score of what cannot be compared.
-var noMatch = Score{Similarity: -1, FMR: 1}
+var noMatch = Score{FMR: 1}
 
 // Compare compares two templates. With the dense part on both sides it compares
 // minutiae first, and the ridges themselves where that can matter; else it
@@ -34,16 +32,15 @@ func Compare(probe, candidate *Template) Score {
 		if !dense || a.evidence() < worthRegistering {
 			continue
 		}
-		if d, ok := c.register(m, pairs); ok {
-			ridges, registered = max(ridges, d.likeness()), true
+		if likeness, ok := c.register(h, m, pairs); ok {
+			ridges, registered = max(ridges, likeness), true
 		}
 	}
 	switch {
 	case registered:
 		return denseLaw.score(ridges)
 	case dense:
-		// The ridges could not be laid over each other, whatever minutiae say.
-		return minutiaeLaw.score(math.Min(minutiae, worthRegistering))
+		return noMatch // whatever minutiae say, the ridges do not lie on each other
 	default:
 		return minutiaeLaw.score(minutiae)
 	}
