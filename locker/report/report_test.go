@@ -33,6 +33,7 @@ func acknowledged(m *citytest.Terminal) func() bool {
 }
 
 func TestEventsReachTheCityInOrderAndOnce(t *testing.T) {
+	t.Parallel()
 	_, c, m := start(t)
 	m.AppendMany(250)
 	m.Report(c.Config.Broker.URL)
@@ -44,6 +45,7 @@ func TestEventsReachTheCityInOrderAndOnce(t *testing.T) {
 }
 
 func TestNothingIsLostOrDoubledWhenTheBrokerRestarts(t *testing.T) {
+	t.Parallel()
 	b, c, m := start(t)
 	m.Report(b.URL())
 	for range 4 {
@@ -58,6 +60,7 @@ func TestNothingIsLostOrDoubledWhenTheBrokerRestarts(t *testing.T) {
 }
 
 func TestTheCursorMovesOnTheCitysWordAlone(t *testing.T) {
+	t.Parallel()
 	b := citytest.StartBroker(t)
 	c := citytest.NewCity(t, b.URL()) // does not run
 	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
@@ -89,6 +92,7 @@ func TestTheCursorMovesOnTheCitysWordAlone(t *testing.T) {
 }
 
 func TestHostileAcknowledgementsMoveNothing(t *testing.T) {
+	t.Parallel()
 	b, c, m := start(t)
 	m.Report(b.URL())
 	m.AppendMany(60)
@@ -139,6 +143,7 @@ func TestHostileAcknowledgementsMoveNothing(t *testing.T) {
 }
 
 func TestACityRestoredFromABackupGetsWhatItLost(t *testing.T) {
+	t.Parallel()
 	b := citytest.StartBroker(t)
 	c := citytest.NewCity(t, b.URL())
 	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
@@ -164,6 +169,7 @@ func TestACityRestoredFromABackupGetsWhatItLost(t *testing.T) {
 }
 
 func TestTheLastWillAndAStopInGoodOrderSayOffline(t *testing.T) {
+	t.Parallel()
 	b, c, m := start(t)
 	_, stop := m.Report(b.URL())
 	online := func() bool {
@@ -176,6 +182,7 @@ func TestTheLastWillAndAStopInGoodOrderSayOffline(t *testing.T) {
 }
 
 func TestStateKeysAndLettersArePublishedAgainWhenTheyChange(t *testing.T) {
+	t.Parallel()
 	b, _, m := start(t)
 	var mu sync.Mutex
 	seen := map[string]int{}
@@ -202,6 +209,7 @@ func TestStateKeysAndLettersArePublishedAgainWhenTheyChange(t *testing.T) {
 }
 
 func TestTheCitysMessagesAreHandedOver(t *testing.T) {
+	t.Parallel()
 	b, _, m := start(t)
 	r, _ := m.Report(b.URL())
 	citytest.Eventually(t, "connected", soon, func() bool { return r.Status().Connected })
@@ -223,6 +231,7 @@ func TestTheCitysMessagesAreHandedOver(t *testing.T) {
 }
 
 func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
+	t.Parallel()
 	good := report.Config{
 		Terminal: "rathaus-1", Broker: broker.Config{URL: "tcp://127.0.0.1:1"},
 		Log:  citytest.NewTerminal(t, "rathaus-1", citytest.NewCity(t, "tcp://127.0.0.1:1").Config.Verifier).Journal,

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 )
 
@@ -164,6 +166,10 @@ func (s *session) acknowledge() error {
 	for _, m := range messages {
 		before := log.Cursor()
 		at, err := log.Acknowledge(m.Payload)
+		if errors.Is(err, journal.ErrStale) { // what a broker that lost its memory still retains
+			s.config.Logger.Info("acknowledgement ignored", "error", err)
+			continue
+		}
 		if err != nil {
 			s.reject(err)
 			continue

@@ -125,7 +125,8 @@ func Dial(ctx context.Context, config Config) (*Conn, error) {
 		if wire != nil && wire.failure() != nil {
 			err = wire.failure()
 		}
-		return nil, fmt.Errorf("connect to broker %s: %w", u.Host, explain(err))
+		shaking := u.Scheme == "tls" && (wire == nil || wire.Conn == nil)
+		return nil, fmt.Errorf("connect to broker %s: %w", u.Host, explain(err, shaking))
 	}
 	return c, nil
 }
@@ -248,13 +249,13 @@ func (c *Conn) Close() {
 
 // Keep holds a connection until ctx ends: it dials, hands each connection to
 // serve, and when serve returns dials anew, after a pause that doubles from 250
-// ms to 30 s, with jitter, as long as no connection lasts a minute. It returns
+// ms to 5 s, with jitter, as long as no connection lasts ten seconds. It returns
 // the error of ctx, or that of a configuration that cannot work.
 func Keep(ctx context.Context, log *slog.Logger, config Config, serve func(context.Context, *Conn) error) error {
 	if err := config.Validate(); err != nil {
 		return err
 	}
-	const shortest, longest = 250 * time.Millisecond, 30 * time.Second
+	const shortest, longest = 250 * time.Millisecond, 5 * time.Second
 	pause := shortest
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -267,7 +268,7 @@ func Keep(ctx context.Context, log *slog.Logger, config Config, serve func(conte
 		if ctx.Err() != nil {
 			break
 		}
-		if time.Since(began) > time.Minute {
+		if time.Since(began) > 10*time.Second {
 			pause = shortest
 		}
 		wait := pause/2 + rand.N(pause)

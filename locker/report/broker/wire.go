@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -117,8 +118,9 @@ func (f *framed) failure() error {
 	return f.err
 }
 
-// explain adds to an error of TLS what an operator can do about it.
-func explain(err error) error {
+// explain adds to an error of TLS what an operator can do about it; handshake
+// tells that there was no connection yet.
+func explain(err error, handshake bool) error {
 	var unknown x509.UnknownAuthorityError
 	var host x509.HostnameError
 	var invalid x509.CertificateInvalidError
@@ -133,6 +135,8 @@ func explain(err error) error {
 		return fmt.Errorf("the broker's certificate is not valid: %w", err)
 	case errors.As(err, &header):
 		return fmt.Errorf("the broker does not speak TLS on this port: %w", err)
+	case handshake && errors.Is(err, io.EOF):
+		return fmt.Errorf("the broker ended the TLS handshake, perhaps it does not speak TLS on this port: %w", err)
 	case errors.As(err, &alert):
 		return fmt.Errorf("the broker refuses the TLS connection, perhaps for the client certificate: %w", err)
 	}

@@ -1,0 +1,326 @@
+package broker_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	mqtt "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/hooks/auth"
+	"github.com/mochi-mqtt/server/v2/listeners"
+
+	"github.com/nachtfach/nachtfach/locker/report/broker"
+)
+
+// serve runs an embedded broker, with TLS if there is a configuration.
+func serve(t *testing.T, config *tls.Config, hook mqtt.Hook) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = l.Addr().String()
+	l.Close()
+	server := mqtt.New(&mqtt.Options{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	if err := server.AddHook(hook, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.AddListener(listeners.NewTCP(listeners.Config{ID: "t", Address: addr, TLSConfig: config})); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Serve(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
+	return addr
+}
+
+func dial(t *testing.T, config broker.Config) (*broker.Conn, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	config.ClientID = "test"
+	c, err := broker.Dial(ctx, config)
+	if err == nil {
+		t.Cleanup(c.Close)
+	}
+	return c, err
+}
+
+func TestMessagesComeInOrder(t *testing.T) {
+	t.Parallel()
+	c, err := dial(t, broker.Config{URL: "tcp://" + serve(t, nil, new(auth.AllowHook))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox := broker.NewInbox(1 << 20)
+	if err := c.Subscribe(t.Context(), inbox, "a/#"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		if err := c.Publish(broker.Message{Topic: "a/b", Payload: []byte{byte(i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for got := 0; got < 100; {
+		select {
+		case <-inbox.Ready():
+		case <-time.After(10 * time.Second):
+			t.Fatalf("only %d messages came", got)
+		}
+		messages, dropped := inbox.Take()
+		if dropped != 0 {
+			t.Fatalf("%d dropped", dropped)
+		}
+		for _, m := range messages {
+			if m.Topic != "a/b" || m.Payload[0] != byte(got) {
+				t.Fatalf("message %d is %d on %s", got, m.Payload[0], m.Topic)
+			}
+			got++
+		}
+	}
+}
+
+func TestAFullInboxDropsAndCounts(t *testing.T) {
+	t.Parallel()
+	c, err := dial(t, broker.Config{URL: "tcp://" + serve(t, nil, new(auth.AllowHook))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox := broker.NewInbox(10_000)
+	if err := c.Subscribe(t.Context(), inbox, "a"); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		if err := c.Publish(broker.Message{Topic: "a", Payload: make([]byte, 1000)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	taken, lost := 0, 0
+	for deadline := time.Now().Add(10 * time.Second); lost == 0 && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+		messages, dropped := inbox.Take()
+		taken, lost = taken+len(messages), lost+dropped
+	}
+	if lost == 0 || taken > 9*50 {
+		t.Errorf("%d taken, %d dropped", taken, lost)
+	}
+}
+
+func TestASubscriptionThatIsRefusedIsAnError(t *testing.T) {
+	t.Parallel()
+	ledger := &auth.Ledger{ACL: auth.ACLRules{{Filters: auth.Filters{"mine/#": auth.ReadWrite, "#": auth.Deny}}}, Auth: auth.AuthRules{{Allow: true}}}
+	addr := serve(t, nil, &ledgerHook{ledger: ledger})
+	c, err := dial(t, broker.Config{URL: "tcp://" + addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = c.Subscribe(t.Context(), broker.NewInbox(1000), "others/secrets")
+	if err == nil || !strings.Contains(err.Error(), "others/secrets") {
+		t.Errorf("the refusal is told as %v", err)
+	}
+}
+
+// ledgerHook is mochi's auth.Hook over a ledger of our own.
+type ledgerHook struct {
+	auth.Hook
+	ledger *auth.Ledger
+}
+
+func (h *ledgerHook) Init(any) error { return h.Hook.Init(&auth.Options{Ledger: h.ledger}) }
+
+func TestWhatIsWrongWithTLSIsTold(t *testing.T) {
+	t.Parallel()
+	ours, others := newAuthority(t), newAuthority(t)
+	good := ours.issue(t, "127.0.0.1", time.Now().Add(time.Hour))
+	mutual := &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool}
+	addr := serve(t, mutual, new(auth.AllowHook))
+	plain := serve(t, nil, new(auth.AllowHook))
+	expired := serve(t, &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "127.0.0.1", time.Now().Add(-time.Hour))}}, new(auth.AllowHook))
+	renamed := serve(t, &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "broker.example", time.Now().Add(time.Hour))}}, new(auth.AllowHook))
+	old := serve(t, &tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}, new(auth.AllowHook))
+	client := &tls.Config{RootCAs: ours.pool, Certificates: []tls.Certificate{good}}
+
+	if _, err := dial(t, broker.Config{URL: "tls://" + addr, TLS: client}); err != nil {
+		t.Fatalf("what is right is refused: %v", err)
+	}
+	for _, c := range []struct {
+		what, addr, says string
+		config           *tls.Config
+	}{
+		{"a foreign authority", addr, "not signed by the configured authority", &tls.Config{RootCAs: others.pool}},
+		{"no client certificate", addr, "client certificate", &tls.Config{RootCAs: ours.pool}},
+		{"a foreign client certificate", addr, "client certificate", &tls.Config{RootCAs: ours.pool,
+			Certificates: []tls.Certificate{others.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}}},
+		{"no TLS at the broker", plain, "does not speak TLS", client},
+		{"an expired certificate", expired, "not valid", client},
+		{"another name", renamed, "another name", client},
+		{"TLS 1.2", old, "protocol version", client},
+	} {
+		_, err := dial(t, broker.Config{URL: "tls://" + c.addr, TLS: c.config})
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, wants %q", c.what, err, c.says)
+		}
+	}
+}
+
+func TestFilesThatAreNoKeysAreNamed(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	junk := filepath.Join(folder, "junk.pem")
+	if err := os.WriteFile(junk, []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []broker.TLSFiles{
+		{CA: filepath.Join(folder, "missing.pem")}, {CA: junk}, {Certificate: junk}, {Certificate: junk, Key: junk},
+	} {
+		if _, err := f.Load(); err == nil {
+			t.Errorf("%+v is taken", f)
+		}
+	}
+}
+
+func TestAPacketThatIsTooLargeEndsTheConnection(t *testing.T) {
+	t.Parallel()
+	for what, header := range map[string][]byte{
+		"256 MiB":     {0x30, 0xff, 0xff, 0xff, 0x7f},
+		"no length":   {0x30, 0xff, 0xff, 0xff, 0xff, 0xff},
+		"junk":        {0xf0, 0x00, 0x00},
+		"a bad topic": {0x32, 0x02, 0xff, 0xff},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				_, _ = conn.Read(make([]byte, 1000))
+				_, _ = conn.Write([]byte{0x20, 2, 0, 0}) // CONNACK
+				_, _ = conn.Write(header)
+				_, _ = io.Copy(io.Discard, conn)
+			}()
+			c, err := dial(t, broker.Config{URL: "tcp://" + l.Addr().String()})
+			if err != nil {
+				t.Fatal(err)
+			}
+			select {
+			case <-c.Lost():
+			case <-time.After(10 * time.Second):
+				t.Fatal("the connection stays")
+			}
+			if err := c.Publish(broker.Message{Topic: "a"}); !errors.Is(err, broker.ErrLost) && err == nil {
+				t.Error("a publish on a lost connection has no error")
+			}
+		})
+	}
+}
+
+func TestAPublishThatIsCutOffFails(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = conn.Read(make([]byte, 1000))
+		_, _ = conn.Write([]byte{0x20, 2, 0, 0})
+		_, _ = conn.Read(make([]byte, 1000)) // the publish, which is never acknowledged
+		conn.Close()
+	}()
+	c, err := dial(t, broker.Config{URL: "tcp://" + l.Addr().String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Flush(t.Context(), broker.Message{Topic: "a", Payload: []byte("b")}); err == nil {
+		t.Error("a publish without acknowledgement on a broken connection has no error")
+	}
+}
+
+type authority struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+	pool *x509.CertPool
+}
+
+func newAuthority(t *testing.T) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return &authority{key, cert, pool}
+}
+
+func (a *authority) issue(t *testing.T, name string, until time.Time) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
+		NotBefore: until.Add(-2 * time.Hour), NotAfter: until,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}
+	if ip := net.ParseIP(name); ip != nil {
+		template.IPAddresses = []net.IP{ip}
+	} else {
+		template.DNSNames = []string{name}
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair
+}
