@@ -260,6 +260,18 @@ func TestACoilThatCannotBeSwitchedOffBlocksTheOthers(t *testing.T) {
 	}
 }
 
+func TestALockWithoutPowerDoesNotHoldUpTheOthers(t *testing.T) {
+	s := newSimulator(t, 8)
+	line := street(t, s)
+	s.Boards.Trouble(1, firmwaresim.Silent)
+	if err := lockOf(t, s, line, 1).Pulse(t.Context()); err == nil || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("got %v", err)
+	}
+	if err := lockOf(t, s, line, 5).Pulse(t.Context()); err != nil {
+		t.Errorf("the other lock: %v", err)
+	}
+}
+
 func TestASilentBoardIsToldOnceAndRecovers(t *testing.T) {
 	s := newSimulator(t, 8)
 	line := street(t, s)

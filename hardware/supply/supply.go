@@ -2,9 +2,11 @@
 // that their power supply and their windings set, whatever wire they hang on.
 //
 // It promises: one coil at a time; a coil is on for 200 to 1000 ms and then
-// off, also when the context ends, or when the line's driver fails or panics; if a coil cannot be switched off, no other coil is driven
-// until it is. A coil that somebody else's process left on is not known here:
-// the drivers switch theirs off when they are opened.
+// off, also when the context ends, or when the line's driver fails or panics;
+// if a coil that was on cannot be switched off, no other coil is driven until
+// it is. A coil that could be switched neither on nor off (a board without
+// power) does not hold up the others. A coil that a killed process left on is
+// not known here: the drivers' Release is for that.
 //
 // It leaves to others: how a coil is switched (packages gpio and modbus),
 // whether the door opened, and the time limit in hardware that a board needs
@@ -26,11 +28,12 @@ const (
 	DefaultPulse = 500 * time.Millisecond
 )
 
-// offAttempts and offPause bound how long switching off is tried before the
-// pulse is given up as stuck.
+// How often switching off is tried: a coil that is known to be on, and one
+// that did not confirm that it was switched on.
 const (
-	offAttempts = 5
-	offPause    = 20 * time.Millisecond
+	offAttempts   = 5
+	doubtAttempts = 2
+	offPause      = 20 * time.Millisecond
 )
 
 // ErrStuck is in every error that means that a coil may still be energised.
@@ -56,8 +59,9 @@ type Coil interface {
 // Supply feeds a group of coils, one at a time. All locks that share a power
 // supply share one Supply.
 type Supply struct {
-	turn  chan struct{} // holds a token while a coil is driven
-	stuck Coil          // guarded by turn: the coil that could not be switched off
+	turn  chan struct{} // holds a token while a coil is driven; guards what follows
+	stuck Coil          // was on and could not be switched off
+	doubt Coil          // could be switched neither on nor off
 }
 
 // New returns a supply with no coil on.
@@ -70,7 +74,7 @@ func New() *Supply {
 // again. If ctx ends while it waits, the coil was never on; if ctx ends during
 // the pulse, the pulse is cut short; both return ctx's error. An error with
 // ErrStuck in it means that the coil, or one driven before, may still be on.
-func (s *Supply) Pulse(ctx context.Context, coil Coil, length time.Duration) (err error) {
+func (s *Supply) Pulse(ctx context.Context, coil Coil, length time.Duration) error {
 	if err := CheckPulse(length); err != nil {
 		return fmt.Errorf("%s: %w", coil.Name(), err)
 	}
@@ -81,29 +85,35 @@ func (s *Supply) Pulse(ctx context.Context, coil Coil, length time.Duration) (er
 	}
 	defer func() { <-s.turn }()
 
-	if err := s.freeStuck(coil); err != nil {
+	if err := s.clear(coil); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: not driven: %w", coil.Name(), err)
 	}
+	energised, err := hold(ctx, coil, length)
 	// Also after an error of switching on: the write may have arrived.
-	defer func() { err = errors.Join(err, s.switchOff(coil)) }()
-	return hold(ctx, coil, length)
+	if off := s.switchOff(coil, energised); off != nil && err != nil {
+		return fmt.Errorf("%w; and %w", err, off)
+	} else if off != nil {
+		return off
+	}
+	return err
 }
 
 // hold switches the coil on and returns when it is time to switch it off.
-func hold(ctx context.Context, coil Coil, length time.Duration) error {
+// energised says that switching it on was confirmed.
+func hold(ctx context.Context, coil Coil, length time.Duration) (energised bool, err error) {
 	timer := time.NewTimer(length)
 	defer timer.Stop()
 	if err := write(coil, true); err != nil {
-		return fmt.Errorf("%s: switch on: %w", coil.Name(), err)
+		return false, fmt.Errorf("%s: switch on: %w", coil.Name(), err)
 	}
 	select {
 	case <-timer.C:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s: pulse cut short: %w", coil.Name(), ctx.Err())
+		return true, fmt.Errorf("%s: pulse cut short: %w", coil.Name(), ctx.Err())
 	}
 }
 
@@ -119,28 +129,41 @@ func write(coil Coil, on bool) (err error) {
 }
 
 // switchOff tries to de-energise the coil and remembers it if it cannot.
-func (s *Supply) switchOff(coil Coil) error {
-	s.stuck = coil // until proved otherwise
+func (s *Supply) switchOff(coil Coil, energised bool) error {
+	attempts := doubtAttempts
+	if energised {
+		attempts = offAttempts
+	}
 	var err error
-	for attempt := range offAttempts {
+	for attempt := range attempts {
 		if attempt > 0 {
 			time.Sleep(offPause)
 		}
 		if err = write(coil, false); err == nil {
-			s.stuck = nil
 			return nil
 		}
 	}
-	return fmt.Errorf("%s: switch off, tried %d times: %w: %w", coil.Name(), offAttempts, ErrStuck, err)
+	if energised {
+		s.stuck = coil
+	} else {
+		s.doubt = coil
+	}
+	return fmt.Errorf("%s: switch off, tried %d times: %w: %w", coil.Name(), attempts, ErrStuck, err)
 }
 
-// freeStuck tries again to switch off what an earlier pulse left on.
-func (s *Supply) freeStuck(next Coil) error {
-	if s.stuck == nil {
-		return nil
+// clear tries again to switch off what an earlier pulse left behind. Only a
+// coil that was on prevents the next.
+func (s *Supply) clear(next Coil) error {
+	doubt := s.doubt
+	s.doubt = nil
+	if doubt != nil && doubt != next {
+		_ = write(doubt, false) // that it fails has been told
 	}
-	if err := s.switchOff(s.stuck); err != nil {
-		return fmt.Errorf("%s: not driven: %w", next.Name(), err)
+	if stuck := s.stuck; stuck != nil {
+		s.stuck = nil
+		if err := s.switchOff(stuck, true); err != nil {
+			return fmt.Errorf("%s: not driven: %w", next.Name(), err)
+		}
 	}
 	return nil
 }

@@ -188,3 +188,15 @@ func TestNoOtherCoilIsDrivenWhileOneIsStuck(t *testing.T) {
 		t.Errorf("after mending: %v, %d pulses, the bad one on %v", err, good.pulses, bad.on)
 	}
 }
+
+func TestABoardWithoutPowerDoesNotHoldUpTheOthers(t *testing.T) {
+	s := supply.New()
+	dead := &coil{name: "dead", failOn: errors.New("no answer"), failOff: 1000}
+	if err := s.Pulse(t.Context(), dead, supply.MinPulse); !errors.Is(err, supply.ErrStuck) || !strings.Contains(err.Error(), "dead: switch on: no answer; and dead: switch off") {
+		t.Fatalf("got %v", err)
+	}
+	good := &coil{name: "good"}
+	if err := s.Pulse(t.Context(), good, supply.MinPulse); err != nil || good.pulses != 1 {
+		t.Errorf("the other lock: %v, %d pulses", err, good.pulses)
+	}
+}
