@@ -61,7 +61,6 @@ type (
 	FindDeposit struct {
 		Attempt AttemptID
 		Code    pin.Code
-		At      time.Time
 	}
 	// TryCode derives the key and tries the seal; for generation zero it does
 	// the same work in vain. CodeTried. What opens waits in the vault.
@@ -94,7 +93,6 @@ type (
 		Check  uint64
 		Card   string
 		Number string
-		At     time.Time // leave dates are judged by it
 	}
 	// FindCard names the holder of a card. CardFound.
 	FindCard struct {

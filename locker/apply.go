@@ -297,7 +297,7 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 	c := l.door(d.Compartment)
 	switch f := fact.(type) {
 	case DepositPrepared:
-		d.State = depositPrepared
+		d.State, d.Hash = depositPrepared, f.Hash
 	case DepositAbandoned:
 		l.abandon(d, c)
 	case DocumentLaid:

@@ -71,6 +71,7 @@ type deposit struct {
 	Order       OrderID           `json:"order"`
 	Compartment CompartmentID     `json:"compartment"`
 	State       depositState      `json:"state"`
+	Hash        string            `json:"hash,omitempty"` // of the vault\'s record
 	Replaces    Generation        `json:"replaces,omitempty"`
 	Charges     int               `json:"charges"` // failed or unsettled
 	Pending     []AttemptID       `json:"pending,omitempty"`

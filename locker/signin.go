@@ -117,7 +117,7 @@ func (s *step) clerkNumber(text string) {
 	}
 	i.stage, i.check = checkingNumber, s.nextCheck()
 	s.session.hint, s.session.until, s.session.answers = "", 0, s.now.Uptime+patience
-	s.do(CheckClerk{Check: i.check, Card: i.card, Number: text, At: s.at})
+	s.do(CheckClerk{Check: i.check, Card: i.card, Number: text})
 }
 
 func (s *step) clerkChecked(in ClerkChecked) {

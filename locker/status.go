@@ -87,19 +87,19 @@ func (t *Terminal) UnusedKeys() []OfferedKey {
 // Living is what the ledger names of the vault's holdings: all else there is a
 // leftover of something that never happened, and is erased at start.
 type Living struct {
-	Keys        []KeyID      // offered, used or lapsed, not yet overwritten
-	Orders      []OrderID    // sealed order and key not yet overwritten
-	Generations []Generation // whose slot is not yet overwritten
-	Letters     []Generation // whose letter is not yet deleted
+	Keys        []KeyID               // offered, used or lapsed, not yet overwritten
+	Orders      map[OrderID]string    // sealed order and key not yet overwritten; the hash of their event
+	Generations map[Generation]string // whose slot is not yet overwritten; the hash of their event
+	Letters     []Generation          // whose letter is not yet deleted
 }
 
 // Living lists them.
 func (t *Terminal) Living() Living {
 	l := t.ledger
-	v := Living{Keys: sorted(l.Keys)}
+	v := Living{Keys: sorted(l.Keys), Orders: map[OrderID]string{}, Generations: map[Generation]string{}}
 	for _, id := range sorted(l.Orders) {
 		if !l.Orders[id].Erased {
-			v.Orders = append(v.Orders, id)
+			v.Orders[id] = l.Orders[id].Hash
 		}
 	}
 	for _, g := range sorted(l.Deposits) {
@@ -109,7 +109,7 @@ func (t *Terminal) Living() Living {
 			continue
 		}
 		if d.Slot {
-			v.Generations = append(v.Generations, g)
+			v.Generations[g] = d.Hash
 		}
 		if d.Letter {
 			v.Letters = append(v.Letters, g)

@@ -62,7 +62,7 @@ func (s *step) enterCode(text string) {
 	v.stage, v.attempt, v.code = checking, s.ledger.Attempt+1, code
 	v.answerAt = s.in(s.rules().AnswerAfter)
 	s.session.answers = s.now.Uptime + patience
-	s.do(FindDeposit{Attempt: v.attempt, Code: code, At: s.at})
+	s.do(FindDeposit{Attempt: v.attempt, Code: code})
 }
 
 func codeHint(err error) Hint {

@@ -49,12 +49,12 @@ type Vault interface {
 	Reissue(g, replaces locker.Generation, order locker.OrderID, at time.Time) (hash string, err error)
 	EraseSlot(g locker.Generation, at time.Time) error
 	DeleteLetter(g locker.Generation) error
-	Find(code pin.Code, at time.Time) (g locker.Generation, recipient int, ok bool)
+	Find(code pin.Code) (g locker.Generation, recipient int, ok bool)
 	Try(attempt locker.AttemptID, g locker.Generation, recipient int, code pin.Code) (opened bool, err error)
 	Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (accepted bool, similarity, fmr float64, err error)
 	Forget()
 	FindCard(card string) locker.Person
-	CheckClerk(card, number string, at time.Time) (person locker.Person, proved bool, err error)
+	CheckClerk(card, number string) (person locker.Person, proved bool, err error)
 	// Receive opens, verifies and stores a message of the city.
 	Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input
 	// Reconcile erases what the ledger does not name.
