@@ -1,0 +1,196 @@
+package protocol_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"image"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nachtfach/nachtfach/biometrics"
+	"github.com/nachtfach/nachtfach/biometrics/protocol"
+)
+
+// fingerprints returns the folder of real images beside the repository, or
+// skips: they are pictures of people's fingers and are never part of it.
+func fingerprints(t *testing.T) string {
+	t.Helper()
+	root := os.Getenv("NACHTFACH_FINGERPRINTS")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared", "fingerprints")
+	}
+	if _, err := os.Stat(root); err != nil {
+		if whole() {
+			t.Fatalf("fingerprints are required: %v", err)
+		}
+		t.Skipf("no images of fingers: %v", err)
+	}
+	return root
+}
+
+// whole tells to measure all images instead of some.
+func whole() bool {
+	return slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "fingerprints")
+}
+
+// On the contest's images: all of them if required, else every third finger
+// and every other impression, so that it takes a few seconds.
+func TestAccuracy(t *testing.T) {
+	databases, err := protocol.Find(fingerprints(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	databases = slices.DeleteFunc(databases, func(d protocol.Database) bool { return !strings.HasPrefix(d.Name, "fvc") })
+	maxEER, maxFNMR := 0.022, 0.035
+	if !whole() {
+		maxEER, maxFNMR = 0.05, 0.08 // 72 genuine pairs: each is more than a percent
+		for i, d := range databases {
+			databases[i].Images = slices.DeleteFunc(d.Images, func(i protocol.Image) bool {
+				return !strings.Contains("101 104 107 110", i.Finger) || !strings.Contains("1357", i.Name[len(i.Name)-1:])
+			})
+		}
+	}
+	rows, err := protocol.Run(context.Background(), databases, protocol.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := protocol.Evaluate(rows)
+	t.Logf("%+v", report)
+	if report.EER > maxEER || report.FNMR1000 > maxFNMR {
+		t.Errorf("EER %.2f %%, FNMR at 0.1 %% %.2f %%: worse than %.1f and %.1f",
+			100*report.EER, 100*report.FNMR1000, 100*maxEER, 100*maxFNMR)
+	}
+	accepted := 0
+	for _, r := range rows {
+		if !r.Genuine() && r.Score.FMR < 0.01 {
+			accepted++
+		}
+	}
+	// The estimate must hold, with room for luck.
+	if most := 3 + report.Impostor*2/100; accepted > most {
+		t.Errorf("%d of %d strangers at an estimated false match rate of 1 %%", accepted, report.Impostor)
+	}
+}
+
+func writeImage(t *testing.T, path string, period float64) {
+	t.Helper()
+	img := image.NewGray(image.Rect(0, 0, 200, 200))
+	for i := range img.Pix {
+		x, y := float64(i%200-100), float64(i/200-100)
+		img.Pix[i] = byte(128 + 100*math.Sin(math.Hypot(x, y+50)*2*math.Pi/period+math.Atan2(y, x)))
+	}
+	var out bytes.Buffer
+	if err := png.Encode(&out, img); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, out.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFoldersAreDatabases(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a/1_1.png", "a/1_2.png", "a/2_1.png", "b/c/anna_left_1.png", "b/c/anna_left_2.png"} {
+		writeImage(t, filepath.Join(root, name), 9)
+	}
+	if err := os.WriteFile(filepath.Join(root, "a", "notes.txt"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	writeImage(t, filepath.Join(root, "a", "cover.png"), 9) // no impression: not ours
+	databases, err := protocol.Find(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(databases) != 2 || databases[0].Name != "a" || databases[1].Name != "b/c" || len(databases[0].Images) != 3 {
+		t.Fatalf("%+v", databases)
+	}
+	done := 0
+	rows, err := protocol.Run(context.Background(), databases, protocol.Options{Progress: func(n, total int) {
+		if done++; n != done || total != 5+4 {
+			t.Errorf("progress %d of %d after %d", n, total, done-1)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := protocol.Write(&out, rows); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 4 || !strings.HasPrefix(lines[0], "a,1_1,1_2,") || !strings.HasPrefix(lines[3], "b/c,anna_left_1,anna_left_2,") {
+		t.Errorf("%q", lines)
+	}
+	if !rows[0].Genuine() || rows[1].Genuine() || !rows[3].Genuine() {
+		t.Errorf("%+v", rows)
+	}
+}
+
+func TestFolderItselfIsADatabase(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "mine")
+	writeImage(t, filepath.Join(root, "1_1.png"), 9)
+	databases, err := protocol.Find(root)
+	if err != nil || len(databases) != 1 || databases[0].Name != "mine" {
+		t.Errorf("%+v, %v", databases, err)
+	}
+}
+
+func TestNothingToMeasureIsAnError(t *testing.T) {
+	if _, err := protocol.Find(t.TempDir()); err == nil {
+		t.Error("an empty folder has databases")
+	}
+	if _, err := protocol.Find(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("no folder: %v", err)
+	}
+}
+
+func TestRunStopsAtABadImage(t *testing.T) {
+	root := t.TempDir()
+	bad := filepath.Join(root, "1_1.png")
+	if err := os.WriteFile(bad, []byte("no picture"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	databases, err := protocol.Find(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = protocol.Run(context.Background(), databases, protocol.Options{})
+	if !errors.Is(err, biometrics.ErrImageFormat) || !strings.Contains(err.Error(), bad) {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := protocol.Run(ctx, databases, protocol.Options{}); err == nil {
+		t.Error("went on after the end")
+	}
+}
+
+func TestReportCountsErrors(t *testing.T) {
+	row := func(probe, candidate string, score float64) protocol.Row {
+		return protocol.Row{Probe: probe, Candidate: candidate, Score: biometrics.Score{Similarity: score}}
+	}
+	rows := []protocol.Row{row("1_1", "1_2", 5), row("1_1", "1_3", 4), row("2_1", "2_2", 3), row("2_1", "2_3", 0.5)}
+	for i := range 100 {
+		rows = append(rows, row("1_1", "2_1", float64(i)/100))
+	}
+	got := protocol.Evaluate(rows)
+	// The best two impostors have 0.99 and 0.98; a quarter of the genuine stay below.
+	if got.Genuine != 4 || got.Impostor != 100 || got.FNMR100 != 0.25 || got.FNMR1000 != 0.25 {
+		t.Errorf("%+v", got)
+	}
+	if got.EER < 0 || got.EER > 0.25 {
+		t.Errorf("EER %v", got.EER)
+	}
+	if none := protocol.Evaluate(nil); !math.IsNaN(none.FNMR100) {
+		t.Errorf("no comparison: %+v", none)
+	}
+}
