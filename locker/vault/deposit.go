@@ -213,7 +213,19 @@ func (v *Vault) deposit(g locker.Generation, order locker.OrderID, pinLetter boo
 	if err != nil {
 		return "", err
 	}
-	return v.write(d, key, letter)
+	if hash, err = v.write(d, key, letter); err != nil {
+		return "", errors.Join(err, v.undo(g))
+	}
+	return hash, nil
+}
+
+// undo erases what a failed write left.
+func (v *Vault) undo(g locker.Generation) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return errors.Join(v.eraseSlot(depositSlot(g)),
+		v.Records.Delete(bucketDeposits, generationKey(g)),
+		v.Records.Delete(bucketLetters, generationKey(g)))
 }
 
 // sealFactor closes a recipient's factor under the code, and again under the share.

@@ -92,6 +92,11 @@ func (v *Vault) ReceiveOrder(message []byte, at time.Time) (locker.Input, error)
 		}
 		return locker.OrderReceived{Terms: known.Terms, Hash: hash}, nil
 	}
+	for g, d := range v.deposits {
+		if d.Order == m.Order {
+			return reject(fmt.Errorf("order %s lies here already, as generation %d", m.Order, g))
+		}
+	}
 	terms, err := v.checkOrder(m, at)
 	if err != nil {
 		return reject(err)

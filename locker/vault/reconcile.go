@@ -2,37 +2,49 @@ package vault
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/envelope"
 )
 
 // Living is what the events name, and therefore must stay.
 type Living struct {
-	Keys        []locker.KeyID // offered and unused
-	Orders      []locker.OrderID
-	Generations []locker.Generation // whose slot is not erased
-	Letters     []locker.Generation // whose letter is not deleted
+	Keys        []locker.KeyID               // offered and unused
+	Orders      map[locker.OrderID]string    // accepted and not erased, with the hash of their event
+	Generations map[locker.Generation]string // prepared and their slot not erased, with the hash of their event
+	Letters     []locker.Generation          // whose letter is not deleted
 }
 
-// Reconcile erases what no event names: slots first, then records. It is the
-// first call after each start, with what the ledger says. The keys of living
-// orders and of waiting commands live with them.
+func (l Living) order(id locker.OrderID, o orderRecord) bool {
+	hash, ok := l.Orders[id]
+	return ok && hash == o.Hash && hash == envelope.Hash(o.Message)
+}
+
+func (l Living) generation(d depositRecord) bool {
+	hash, ok := l.Generations[d.Generation]
+	return ok && hash == d.hash
+}
+
+// Reconcile erases what no event names, or names with another hash: slots
+// first, then records. It is the first call after each start, with what the
+// ledger says. The keys of living orders and of waiting commands live with them.
 func (v *Vault) Reconcile(living Living) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if err := v.eraseStrays(living); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
-	for order := range v.orders {
-		if !slices.Contains(living.Orders, order) {
+	for order, o := range v.orders {
+		if !living.order(order, o) {
 			if err := v.dropOrder(order); err != nil {
 				return fmt.Errorf("reconcile: %w", err)
 			}
 		}
 	}
-	for g := range v.deposits {
-		if !slices.Contains(living.Generations, g) {
+	for g, d := range v.deposits {
+		if !living.generation(d) {
 			if err := v.dropDeposit(g); err != nil {
 				return fmt.Errorf("reconcile: %w", err)
 			}
@@ -56,12 +68,15 @@ func (v *Vault) eraseStrays(living Living) error {
 	for _, k := range living.Keys {
 		keep[keySlot(k)] = true
 	}
-	for _, order := range living.Orders {
-		if o, ok := v.orders[order]; ok {
+	for id, o := range v.orders {
+		if living.order(id, o) {
 			keep[keySlot(o.Terms.Key)] = true
 		}
 	}
-	for _, g := range living.Generations {
+	for g, d := range v.deposits {
+		if !living.generation(d) {
+			continue
+		}
 		keep[depositSlot(g)] = true
 		if c, ok := v.commands[g]; ok {
 			keep[keySlot(c.Key)] = true
@@ -93,13 +108,14 @@ func (v *Vault) deleteStrayLetters(living []locker.Generation) error {
 	return nil
 }
 
-// Lost tells in words what events name and the vault has not: nothing, unless
-// storage was damaged or exchanged. Call it after [Vault.Reconcile].
+// Lost tells in words what the vault lacks of what is still needed: nothing,
+// unless storage was damaged or exchanged. Call it after [Vault.Reconcile],
+// without what is about to be erased.
 func (v *Vault) Lost(living Living) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var lost []string
-	for _, id := range living.Orders {
+	for _, id := range slices.Sorted(maps.Keys(living.Orders)) {
 		o, ok := v.orders[id]
 		if !ok {
 			lost = append(lost, fmt.Sprintf("the sealed order %s", id))
@@ -107,7 +123,7 @@ func (v *Vault) Lost(living Living) []string {
 			lost = append(lost, fmt.Sprintf("key %d of order %s", o.Terms.Key, id))
 		}
 	}
-	for _, g := range living.Generations {
+	for _, g := range slices.Sorted(maps.Keys(living.Generations)) {
 		if _, ok := v.deposits[g]; !ok {
 			lost = append(lost, fmt.Sprintf("the record of generation %d", g))
 		}

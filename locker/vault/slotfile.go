@@ -37,7 +37,8 @@ const (
 // SlotFile keeps slots in one preallocated file, which never grows or shrinks.
 // A slot is erased in place: random bytes, sync, zeros, sync. That overwrites
 // for certain only where file system and medium write in place; see
-// [SlotFile.CopyOnWrite]. Flash media remap blocks below any file system: there
+// [SlotFile.CopyOnWrite]; an ext4 mounted with data=journal keeps copies too.
+// Flash media remap blocks below any file system: there
 // the slots belong under a key in a TPM.
 type SlotFile struct {
 	file  *os.File
