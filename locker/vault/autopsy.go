@@ -147,6 +147,9 @@ func (v *Vault) opensAny(c Crypto, d depositRecord, keys [][]byte, codes []pin.C
 		ad := v.bound(d, i)
 		for _, key := range keys {
 			for _, code := range codes {
+				if code.Selector() != r.Selector {
+					continue // a derivation for nothing
+				}
 				if _, err := c.OpenSecret(r.Sealed, code.Secret(), key, ad); err == nil {
 					return true
 				}

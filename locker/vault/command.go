@@ -168,8 +168,8 @@ func (v *Vault) dropCommand(g locker.Generation) error {
 // forgetCommands drops commands that nobody carried out in time, and nonces of
 // commands that the trusted time, which never goes back, refuses anyway.
 func (v *Vault) forgetCommands(at time.Time) error {
-	for g, c := range v.commands {
-		if at.Sub(c.Command.Expires) > settle {
+	for _, g := range sorted(v.commands) {
+		if at.Sub(v.commands[g].Command.Expires) > settle {
 			if err := v.dropCommand(g); err != nil {
 				return err
 			}

@@ -92,8 +92,8 @@ func (v *Vault) ReceiveOrder(message []byte, at time.Time) (locker.Input, error)
 		}
 		return locker.OrderReceived{Terms: known.Terms, Hash: hash}, nil
 	}
-	for g, d := range v.deposits {
-		if d.Order == m.Order {
+	for _, g := range sorted(v.deposits) {
+		if v.deposits[g].Order == m.Order {
 			return reject(fmt.Errorf("order %s lies here already, as generation %d", m.Order, g))
 		}
 	}

@@ -2,7 +2,6 @@ package vault
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -36,21 +35,21 @@ func (v *Vault) Reconcile(living Living) error {
 	if err := v.eraseStrays(living); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
-	for order, o := range v.orders {
-		if !living.order(order, o) {
+	for _, order := range sorted(v.orders) {
+		if !living.order(order, v.orders[order]) {
 			if err := v.dropOrder(order); err != nil {
 				return fmt.Errorf("reconcile: %w", err)
 			}
 		}
 	}
-	for g, d := range v.deposits {
-		if !living.generation(d) {
+	for _, g := range sorted(v.deposits) {
+		if !living.generation(v.deposits[g]) {
 			if err := v.dropDeposit(g); err != nil {
 				return fmt.Errorf("reconcile: %w", err)
 			}
 		}
 	}
-	for g := range v.commands {
+	for _, g := range sorted(v.commands) {
 		if _, ok := v.deposits[g]; !ok {
 			if err := v.dropCommand(g); err != nil {
 				return fmt.Errorf("reconcile: %w", err)
@@ -82,7 +81,7 @@ func (v *Vault) eraseStrays(living Living) error {
 			keep[keySlot(c.Key)] = true
 		}
 	}
-	for name := range v.slots.at {
+	for _, name := range v.slots.names() {
 		if !keep[name] {
 			if err := v.eraseSlot(name); err != nil {
 				return err
@@ -115,7 +114,7 @@ func (v *Vault) Lost(living Living) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var lost []string
-	for _, id := range slices.Sorted(maps.Keys(living.Orders)) {
+	for _, id := range sorted(living.Orders) {
 		o, ok := v.orders[id]
 		if !ok {
 			lost = append(lost, fmt.Sprintf("the sealed order %s", id))
@@ -123,7 +122,7 @@ func (v *Vault) Lost(living Living) []string {
 			lost = append(lost, fmt.Sprintf("key %d of order %s", o.Terms.Key, id))
 		}
 	}
-	for _, g := range slices.Sorted(maps.Keys(living.Generations)) {
+	for _, g := range sorted(living.Generations) {
 		if _, ok := v.deposits[g]; !ok {
 			lost = append(lost, fmt.Sprintf("the record of generation %d", g))
 		}

@@ -1,9 +1,11 @@
 package vault
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -36,6 +38,16 @@ func (n slotName) String() string {
 type slotIndex struct {
 	at   map[slotName]int
 	used []bool
+}
+
+// names lists what there is in the order of the slots.
+func (x slotIndex) names() []slotName {
+	names := make([]slotName, 0, len(x.at))
+	for name := range x.at {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b slotName) int { return cmp.Compare(x.at[a], x.at[b]) })
+	return names
 }
 
 func (v *Vault) readSlots() error {

@@ -31,10 +31,13 @@
 package vault
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -139,3 +142,7 @@ func (*Vault) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "vault.Vaul
 
 // MarshalJSON refuses.
 func (*Vault) MarshalJSON() ([]byte, error) { return nil, errors.New("a vault has no written form") }
+
+// sorted lists a map's keys: what the vault writes must not depend on chance,
+// so that a simulation repeats.
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
