@@ -2,7 +2,6 @@ package city
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
@@ -13,8 +12,12 @@ import (
 	"github.com/nachtfach/nachtfach/locker/report"
 )
 
-// errInput marks what the caller got wrong.
-var errInput = errors.New("not usable")
+// inputError is what the caller got wrong.
+type inputError struct{ error }
+
+func (e inputError) Unwrap() error { return e.error }
+
+func wrong(form string, args ...any) error { return inputError{fmt.Errorf(form, args...)} }
 
 // Identity is what a terminal must know of this city.
 func (c *City) Identity(context.Context) (api.Identity, error) {
@@ -24,10 +27,10 @@ func (c *City) Identity(context.Context) (api.Identity, error) {
 // AddTerminal registers a terminal with the verifier key of its device's notes.
 func (c *City) AddTerminal(ctx context.Context, id, verifier string) error {
 	if !report.ValidTerminal(id) {
-		return fmt.Errorf("terminal %q: wants 1 to 40 of a–z, 0–9 and hyphen: %w", id, errInput)
+		return wrong("terminal %q: wants 1 to 40 of a–z, 0–9 and hyphen", id)
 	}
 	if _, err := deviceVerifier(verifier); err != nil {
-		return fmt.Errorf("terminal %s: %w: %w", id, errInput, err)
+		return wrong("terminal %s: %w", id, err)
 	}
 	if err := c.record.AddTerminal(ctx, id, verifier); err != nil {
 		return err
@@ -80,7 +83,7 @@ func (c *City) LeaseKey(ctx context.Context, terminal string) (api.Key, error) {
 func (c *City) SubmitOrder(ctx context.Context, sealed []byte) (api.Order, error) {
 	m, err := envelope.ParseSealedOrder(sealed)
 	if err != nil {
-		return api.Order{}, fmt.Errorf("%w: %w", errInput, err)
+		return api.Order{}, inputError{err}
 	}
 	if _, err := c.record.Terminal(ctx, m.Terminal); err != nil {
 		return api.Order{}, err
@@ -106,7 +109,7 @@ func (c *City) Arrived(ctx context.Context, id locker.OrderID) (api.Order, error
 // terminal verifies. An order that was never sent is only forgotten.
 func (c *City) Withdraw(ctx context.Context, id locker.OrderID, signed []byte) (api.Order, error) {
 	if !envelope.IsWithdrawal(signed) {
-		return api.Order{}, fmt.Errorf("withdrawal of order %s: it is none: %w", id, errInput)
+		return api.Order{}, wrong("withdrawal of order %s: it is none", id)
 	}
 	o, err := c.record.Withdraw(ctx, id, signed)
 	if err == nil {
@@ -120,7 +123,7 @@ func (c *City) Withdraw(ctx context.Context, id locker.OrderID, signed []byte) (
 func (c *City) SubmitRoster(ctx context.Context, roster []byte) error {
 	terminal, version, err := parseRoster(roster)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errInput, err)
+		return inputError{err}
 	}
 	if _, err := c.record.Terminal(ctx, terminal); err != nil {
 		return err
@@ -161,7 +164,7 @@ func (c *City) Reissue(ctx context.Context, id locker.OrderID, signed []byte) er
 		return err
 	}
 	if len(signed) == 0 {
-		return fmt.Errorf("re-issue of order %s: no command: %w", id, errInput)
+		return wrong("re-issue of order %s: no command", id)
 	}
 	err = c.record.Send(ctx, record.Message{
 		Terminal: d.Terminal, Kind: locker.MessageCommand, Object: string(id), Order: id,

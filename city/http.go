@@ -99,10 +99,10 @@ func (c *City) Handler() http.Handler {
 		mux.HandleFunc("POST "+pattern, answer(func(r *http.Request) (any, error) {
 			body, err := io.ReadAll(io.LimitReader(r.Body, envelope.MaxMessage+1))
 			if err != nil {
-				return nil, fmt.Errorf("read the request: %w: %w", errInput, err)
+				return nil, wrong("read the request: %w", err)
 			}
 			if len(body) > envelope.MaxMessage {
-				return nil, fmt.Errorf("read the request: more than %d bytes: %w", envelope.MaxMessage, errInput)
+				return nil, wrong("read the request: more than %d bytes", envelope.MaxMessage)
 			}
 			return f(r, body)
 		}))
@@ -113,7 +113,7 @@ func (c *City) Handler() http.Handler {
 	post("/terminals", func(r *http.Request, body []byte) (any, error) {
 		var t api.Terminal
 		if err := json.Unmarshal(body, &t); err != nil {
-			return nil, fmt.Errorf("read the request: %w: %w", errInput, err)
+			return nil, wrong("read the request: %w", err)
 		}
 		return nil, c.AddTerminal(r.Context(), t.ID, t.Verifier)
 	})
@@ -144,12 +144,12 @@ func (c *City) serveEvents(r *http.Request) (any, error) {
 	var err error
 	if s := r.FormValue("from"); s != "" {
 		if from, err = strconv.ParseUint(s, 10, 62); err != nil {
-			return nil, fmt.Errorf("from %q: wants a number: %w", s, errInput)
+			return nil, wrong("from %q: wants a number", s)
 		}
 	}
 	if s := r.FormValue("max"); s != "" {
 		if limit, err = strconv.Atoi(s); err != nil || limit < 1 {
-			return nil, fmt.Errorf("max %q: wants a number from 1: %w", s, errInput)
+			return nil, wrong("max %q: wants a number from 1", s)
 		}
 	}
 	return c.Events(r.Context(), r.PathValue("terminal"), from, limit)
@@ -170,12 +170,13 @@ func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 }
 
 func statusOf(err error) int {
+	var input inputError
 	switch {
 	case errors.Is(err, record.ErrUnknown):
 		return http.StatusNotFound
 	case errors.Is(err, record.ErrConflict):
 		return http.StatusConflict
-	case errors.Is(err, errInput):
+	case errors.As(err, &input):
 		return http.StatusBadRequest
 	}
 	return http.StatusInternalServerError

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/envelope"
+)
+
+// question is a command that asks the daemon that runs.
+type question struct {
+	name string
+	args int
+	flag func(*flag.FlagSet) // its own flags; nil: none
+	do   func(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error
+}
+
+var questions = []question{
+	{"identity", 0, nil, identity},
+	{"terminal add", 2, nil, func(ctx context.Context, c *api.Client, f *flag.FlagSet, _ io.Writer) error {
+		return c.AddTerminal(ctx, f.Arg(0), f.Arg(1))
+	}},
+	{"terminals", 0, nil, terminals},
+	{"events", 1, func(f *flag.FlagSet) { f.Uint64("from", 0, "") }, events},
+	{"verify", 1, nil, verify},
+	{"deposits", 1, nil, deposits},
+	{"alarms", 0, nil, alarms},
+	{"letter", 1, func(f *flag.FlagSet) { f.Bool("json", false, "") }, letter},
+}
+
+func (q question) ask(ctx context.Context, args []string, out io.Writer) error {
+	f := flag.NewFlagSet(q.name, flag.ContinueOnError)
+	path := f.String("config", defaultConfig, "")
+	if q.flag != nil {
+		q.flag(f)
+	}
+	if err := flags(f, args, q.args); err != nil {
+		return err
+	}
+	s, err := readSettings(*path)
+	if err != nil {
+		return err
+	}
+	if err := q.do(ctx, api.Dial(s.Socket), f, out); err != nil {
+		return fmt.Errorf("%s: %w", q.name, err)
+	}
+	return nil
+}
+
+func value[T any](f *flag.FlagSet, name string) T {
+	v, _ := f.Lookup(name).Value.(flag.Getter).Get().(T) // the table above defines it
+	return v
+}
+
+func identity(ctx context.Context, c *api.Client, _ *flag.FlagSet, out io.Writer) error {
+	id, err := c.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n%s", id.Verifier, envelope.EncodeKey(envelope.LetterKey, false, id.LetterKey))
+	return err
+}
+
+// table writes columns under their titles.
+func table(out io.Writer, titles string, rows func(row func(columns ...any))) error {
+	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, strings.ReplaceAll(titles, " ", "\t"))
+	rows(func(columns ...any) {
+		line := make([]string, len(columns))
+		for i, c := range columns {
+			line[i] = fmt.Sprint(c)
+		}
+		fmt.Fprintln(w, strings.Join(line, "\t"))
+	})
+	return w.Flush()
+}
+
+func when(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format(time.DateTime)
+}
+
+func terminals(ctx context.Context, c *api.Client, _ *flag.FlagSet, out io.Writer) error {
+	all, err := c.Terminals(ctx)
+	if err != nil {
+		return err
+	}
+	return table(out, "TERMINAL LINE SINCE EVENTS", func(row func(...any)) {
+		for _, t := range all {
+			line := "offline"
+			if t.Online {
+				line = "online"
+			}
+			row(t.ID, line, when(t.Since), t.Size)
+		}
+	})
+}
+
+func events(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+	from := value[uint64](f, "from")
+	for {
+		some, err := c.Events(ctx, f.Arg(0), from, 1000)
+		if err != nil || len(some) == 0 {
+			return err
+		}
+		for _, e := range some {
+			if _, err := fmt.Fprintf(out, "%s\n", e.Body); err != nil {
+				return err
+			}
+			from = e.Sequence + 1
+		}
+	}
+}
+
+func verify(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+	tree, err := c.Verify(ctx, f.Arg(0))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%d events, root %s, as the device signed it\n", tree.Size, tree.Root)
+	return err
+}
+
+func deposits(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+	all, err := c.Deposits(ctx, f.Arg(0))
+	if err != nil {
+		return err
+	}
+	return table(out, "GENERATION ORDER COMPARTMENT STATE SINCE POSTED SLOT", func(row func(...any)) {
+		for _, d := range all {
+			state, slot, posted := string(d.State), "living", d.Posted
+			if d.Expired {
+				state += ",expired"
+			}
+			if d.Erased {
+				slot = "erased"
+			}
+			if posted == "" {
+				posted = "-"
+			}
+			row(d.Generation, d.Order, d.Compartment, state, when(d.Since), posted, slot)
+		}
+	})
+}
+
+func alarms(ctx context.Context, c *api.Client, _ *flag.FlagSet, out io.Writer) error {
+	all, err := c.Alarms(ctx)
+	if err != nil {
+		return err
+	}
+	return table(out, "LAST TIMES TERMINAL KIND DETAIL", func(row func(...any)) {
+		for _, a := range all {
+			row(when(a.Last), a.Times, a.Terminal, a.Kind, a.Detail)
+		}
+	})
+}
+
+// letter prints in German: it is for the citizen's envelope.
+func letter(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+	l, err := c.Letter(ctx, locker.OrderID(f.Arg(0)))
+	if err != nil {
+		return err
+	}
+	if value[bool](f, "json") {
+		return json.NewEncoder(out).Encode(l)
+	}
+	fmt.Fprintf(out, "Abholstation  %s\nAbholauftrag  %s\nAbholcode     %s\nQR-Code       %s\n",
+		l.Terminal, l.Order, strings.Join(l.Code[:], " "), l.QR)
+	for _, p := range l.Fingers {
+		fmt.Fprintf(out, "Finger        %s\n", finger(p))
+	}
+	if l.PINLetter {
+		fmt.Fprintln(out, "PIN-Brief     Empfang wird an der Station bestätigt")
+	}
+	_, err = fmt.Fprintf(out, "Versandt      %s\n", l.Posted)
+	return err
+}
+
+// finger names a position of ISO/IEC 19794-2:2005, table 5.
+func finger(position int) string {
+	names := []string{"Daumen", "Zeigefinger", "Mittelfinger", "Ringfinger", "kleiner Finger"}
+	switch {
+	case position >= 1 && position <= 5:
+		return "rechts, " + names[position-1]
+	case position >= 6 && position <= 10:
+		return "links, " + names[position-6]
+	}
+	return fmt.Sprintf("Nummer %d", position)
+}

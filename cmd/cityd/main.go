@@ -1,0 +1,112 @@
+// Command cityd is the city's daemon: it takes the terminals' events, signs for
+// them, and sends what the desks have to say. Its other commands ask the daemon
+// that runs, over its Unix socket.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+const usage = `Usage:
+    cityd init [-dir DIR] [-broker URL] NAME
+    cityd run -config FILE
+    cityd identity                      what a terminal must know of this city
+    cityd terminal add ID VERIFIER-KEY  register a terminal (its key: lockerd init)
+    cityd terminals                     list the terminals
+    cityd events [-from N] TERMINAL     print the events, one a line
+    cityd verify TERMINAL               compute the tree anew, compare its root
+    cityd deposits TERMINAL             list what lies where
+    cityd alarms                        list what the city found wrong
+    cityd letter [-json] ORDER          print the Abholcode once, mark it posted
+
+init makes the city's two keys and a configuration in DIR (default: here). The
+note key signs acknowledgements and posted letters; terminals refuse any other.
+Letters are sealed to the letter key. Keep copies of both in a safe.
+
+All commands but init take -config FILE (default: /etc/nachtfach/cityd.toml);
+there they find the socket of the daemon, which must run.
+
+letter shows the code exactly once. It is forgotten before it is printed, and
+from that day on the document is kept. If paper jams: re-issue it.
+
+Example:
+    $ cityd init -dir city -broker tls://broker.example:8883 musterstadt
+    $ cityd run -config city/cityd.toml &
+    $ cityd terminal add -config city/cityd.toml rathaus-1 nachtfach.de/rathaus-1+…
+    $ cityd letter -config city/cityd.toml 7f3a9c20
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// errUsage is answered with the usage text.
+var errUsage = errors.New("see cityd -h")
+
+// run is the program without the process around it; it returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	err := dispatch(ctx, args, stdout, stderr)
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return 0
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
+		return 0
+	case errors.Is(err, errUsage):
+		fmt.Fprintf(stderr, "cityd: %v\n", err)
+		return 2
+	}
+	fmt.Fprintf(stderr, "cityd: %v\n", err)
+	return 1
+}
+
+func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return fmt.Errorf("no command: %w", errUsage)
+	}
+	name, rest := args[0], args[1:]
+	if name == "terminal" {
+		if len(rest) == 0 || rest[0] != "add" {
+			return fmt.Errorf("terminal: wants add: %w", errUsage)
+		}
+		name, rest = "terminal add", rest[1:]
+	}
+	switch name {
+	case "-h", "-help", "--help", "help":
+		return flag.ErrHelp
+	case "init":
+		return initialise(rest, stdout)
+	case "run":
+		return daemon(ctx, rest, stderr)
+	}
+	for _, c := range questions {
+		if c.name == name {
+			return c.ask(ctx, rest, stdout)
+		}
+	}
+	return fmt.Errorf("unknown command %q: %w", name, errUsage)
+}
+
+// flags parses the arguments of one command, which wants n more after its flags.
+func flags(f *flag.FlagSet, args []string, n int) error {
+	f.SetOutput(io.Discard)
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fmt.Errorf("%s: %w: %w", f.Name(), err, errUsage)
+	}
+	if f.NArg() != n {
+		return fmt.Errorf("%s: %d arguments, wants %d: %w", f.Name(), f.NArg(), n, errUsage)
+	}
+	return nil
+}
