@@ -117,12 +117,14 @@ func (s *Simulator) plugAll() (err error) {
 		return err
 	}
 	for device, name := range names() {
-		serve := swallow
+		var serve func(*os.File)
 		switch device {
 		case Locks:
 			serve = s.serveLocks
 		case Reader:
 			serve = s.serveReader
+		default:
+			serve = swallow
 		}
 		p, err := newPort(filepath.Join(s.cfg.Dir, name), serve)
 		if err != nil {
