@@ -1,0 +1,166 @@
+// Command lockerd runs one terminal.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/nachtfach/nachtfach/locker/daemon"
+)
+
+const usage = `Usage:
+    lockerd run   -config FILE
+    lockerd init  -config FILE -roster FILE
+    lockerd check -config FILE [-json]
+
+run starts the terminal and works until it is told to stop.
+
+init makes the state folder of a new terminal: its keys, its key slots, its
+journal, and its first roster, signed by two admins (lockerctl roster sign).
+It prints what the city must know: compare the fingerprint at the desk.
+
+check tests the configuration and every lock, contact, reader, scanner and the
+broker, moves nothing, and prints a table of what it found. It exits with 1 if
+something is wrong. The daemon must not run.
+
+The keys of the configuration file are in docs/configuration.md.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, errFound) {
+			fmt.Fprintf(os.Stderr, "lockerd: error: %v\n", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// errFound ends a check that found something; its table has said what.
+var errFound = errors.New("something is wrong")
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		_, err := io.WriteString(stdout, usage)
+		return err
+	}
+	flags := flag.NewFlagSet("lockerd "+args[0], flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }
+	config := flags.String("config", "/etc/nachtfach/lockerd.toml", "configuration `file`")
+	roster := flags.String("roster", "", "first roster, for init")
+	asJSON := flags.Bool("json", false, "print JSON, for check")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("%q is one word too many; see lockerd help", flags.Arg(0))
+	}
+	commands := map[string]func(daemon.Config) error{
+		"run":   func(c daemon.Config) error { return serve(ctx, c, stdout, stderr) },
+		"init":  func(c daemon.Config) error { return initialise(c, *roster, stdout) },
+		"check": func(c daemon.Config) error { return check(ctx, c, *asJSON, stdout) },
+	}
+	command, ok := commands[args[0]]
+	if !ok {
+		return fmt.Errorf("no command %q; wants run, init or check", args[0])
+	}
+	c, err := daemon.LoadConfig(*config)
+	if err != nil {
+		return err
+	}
+	return command(c)
+}
+
+func serve(ctx context.Context, c daemon.Config, stdout, stderr io.Writer) error {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	d, err := daemon.Open(c, daemon.Options{Software: version(), Logger: log})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "terminal %s ready, kiosk at http://%s/, token in %s\n", c.Terminal, d.Kiosk(), c.Token())
+	err = d.Run(ctx)
+	return errors.Join(err, d.Close())
+}
+
+func initialise(c daemon.Config, roster string, stdout io.Writer) error {
+	if roster == "" {
+		return errors.New("init: wants -roster FILE, signed by two admins; lockerctl roster sign makes it")
+	}
+	signed, err := os.ReadFile(roster)
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	id, err := daemon.Init(c, signed)
+	if err != nil {
+		return err
+	}
+	out := json.NewEncoder(stdout)
+	out.SetIndent("", "  ")
+	return out.Encode(id)
+}
+
+func check(ctx context.Context, c daemon.Config, asJSON bool, stdout io.Writer) error {
+	findings, err := daemon.Check(ctx, c)
+	if err != nil {
+		return err
+	}
+	wrong := 0
+	for _, f := range findings {
+		if f.Error != "" {
+			wrong++
+		}
+	}
+	if asJSON {
+		err = json.NewEncoder(stdout).Encode(findings)
+	} else {
+		err = table(stdout, findings, wrong)
+	}
+	if err == nil && wrong > 0 {
+		err = errFound
+	}
+	return err
+}
+
+func table(w io.Writer, findings []daemon.Finding, wrong int) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PART\tSTATE")
+	for _, f := range findings {
+		switch {
+		case f.Error == "":
+			fmt.Fprintf(t, "%s\tok: %s\n", f.Part, f.State)
+		case f.Advice == "":
+			fmt.Fprintf(t, "%s\tWRONG: %s\n", f.Part, f.Error)
+		default:
+			fmt.Fprintf(t, "%s\tWRONG: %s (%s)\n", f.Part, f.Error, f.Advice)
+		}
+	}
+	fmt.Fprintf(t, "\n%d parts, %d wrong\n", len(findings), wrong)
+	return t.Flush()
+}
+
+// version is what the build recorded of itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			v += " " + s.Value[:12]
+		}
+	}
+	return v
+}

@@ -1,0 +1,148 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/journal"
+	"github.com/nachtfach/nachtfach/locker/report/broker"
+)
+
+// Finding is one line of a check: a part, and what is wrong with it.
+type Finding struct {
+	Part   string `json:"part"`
+	State  string `json:"state"` // what was read, if the part is well
+	Error  string `json:"error,omitempty"`
+	Advice string `json:"advice,omitempty"`
+}
+
+// Check tests every part that the configuration names and moves nothing: locks
+// are switched off, which they are, doors and boards are read, reader,
+// scanners, store and broker are spoken to. No other daemon may run.
+func Check(ctx context.Context, c Config) ([]Finding, error) {
+	p, err := openParts(c)
+	if err != nil {
+		return nil, err
+	}
+	k := check{ctx: ctx, config: c, parts: p}
+	k.store()
+	k.doors()
+	k.readers()
+	k.broker()
+	return k.findings, p.Close()
+}
+
+type check struct {
+	ctx      context.Context
+	config   Config
+	parts    *parts
+	findings []Finding
+}
+
+func (k *check) found(part, state string, err error, advice string) {
+	f := Finding{Part: part, State: state}
+	if err != nil {
+		f.State, f.Error, f.Advice = "", err.Error(), advice
+	}
+	k.findings = append(k.findings, f)
+}
+
+func (k *check) store() {
+	f := files{k.config.State}
+	for _, path := range []string{f.device(), f.terminal(), f.slots(), f.journal()} {
+		if _, err := os.Stat(path); err != nil {
+			k.found("state folder", "", err, "run lockerd init")
+			return
+		}
+	}
+	s, err := openStore(k.config, f, false)
+	switch {
+	case errors.Is(err, journal.ErrLocked):
+		k.found("journal", "", err, "stop lockerd first: check opens the same parts")
+		return
+	case err != nil:
+		k.found("journal", "", err, "")
+		return
+	}
+	k.found("journal", fmt.Sprintf("%d events, %d acknowledged by the city", s.journal.Size(), s.journal.Cursor()), nil, "")
+	if filesystem, bad := s.slots.CopyOnWrite(); bad {
+		k.found("slots", "", fmt.Errorf("%s copies on write", filesystem), "put the state folder on ext4 or f2fs: here, what is overwritten may survive")
+	} else {
+		k.found("slots", fmt.Sprintf("%d slots; no hardware key: logical erasure only", s.slots.Count()), nil, "")
+	}
+	if err := s.Close(); err != nil {
+		k.found("journal", "", err, "")
+	}
+}
+
+func (k *check) doors() {
+	faults := map[string]error{}
+	for _, f := range k.parts.faults {
+		faults[fmt.Sprint(f.part, f.compartment)] = f.err
+	}
+	for _, f := range k.parts.rest() {
+		faults[fmt.Sprint(f.part, f.compartment)] = f.err
+	}
+	levels, unread := k.parts.levels()
+	for _, f := range unread {
+		faults[fmt.Sprint(f.part, f.compartment)] = f.err
+	}
+	for _, c := range k.config.Compartments {
+		k.found(fmt.Sprintf("compartment %d lock", c.Number), "at rest", faults[fmt.Sprint("lock", c.Number)], advise(c.Lock))
+		state := "closed"
+		if levels[c.Number] {
+			state = "open"
+		}
+		k.found(fmt.Sprintf("compartment %d contact", c.Number), state, faults[fmt.Sprint("contact", c.Number)], advise(c.Contact))
+	}
+}
+
+func advise(w Wire) string {
+	if w.GPIO != "" {
+		return fmt.Sprintf("is the line %q there, and may this user use it?", w.GPIO)
+	}
+	return fmt.Sprintf("has board %d on line %q power, and its address set?", w.Board, w.Modbus)
+}
+
+// checkTime is how long one part may take to answer.
+const checkTime = 5 * time.Second
+
+func (k *check) readers() {
+	ctx, cancel := context.WithTimeout(k.ctx, checkTime)
+	defer cancel()
+	if k.parts.reader == nil {
+		k.found("finger reader", "none configured", nil, "")
+	} else {
+		k.found(k.parts.reader.Name(), "answers", k.parts.reader.Check(ctx), "is it plugged in, and is its speed right?")
+	}
+	for _, source := range []locker.Source{locker.SourceCitizen, locker.SourceBarcode, locker.SourceBadge} {
+		if len(k.parts.scanners[source]) == 0 {
+			k.found("scanner "+string(source), "none configured", nil, "")
+		}
+		for _, s := range k.parts.scanners[source] {
+			k.found(s.Name(), "opens", s.Check(), "is it plugged in, in serial mode?")
+		}
+	}
+	for _, l := range k.parts.lines {
+		k.found("modbus line", "opens", l.Check(), "is the adapter plugged in?")
+	}
+}
+
+func (k *check) broker() {
+	ctx, cancel := context.WithTimeout(k.ctx, checkTime)
+	defer cancel()
+	d := &Daemon{config: k.config}
+	bc, err := d.brokerConfig()
+	if err == nil {
+		bc.ClientID = k.config.Terminal + "-check"
+		var conn *broker.Conn
+		if conn, err = broker.Dial(ctx, bc); err == nil {
+			conn.Close()
+		}
+	}
+	k.found("broker "+k.config.City.Broker, "connects", err, "the terminal works on without it for days")
+}

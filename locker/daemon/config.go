@@ -1,0 +1,183 @@
+package daemon
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/report/broker"
+)
+
+// Config is a terminal's configuration file. Every key is known, or the start
+// is refused; lengths of time are written like "90s" or "168h".
+type Config struct {
+	Terminal     string        `toml:"terminal"` // its id: a–z, 0–9, hyphen
+	State        string        `toml:"state"`    // folder of journal, slots and keys
+	City         City          `toml:"city"`
+	Kiosk        Kiosk         `toml:"kiosk"`
+	Rules        locker.Rules  `toml:"rules"`
+	Clock        Clock         `toml:"clock"`
+	Hours        []Hours       `toml:"hours"`
+	Seal         Seal          `toml:"seal"`
+	GPIO         GPIO          `toml:"gpio"`
+	Modbus       []Modbus      `toml:"modbus"`
+	Reader       Reader        `toml:"reader"`
+	Scanners     []Scanner     `toml:"scanner"`
+	Compartments []Compartment `toml:"compartment"`
+}
+
+// City says where the city's broker is and by which keys the city is known.
+type City struct {
+	Broker       string          `toml:"broker"` // tcp://host:1883 or tls://host:8883
+	Username     string          `toml:"username"`
+	PasswordFile string          `toml:"password_file"`
+	TLS          broker.TLSFiles `toml:"tls"`
+	Verifier     string          `toml:"verifier"`   // of the city's notes
+	LetterKey    string          `toml:"letter_key"` // public; letters are sealed to it
+	Repeat       locker.Duration `toml:"repeat"`     // of keys and letters that a broker may have lost
+}
+
+// Kiosk says where the touch screen's browser finds the terminal.
+type Kiosk struct {
+	Listen string `toml:"listen"` // loopback only
+}
+
+// Clock is the zone of the opening hours: an offset, and whether it has the
+// Union's summer time.
+type Clock struct {
+	Offset int  `toml:"utc_offset_minutes"`
+	Summer bool `toml:"summer_time"`
+}
+
+// Hours is a time at which citizens may collect; none at all means always.
+type Hours struct {
+	Days []Day  `toml:"days"`
+	From Minute `toml:"from"`
+	To   Minute `toml:"to"`
+}
+
+// Seal is the cost of one key derivation (argon2id).
+type Seal struct {
+	Memory uint32 `toml:"memory_kib"`
+	Time   uint32 `toml:"passes"`
+}
+
+// GPIO is how lines are wired.
+type GPIO struct {
+	ActiveLow bool            `toml:"lock_active_low"`
+	Pulse     locker.Duration `toml:"pulse"`
+	OpenIsLow bool            `toml:"contact_open_is_low"`
+}
+
+// Modbus is a serial line of relay and input boards.
+type Modbus struct {
+	Name      string          `toml:"name"`
+	Path      string          `toml:"path"`
+	Baud      int             `toml:"baud"`
+	Parity    Parity          `toml:"parity"`
+	Pulse     locker.Duration `toml:"pulse"`
+	OpenIsOff bool            `toml:"contact_open_is_off"`
+}
+
+// Reader is the fingerprint reader.
+type Reader struct {
+	Driver string `toml:"driver"` // "zfm"
+	Path   string `toml:"path"`
+	Baud   int    `toml:"baud"`
+}
+
+// Scanner is a serial line of text.
+type Scanner struct {
+	Source Source `toml:"source"` // citizen, barcode or badge
+	Path   string `toml:"path"`
+	Baud   int    `toml:"baud"`
+}
+
+// Compartment is one door and its wires.
+type Compartment struct {
+	Number   locker.CompartmentID `toml:"number"`
+	Size     Size                 `toml:"size"`
+	Height   int                  `toml:"height_cm"`
+	Row      int                  `toml:"row"`
+	Column   int                  `toml:"column"`
+	LowReach bool                 `toml:"low_reach"`
+	Lock     Wire                 `toml:"lock"`
+	Contact  Wire                 `toml:"contact"`
+}
+
+// Wire is where a lock or contact is connected: a line's name in the registry,
+// or a board's address on a Modbus line.
+type Wire struct {
+	GPIO    string `toml:"gpio"`
+	Modbus  string `toml:"modbus"`
+	Board   int    `toml:"board"`
+	Address int    `toml:"address"`
+}
+
+// LoadConfig reads a configuration file. Errors name the file, the line and
+// what would be right.
+func LoadConfig(path string) (Config, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	return ParseConfig(path, text)
+}
+
+// ParseConfig reads a configuration; name is for the errors.
+func ParseConfig(name string, text []byte) (Config, error) {
+	c := Config{Rules: locker.DefaultRules()}
+	d := toml.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return Config{}, explain(name, err)
+	}
+	if err := c.Validate(); err != nil {
+		var at *valueError
+		if errors.As(err, &at) {
+			return Config{}, fmt.Errorf("%s:%d: %w", name, at.line(string(text)), err)
+		}
+		return Config{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// explain puts file and line before what the decoder says.
+func explain(name string, err error) error {
+	if strict := (*toml.StrictMissingError)(nil); errors.As(err, &strict) && len(strict.Errors) > 0 {
+		first := strict.Errors[0]
+		row, _ := first.Position()
+		return fmt.Errorf("%s:%d: unknown key %q; docs/configuration.md lists the keys", name, row, strings.Join(first.Key(), "."))
+	}
+	if decode := (*toml.DecodeError)(nil); errors.As(err, &decode) {
+		row, _ := decode.Position()
+		if key := strings.Join(decode.Key(), "."); key != "" {
+			return fmt.Errorf("%s:%d: %s: %s", name, row, key, strings.TrimPrefix(decode.Error(), "toml: "))
+		}
+		return fmt.Errorf("%s:%d: %s", name, row, strings.TrimPrefix(decode.Error(), "toml: "))
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
+// Ledger is the part of the configuration that the state machine decides by.
+func (c Config) Ledger() locker.Config {
+	l := locker.Config{Terminal: c.Terminal, Rules: c.Rules}
+	l.Hours.Zone = locker.Zone{Offset: c.Clock.Offset, Summer: c.Clock.Summer}
+	for _, h := range c.Hours {
+		for _, d := range h.Days {
+			l.Hours.Windows = append(l.Hours.Windows, locker.Window{Day: time.Weekday(d), From: int(h.From), To: int(h.To)})
+		}
+	}
+	for _, k := range c.Compartments {
+		l.Compartments = append(l.Compartments, locker.CompartmentSpec{
+			Number: k.Number, Size: locker.Size(k.Size), Height: k.Height, Row: k.Row, Column: k.Column, LowReach: k.LowReach,
+		})
+	}
+	return l
+}

@@ -1,0 +1,278 @@
+// Package daemon puts a terminal together: configuration, hardware, journal,
+// vault, controller, kiosk and the line to the city. cmd/lockerd, cmd/demo and
+// the end-to-end tests share it.
+//
+// [Open] reads what is true from the state folder and the doors; [Daemon.Run]
+// works until its context ends. When the store cannot be used, Run serves a
+// page that says so, watches the doors, tells the city and drives no lock.
+// When a commit fails, Run ends with an error: start again.
+//
+// The package decides nothing.
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/controller"
+	"github.com/nachtfach/nachtfach/locker/journal"
+	"github.com/nachtfach/nachtfach/locker/kiosk"
+	"github.com/nachtfach/nachtfach/locker/report"
+	"github.com/nachtfach/nachtfach/locker/report/broker"
+)
+
+// Options are what a daemon is given by its surroundings.
+type Options struct {
+	Software string // version, recorded at each start
+	Logger   *slog.Logger
+	Now      func() locker.Now // nil: the machine's clocks
+}
+
+// Daemon is one terminal, open.
+type Daemon struct {
+	config   Config
+	options  Options
+	files    files
+	parts    *parts
+	store    *store // nil without a store
+	broken   error  // why there is no store
+	control  *controller.Controller
+	reporter *report.Reporter
+	kiosk    *kiosk.Server
+	listener net.Listener
+	socket   net.Listener
+}
+
+// Open opens everything and starts the terminal; the loop waits for Run. A
+// store that cannot be used is no error here: see Run.
+func Open(c Config, o Options) (*Daemon, error) {
+	if o.Now == nil {
+		o.Now = clocks()
+	}
+	d := &Daemon{config: c, options: o, files: files{c.State}}
+	if err := d.open(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Daemon) open() (err error) {
+	if d.parts, err = openParts(d.config); err != nil {
+		return err
+	}
+	if d.listener, err = kiosk.Listen(d.config.Kiosk.Listen); err != nil {
+		return err
+	}
+	d.store, err = openStore(d.config, d.files, false)
+	switch {
+	case err == nil:
+		err = d.start()
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrForeign):
+		return err // a wrong folder or a second daemon, and not a broken store
+	}
+	if errors.Is(err, controller.ErrCommit) || errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrCorrupt) ||
+		errors.Is(err, journal.ErrUnwritable) || errors.Is(err, journal.ErrVersion) {
+		d.options.Logger.Error("no store: every lock stays idle", "error", err)
+		d.broken = err
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.openReporter(); err != nil {
+		return err
+	}
+	return d.openFaces()
+}
+
+// start replays the journal and boots the terminal with the doors as they are.
+func (d *Daemon) start() error {
+	t := locker.New()
+	err := d.store.journal.Replay(t.Restore, func(_ uint64, e locker.Event) error { return t.Replay(e) })
+	if err != nil {
+		return fmt.Errorf("replay the journal: %w", err)
+	}
+	keep := keeper{d.store.vault}
+	d.control = controller.New(controller.Config{
+		Terminal: t, Journal: d.store.journal, Vault: keep, Locks: d.parts,
+		Fingers:   fingers{d.parts.reader, d.store.vault.Capture},
+		Announcer: announcer{d}, Now: d.options.Now,
+	})
+	for _, f := range d.parts.rest() {
+		d.parts.faults = append(d.parts.faults, f)
+	}
+	levels, faults := d.parts.levels()
+	d.parts.faults = append(d.parts.faults, faults...)
+	boot := locker.Booted{Config: d.config.Ledger(), Software: d.options.Software, Doors: levels, Reader: d.parts.reader != nil}
+	if err := d.control.Boot(boot); err != nil {
+		return err
+	}
+	// The roster that init stored, or one whose event a power cut prevented.
+	if in, ok := d.store.vault.Roster(); ok {
+		if err := d.control.Handle(d.options.Now(), in); err != nil {
+			return err
+		}
+	}
+	for _, f := range d.parts.faults {
+		d.options.Logger.Error("part", "part", f.part, "compartment", int(f.compartment), "error", f.err)
+		in := locker.PartFailed{Part: f.part, Compartment: f.compartment, Detail: f.err.Error()}
+		if err := d.control.Handle(d.options.Now(), in); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// brokerConfig is how the city's broker is reached.
+func (d *Daemon) brokerConfig() (broker.Config, error) {
+	b := broker.Config{URL: d.config.City.Broker, Username: d.config.City.Username}
+	if d.config.City.PasswordFile != "" {
+		text, err := os.ReadFile(d.config.City.PasswordFile)
+		if err != nil {
+			return b, fmt.Errorf("city.password_file: %w", err)
+		}
+		b.Password = strings.TrimSpace(string(text))
+	}
+	if strings.HasPrefix(b.URL, "tls://") {
+		var err error
+		if b.TLS, err = d.config.City.TLS.Load(); err != nil {
+			return b, fmt.Errorf("city.tls: %w", err)
+		}
+	}
+	return b, nil
+}
+
+func (d *Daemon) openReporter() error {
+	b, err := d.brokerConfig()
+	if err != nil {
+		return err
+	}
+	rc := report.Config{
+		Terminal: d.config.Terminal, Broker: b, Repeat: time.Duration(d.config.City.Repeat),
+		Log: noLog{}, Desk: (*desk)(d), Logger: d.options.Logger,
+	}
+	if d.broken == nil {
+		rc.Log = d.store.journal
+	}
+	d.reporter, err = report.New(rc)
+	return err
+}
+
+// openFaces opens what people and operators reach: the kiosk on loopback and
+// the operators' socket.
+func (d *Daemon) openFaces() (err error) {
+	if d.kiosk, err = kiosk.New(kiosk.Config{
+		Terminal: (*face)(d), Addr: d.listener.Addr().String(), TokenFile: d.files.token(),
+		Rand: rand.Reader, Uptime: func() time.Duration { return d.options.Now().Uptime }, Logger: d.options.Logger,
+	}); err != nil {
+		return err
+	}
+	d.socket, err = listenSocket(d.files.socket())
+	return err
+}
+
+// Kiosk is the address of the kiosk.
+func (d *Daemon) Kiosk() string { return d.listener.Addr().String() }
+
+// Status is the terminal's state; without a store only its fault.
+func (d *Daemon) Status() locker.Status {
+	if d.broken != nil {
+		return locker.Status{Terminal: d.config.Terminal, Software: d.options.Software, Fault: d.broken.Error(), Compartments: d.doorsOnly()}
+	}
+	s := d.control.Status()
+	s.Software = d.options.Software
+	return s
+}
+
+// Run works until ctx ends, and then returns nil. Another end is an error:
+// controller.ErrCommit asks for a new start.
+func (d *Daemon) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	work := func(what string, f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}
+	if d.broken == nil {
+		work("controller", d.control.Run)
+		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.control.Deliver); return nil })
+	} else {
+		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.refresh); return nil })
+	}
+	work("report", d.reporter.Run)
+	work("kiosk", func(ctx context.Context) error { return d.kiosk.Serve(ctx, d.listener) })
+	work("socket", func(ctx context.Context) error { return d.serveSocket(ctx) })
+	work("state", d.follow)
+	<-ctx.Done()
+	wg.Wait()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return nil
+}
+
+// follow tells the reporter when the state may have changed.
+func (d *Daemon) follow(ctx context.Context) error {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	var beats uint64
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if d.control != nil && d.control.Beats() != beats {
+			beats = d.control.Beats()
+			d.reporter.Refresh()
+		}
+	}
+}
+
+// Close lets go of everything. Every coil is off afterwards.
+func (d *Daemon) Close() error {
+	var errs []error
+	if d.socket != nil {
+		errs = append(errs, ignoreClosed(d.socket.Close()))
+	}
+	if d.listener != nil {
+		errs = append(errs, ignoreClosed(d.listener.Close()))
+	}
+	if d.parts != nil {
+		errs = append(errs, d.parts.Close())
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// clocks reads the machine's clocks.
+func clocks() func() locker.Now {
+	start := time.Now()
+	return func() locker.Now {
+		now := time.Now()
+		return locker.Now{Uptime: now.Sub(start), Wall: now.Round(0)}
+	}
+}

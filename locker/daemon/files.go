@@ -1,0 +1,182 @@
+package daemon
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/journal"
+	"github.com/nachtfach/nachtfach/locker/vault"
+)
+
+// files are what lies in the state folder.
+type files struct{ dir string }
+
+func (f files) journal() string  { return filepath.Join(f.dir, "journal.db") }
+func (f files) slots() string    { return filepath.Join(f.dir, "slots") }
+func (f files) device() string   { return filepath.Join(f.dir, "device.key") }
+func (f files) terminal() string { return filepath.Join(f.dir, "terminal.key") }
+func (f files) token() string    { return filepath.Join(f.dir, "kiosk.token") }
+func (f files) socket() string   { return filepath.Join(f.dir, "lockerd.sock") }
+
+// Socket is where a daemon with this configuration answers its operators.
+func (c Config) Socket() string { return files{c.State}.socket() }
+
+// Token is the file with the kiosk's token.
+func (c Config) Token() string { return files{c.State}.token() }
+
+// Identity is what the city must know of a terminal.
+type Identity struct {
+	Terminal  string `json:"terminal"`
+	Verifier  string `json:"verifier"`   // of the device's notes
+	RosterKey string `json:"roster_key"` // public; rosters are sealed to it
+}
+
+// Init makes the state folder of a new terminal: keys, slots, journal and its
+// first roster, which two admins signed and hold in their hands. What is there
+// already is never touched (fs.ErrExist).
+func Init(c Config, roster []byte) (Identity, error) {
+	f := files{c.State}
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return Identity{}, fmt.Errorf("init: %w", err)
+	}
+	if _, err := os.Stat(f.journal()); err == nil {
+		return Identity{}, fmt.Errorf("init: %s: %w: this terminal has a journal", f.journal(), fs.ErrExist)
+	}
+	private, public, err := envelope.GenerateDevice(rand.Reader, c.Terminal)
+	if err != nil {
+		return Identity{}, fmt.Errorf("init: %w", err)
+	}
+	key, rosterKey, err := envelope.Standard{}.GenerateKey()
+	if err != nil {
+		return Identity{}, fmt.Errorf("init: %w", err)
+	}
+	id := Identity{Terminal: c.Terminal, Verifier: public, RosterKey: strings.TrimSpace(envelope.EncodeKey(envelope.TerminalKey, false, rosterKey))}
+	if err := writeSecret(f.device(), private+"\n"); err != nil {
+		return id, err
+	}
+	if err := writeSecret(f.terminal(), envelope.EncodeKey(envelope.TerminalKey, true, key)); err != nil {
+		return id, err
+	}
+	// A deposit, its successor, and the keys on offer, twice over while they are replaced.
+	count := 2*len(c.Compartments) + 4*c.Rules.KeysOffered + 64
+	if err := vault.CreateSlotFile(f.slots(), count); err != nil {
+		return id, fmt.Errorf("init: %w", err)
+	}
+	return id, initJournal(c, f, roster)
+}
+
+// initJournal comes last: a terminal with a journal is a whole one.
+func initJournal(c Config, f files, roster []byte) error {
+	s, err := openStore(c, f, true)
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	if err := s.vault.InitRoster(roster, time.Now()); err != nil {
+		return errors.Join(fmt.Errorf("init: roster: %w", err), s.Close(), os.Remove(f.journal()))
+	}
+	return s.Close()
+}
+
+func writeSecret(path, text string) error {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	return nil
+}
+
+// store is journal and vault of a state folder, open.
+type store struct {
+	journal *journal.Journal
+	slots   *vault.SlotFile
+	vault   *vault.Vault
+	device  note.Signer
+}
+
+func openStore(c Config, f files, create bool) (*store, error) {
+	device, err := readSigner(f.device())
+	if err != nil {
+		return nil, err
+	}
+	city, err := note.NewVerifier(strings.TrimSpace(c.City.Verifier))
+	if err != nil {
+		return nil, fmt.Errorf("city.verifier: %w; wants the line that `cityd identity` prints", err)
+	}
+	letterKey, err := envelope.DecodeKey(envelope.LetterKey, false, c.City.LetterKey)
+	if err != nil {
+		return nil, fmt.Errorf("city.letter_key: %w", err)
+	}
+	terminalKey, err := readKey(f.terminal())
+	if err != nil {
+		return nil, err
+	}
+	jc := journal.Config{Path: f.journal(), Terminal: c.Terminal, Entropy: rand.Reader, Signer: device, City: note.VerifierList(city)}
+	if create {
+		if err := journal.Create(jc); err != nil {
+			return nil, err
+		}
+	}
+	s := &store{device: device}
+	if s.journal, err = journal.Open(jc); err != nil {
+		return nil, err
+	}
+	if s.slots, err = vault.OpenSlotFile(f.slots()); err != nil {
+		return nil, errors.Join(err, s.journal.Close())
+	}
+	crypto := vault.NewStandard(rand.Reader)
+	if c.Seal != (Seal{}) {
+		crypto.Params.Memory, crypto.Params.Time = c.Seal.Memory, c.Seal.Time
+	}
+	s.vault, err = vault.Open(vault.Config{
+		Terminal: c.Terminal, Slots: s.slots, Records: s.journal.Records(), Crypto: crypto,
+		Device: device, City: city, LetterKey: letterKey, TerminalKey: terminalKey,
+	})
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// Close closes what is open.
+func (s *store) Close() error {
+	var errs []error
+	if s.slots != nil {
+		errs = append(errs, s.slots.Close())
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func readSigner(path string) (note.Signer, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("device key: %w; `lockerd init` makes it", err)
+	}
+	s, err := note.NewSigner(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("device key %s: %w", path, err)
+	}
+	return s, nil
+}
+
+func readKey(path string) ([]byte, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("terminal key: %w; `lockerd init` makes it", err)
+	}
+	key, err := envelope.DecodeKey(envelope.TerminalKey, true, string(text))
+	if err != nil {
+		return nil, fmt.Errorf("terminal key %s: %w", path, err)
+	}
+	return key, nil
+}

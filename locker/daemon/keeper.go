@@ -1,0 +1,48 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/controller"
+	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/vault"
+)
+
+var _ controller.Vault = keeper{}
+
+// keeper is the vault as the controller asks for it: a message by its kind, and
+// an error of slots or records as the input that raises its alarm.
+type keeper struct{ *vault.Vault }
+
+// Receive hands a message to the method for its kind.
+func (k keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input {
+	receive := map[locker.MessageKind]func([]byte, time.Time) (locker.Input, error){
+		locker.MessageOrder:   k.ReceiveOrder,
+		locker.MessageRoster:  k.ReceiveRoster,
+		locker.MessageCommand: k.ReceiveCommand,
+		locker.MessagePosted:  k.ReceivePosted,
+	}[kind]
+	if kind == locker.MessageOrder && envelope.IsWithdrawal(raw) {
+		receive = k.ReceiveWithdrawal
+	}
+	if receive == nil {
+		return locker.MessageRejected{Message: kind, Reason: "no such kind of message"}
+	}
+	in, err := receive(raw, at)
+	if err != nil {
+		return locker.PartFailed{Part: "vault", Detail: err.Error()}
+	}
+	return in
+}
+
+// Compare spreads the vault's answer.
+func (k keeper) Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (accepted bool, similarity, fmr float64, err error) {
+	c, err := k.Vault.Compare(attempt, g, factor, finger, number, threshold)
+	return c.Accepted, c.Similarity, c.FMR, err
+}
+
+// Reconcile hands over what the ledger names.
+func (k keeper) Reconcile(living locker.Living) error {
+	return k.Vault.Reconcile(vault.Living(living))
+}

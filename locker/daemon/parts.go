@@ -1,0 +1,302 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"slices"
+	"sync"
+	"time"
+
+	periph "periph.io/x/conn/v3/gpio"
+
+	"github.com/nachtfach/nachtfach/biometrics"
+	"github.com/nachtfach/nachtfach/hardware/gpio"
+	"github.com/nachtfach/nachtfach/hardware/modbus"
+	"github.com/nachtfach/nachtfach/hardware/scanner"
+	"github.com/nachtfach/nachtfach/hardware/supply"
+	"github.com/nachtfach/nachtfach/hardware/zfm"
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+type lock interface {
+	Pulse(ctx context.Context) error
+	Release() error
+	Name() string
+}
+
+type contact interface {
+	Open() (bool, error)
+	Watch(ctx context.Context, changed func(open bool, err error)) error
+	Name() string
+}
+
+type reader interface {
+	Capture(ctx context.Context) (*image.Gray, error)
+	AwaitLift(ctx context.Context) error
+	Check(ctx context.Context) error
+	Name() string
+	Close() error
+}
+
+var (
+	_ lock    = (*gpio.Coil)(nil)
+	_ lock    = (*modbus.Lock)(nil)
+	_ contact = (*gpio.Contact)(nil)
+	_ contact = (*modbus.Contact)(nil)
+	_ reader  = (*zfm.Reader)(nil)
+)
+
+// parts is the terminal's hardware as the configuration names it.
+type parts struct {
+	locks    map[locker.CompartmentID]lock
+	contacts map[locker.CompartmentID]contact
+	reader   reader // nil: none
+	scanners map[locker.Source][]*scanner.Scanner
+	lines    []*modbus.Line
+	coils    []*gpio.Coil
+	faults   []partFault
+}
+
+// partFault is a part that could not be opened. A terminal with one works on
+// with the others.
+type partFault struct {
+	part        string
+	compartment locker.CompartmentID
+	err         error
+}
+
+// openParts opens what it can. A lock whose driver is not safe stops the start;
+// everything else that fails is a fault of its compartment.
+func openParts(c Config) (*parts, error) {
+	p := &parts{
+		locks: map[locker.CompartmentID]lock{}, contacts: map[locker.CompartmentID]contact{},
+		scanners: map[locker.Source][]*scanner.Scanner{},
+	}
+	power := supply.New()
+	lines := map[string]*modbus.Line{}
+	for _, m := range c.Modbus {
+		line, err := modbus.Open(modbus.Config{Name: m.Name, Path: m.Path, Baud: m.Baud, Parity: modbus.Parity(m.Parity), Supply: power})
+		if err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		p.lines, lines[m.Name] = append(p.lines, line), line
+	}
+	for _, k := range c.Compartments {
+		if err := p.openLock(c, k, lines, power); err != nil {
+			if errors.Is(err, gpio.ErrUnsafeLine) {
+				return nil, errors.Join(fmt.Errorf("compartment %d: %w", k.Number, err), p.Close())
+			}
+			p.faults = append(p.faults, partFault{"lock", k.Number, err})
+		}
+		if err := p.openContact(c, k, lines); err != nil {
+			p.faults = append(p.faults, partFault{"contact", k.Number, err})
+		}
+	}
+	if c.Reader.Driver != "" {
+		p.reader = zfm.New(zfm.Config{Name: "finger", Path: c.Reader.Path, Baud: c.Reader.Baud})
+	}
+	for _, s := range c.Scanners {
+		source := locker.Source(s.Source)
+		p.scanners[source] = append(p.scanners[source], scanner.New(scanner.Config{Name: string(source), Path: s.Path, Baud: s.Baud}))
+	}
+	return p, nil
+}
+
+func (p *parts) openLock(c Config, k Compartment, lines map[string]*modbus.Line, power *supply.Supply) error {
+	if k.Lock.GPIO != "" {
+		coil, err := gpio.OpenCoil(gpio.CoilConfig{Line: k.Lock.GPIO, ActiveLow: c.GPIO.ActiveLow, Pulse: time.Duration(c.GPIO.Pulse), Supply: power})
+		if err != nil {
+			return err
+		}
+		p.coils = append(p.coils, coil)
+		p.locks[k.Number] = coil
+		return nil
+	}
+	line := lines[k.Lock.Modbus]
+	var pulse time.Duration
+	for _, m := range c.Modbus {
+		if m.Name == k.Lock.Modbus {
+			pulse = time.Duration(m.Pulse)
+		}
+	}
+	l, err := line.Lock(modbus.LockConfig{Board: uint8(k.Lock.Board), Coil: uint16(k.Lock.Address), Pulse: pulse}) // bounded by Validate
+	if err != nil {
+		return err
+	}
+	p.locks[k.Number] = l
+	return nil
+}
+
+func (p *parts) openContact(c Config, k Compartment, lines map[string]*modbus.Line) error {
+	if k.Contact.GPIO != "" {
+		o, err := gpio.OpenContact(gpio.ContactConfig{Line: k.Contact.GPIO, OpenIsLow: c.GPIO.OpenIsLow, Pull: periph.PullUp})
+		if err != nil {
+			return err
+		}
+		p.contacts[k.Number] = o
+		return nil
+	}
+	off := false
+	for _, m := range c.Modbus {
+		off = off || m.Name == k.Contact.Modbus && m.OpenIsOff
+	}
+	o, err := lines[k.Contact.Modbus].Contact(modbus.ContactConfig{Board: uint8(k.Contact.Board), Input: uint16(k.Contact.Address), OpenIsOff: off}) // bounded by Validate
+	if err != nil {
+		return err
+	}
+	p.contacts[k.Number] = o
+	return nil
+}
+
+// Pulse implements the controller's Locks.
+func (p *parts) Pulse(ctx context.Context, n locker.CompartmentID) error {
+	l := p.locks[n]
+	if l == nil {
+		return fmt.Errorf("compartment %d: its lock is not there", n)
+	}
+	if err := l.Pulse(ctx); err != nil {
+		return fmt.Errorf("compartment %d: %w", n, err)
+	}
+	return nil
+}
+
+// rest switches every coil off. A relay board holds one that a killed process left on.
+func (p *parts) rest() []partFault {
+	var faults []partFault
+	for _, n := range numbers(p.locks) {
+		if err := p.locks[n].Release(); err != nil {
+			faults = append(faults, partFault{"lock", n, err})
+		}
+	}
+	return faults
+}
+
+// levels reads every contact, twice if the first reading fails.
+func (p *parts) levels() (map[locker.CompartmentID]bool, []partFault) {
+	levels := map[locker.CompartmentID]bool{}
+	var faults []partFault
+	for _, n := range numbers(p.contacts) {
+		open, err := p.contacts[n].Open()
+		if err != nil {
+			open, err = p.contacts[n].Open()
+		}
+		if err != nil {
+			faults = append(faults, partFault{"contact", n, err})
+			continue
+		}
+		levels[n] = open
+	}
+	return levels, faults
+}
+
+// watch tells every change of the parts until ctx ends.
+func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.Input)) {
+	var wg sync.WaitGroup
+	for n, c := range p.contacts {
+		wg.Go(func() { watchContact(ctx, n, c, deliver) })
+	}
+	for source, list := range p.scanners {
+		for _, s := range list {
+			wg.Go(func() { watchScanner(ctx, source, s, deliver) })
+		}
+	}
+	wg.Wait()
+}
+
+func watchContact(ctx context.Context, n locker.CompartmentID, c contact, deliver func(context.Context, locker.Input)) {
+	failed := false
+	_ = c.Watch(ctx, func(open bool, err error) { // its error is ctx's
+		if err != nil {
+			failed = true
+			deliver(ctx, locker.PartFailed{Part: c.Name(), Compartment: n, Detail: err.Error()})
+			return
+		}
+		if failed {
+			failed = false
+			deliver(ctx, locker.PartHealed{Part: c.Name(), Compartment: n})
+		}
+		deliver(ctx, locker.DoorMoved{Compartment: n, Open: open})
+	})
+}
+
+func watchScanner(ctx context.Context, source locker.Source, s *scanner.Scanner, deliver func(context.Context, locker.Input)) {
+	part := "scanner " + string(source)
+	_ = s.Watch(ctx, func(text string, err error) { // its error is ctx's
+		switch {
+		case errors.Is(err, scanner.ErrGone):
+			deliver(ctx, locker.PartFailed{Part: part, Detail: err.Error()})
+		case err != nil:
+			// A text that is refused is a person's slip, or a hostile one; the
+			// screen stays as it is.
+		case text == "":
+			deliver(ctx, locker.PartHealed{Part: part})
+		default:
+			deliver(ctx, locker.Scanned{Source: source, Text: text})
+		}
+	})
+}
+
+// Close lets go of everything; the coils are off afterwards.
+func (p *parts) Close() error {
+	var errs []error
+	for _, c := range p.coils {
+		errs = append(errs, c.Close())
+	}
+	for _, l := range p.lines {
+		errs = append(errs, l.Close())
+	}
+	if p.reader != nil {
+		errs = append(errs, p.reader.Close())
+	}
+	return errors.Join(errs...)
+}
+
+func numbers[T any](m map[locker.CompartmentID]T) []locker.CompartmentID {
+	list := make([]locker.CompartmentID, 0, len(m))
+	for n := range m {
+		list = append(list, n)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// fingers reads the finger reader for the vault.
+type fingers struct {
+	reader reader
+	keep   func(locker.AttemptID, biometrics.Image) (locker.FingerAdvice, error)
+}
+
+// patience is how long one capture waits for a finger.
+const patience = 20 * time.Second
+
+// Capture implements the controller's Fingers.
+func (f fingers) Capture(ctx context.Context, attempt locker.AttemptID, lift bool) (locker.FingerAdvice, error) {
+	if f.reader == nil {
+		return "", errors.New("this terminal has no finger reader")
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if lift {
+		if err := f.reader.AwaitLift(ctx); err != nil {
+			return advice(err)
+		}
+	}
+	img, err := f.reader.Capture(ctx)
+	if err != nil {
+		return advice(err)
+	}
+	return f.keep(attempt, biometrics.Image{Pix: img.Pix, Width: img.Rect.Dx(), Height: img.Rect.Dy(), DPI: zfm.Resolution})
+}
+
+// advice tells what the person can mend from what the reader cannot do.
+func advice(err error) (locker.FingerAdvice, error) {
+	switch {
+	case errors.Is(err, zfm.ErrMessy):
+		return locker.AdviceLonger, nil
+	case errors.Is(err, zfm.ErrNoFinger), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return locker.AdviceLay, nil
+	}
+	return "", err
+}

@@ -1,0 +1,203 @@
+package daemon
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nachtfach/nachtfach/hardware/modbus"
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// Size is a compartment's size by its word.
+type Size locker.Size
+
+// UnmarshalText reads small, medium or large.
+func (s *Size) UnmarshalText(text []byte) error {
+	sizes := map[string]locker.Size{"small": locker.Small, "medium": locker.Medium, "large": locker.Large}
+	v, ok := sizes[string(text)]
+	if !ok {
+		return fmt.Errorf("size %q: wants small, medium or large", text)
+	}
+	*s = Size(v)
+	return nil
+}
+
+// Source is a scanner's place by its word.
+type Source locker.Source
+
+// UnmarshalText reads citizen, barcode or badge.
+func (s *Source) UnmarshalText(text []byte) error {
+	switch v := locker.Source(text); v {
+	case locker.SourceCitizen, locker.SourceBarcode, locker.SourceBadge:
+		*s = Source(v)
+		return nil
+	}
+	return fmt.Errorf("source %q: wants citizen, barcode or badge", text)
+}
+
+// Parity is a serial line's parity by its word.
+type Parity modbus.Parity
+
+// UnmarshalText reads none or even.
+func (p *Parity) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "none":
+		*p = Parity(modbus.ParityNone)
+	case "even":
+		*p = Parity(modbus.ParityEven)
+	default:
+		return fmt.Errorf("parity %q: wants none or even", text)
+	}
+	return nil
+}
+
+// Day is a day of the week by its first three letters.
+type Day time.Weekday
+
+// UnmarshalText reads mon to sun.
+func (d *Day) UnmarshalText(text []byte) error {
+	for i := range 7 {
+		if strings.EqualFold(time.Weekday(i).String()[:3], string(text)) {
+			*d = Day(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("day %q: wants mon, tue, wed, thu, fri, sat or sun", text)
+}
+
+// Minute is a time of day in minutes.
+type Minute int
+
+// UnmarshalText reads HH:MM, to 24:00.
+func (m *Minute) UnmarshalText(text []byte) error {
+	var h, min int
+	if len(text) != 5 {
+		return fmt.Errorf("time %q: wants HH:MM", text)
+	}
+	if n, err := fmt.Sscanf(string(text), "%02d:%02d", &h, &min); n != 2 || err != nil || h < 0 || min < 0 || min > 59 || h*60+min > 24*60 {
+		return fmt.Errorf("time %q: wants HH:MM from 00:00 to 24:00", text)
+	}
+	*m = Minute(h*60 + min)
+	return nil
+}
+
+// valueError is a value that is well written and makes no sense.
+type valueError struct {
+	table string // "compartment", "rules" …; empty: the top
+	index int    // of an array's tables, from 0
+	key   string
+	want  string
+}
+
+func (e *valueError) Error() string {
+	where := e.key
+	if e.table != "" {
+		where = strings.TrimSuffix(e.table+"."+e.key, ".")
+	}
+	return where + ": " + e.want
+}
+
+// line finds where the value stands, for texts that are laid out as usual: a
+// header or a key at the start of each line.
+func (e *valueError) line(text string) int {
+	table, seen, best := "", -1, 1
+	for i, l := range strings.Split(text, "\n") {
+		l = strings.TrimSpace(l)
+		if strings.HasPrefix(l, "[") {
+			table = strings.Trim(strings.TrimSpace(strings.SplitN(l, "#", 2)[0]), "[]")
+			if table == e.table {
+				seen++
+			}
+		}
+		if table != e.table || e.table != "" && seen != e.index {
+			continue
+		}
+		if strings.HasPrefix(l, "[") {
+			best = i + 1
+		}
+		if key, _, ok := strings.Cut(l, "="); ok && strings.TrimSpace(key) == e.key {
+			return i + 1
+		}
+	}
+	return best
+}
+
+// Validate says what makes no sense and what would.
+func (c Config) Validate() error {
+	bad := func(table string, index int, key, format string, a ...any) error {
+		return &valueError{table, index, key, fmt.Sprintf(format, a...)}
+	}
+	if c.State == "" {
+		return bad("", 0, "state", "wants the folder in which journal, slots and keys lie")
+	}
+	if c.City.Broker == "" {
+		return bad("city", 0, "broker", "wants an address like tls://mqtt.example.org:8883")
+	}
+	if c.Kiosk.Listen == "" {
+		return bad("kiosk", 0, "listen", "wants a loopback address like 127.0.0.1:8480")
+	}
+	if c.Seal != (Seal{}) && (c.Seal.Memory < 8 || c.Seal.Memory > 256<<10 || c.Seal.Time < 1 || c.Seal.Time > 10) {
+		return bad("seal", 0, "memory_kib", "%d KiB in %d passes, wants 8 to 262144 KiB in 1 to 10 passes; leave [seal] out for the usual cost", c.Seal.Memory, c.Seal.Time)
+	}
+	for i, h := range c.Hours {
+		if len(h.Days) == 0 || h.From >= h.To {
+			return bad("hours", i, "from", "wants days, and a beginning before the end")
+		}
+	}
+	lines := map[string]bool{}
+	for i, m := range c.Modbus {
+		if m.Name == "" || m.Path == "" || lines[m.Name] {
+			return bad("modbus", i, "name", "wants a name of its own and a path")
+		}
+		lines[m.Name] = true
+	}
+	if c.Reader.Driver != "zfm" && c.Reader.Driver != "" {
+		return bad("reader", 0, "driver", "%q, wants \"zfm\"", c.Reader.Driver)
+	}
+	for i, k := range c.Compartments {
+		if err := k.Lock.validate(lines); err != "" {
+			return bad("compartment", i, "lock", "%s", err)
+		}
+		if err := k.Contact.validate(lines); err != "" {
+			return bad("compartment", i, "contact", "%s", err)
+		}
+	}
+	return c.validateLedger(bad)
+}
+
+// validateLedger asks the state machine's own rules, one table at a time so
+// that the line can be told.
+func (c Config) validateLedger(bad func(table string, index int, key, format string, a ...any) error) error {
+	l := c.Ledger()
+	if err := l.Rules.Validate(); err != nil {
+		key := strings.TrimSuffix(strings.Fields(err.Error())[1], ":")
+		return bad("rules", 0, key, "%s", strings.TrimPrefix(err.Error(), "rule "+key+": "))
+	}
+	for i := range l.Compartments {
+		upTo := l
+		upTo.Compartments = l.Compartments[:i+1]
+		if err := upTo.Validate(); err != nil {
+			if i == 0 && strings.HasPrefix(err.Error(), "terminal") {
+				return bad("", 0, "terminal", "%s", err)
+			}
+			return bad("compartment", i, "number", "%s", err)
+		}
+	}
+	if err := l.Validate(); err != nil {
+		return bad("", 0, "terminal", "%s", err)
+	}
+	return nil
+}
+
+func (w Wire) validate(lines map[string]bool) string {
+	switch {
+	case w.GPIO != "" && w.Modbus == "" && w.Board == 0:
+		return ""
+	case w.GPIO == "" && lines[w.Modbus] && w.Board >= 1 && w.Board <= 247 && w.Address >= 0 && w.Address <= 65535:
+		return ""
+	case w.Modbus != "" && !lines[w.Modbus]:
+		return fmt.Sprintf("there is no [[modbus]] line %q", w.Modbus)
+	}
+	return `wants { gpio = "LINE" } or { modbus = "NAME", board = 1, address = 0 }`
+}
