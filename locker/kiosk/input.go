@@ -1,0 +1,131 @@
+package kiosk
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// press is an input as a page sends it: a choice or a text, on a screen.
+type press struct {
+	screen uint64
+	choice *string
+	text   *string
+}
+
+func (s *Server) postInput(w http.ResponseWriter, r *http.Request) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		refuse(w, http.StatusUnsupportedMediaType, "wants Content-Type: application/json")
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
+		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("an input has at most %d bytes", maxBody))
+		return
+	} else if err != nil {
+		refuse(w, http.StatusBadRequest, "the input did not arrive whole")
+		return
+	}
+	p, err := parse(body)
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), longestSubmit)
+	defer cancel()
+	s.submit(ctx, w, p)
+}
+
+// submit checks a press against the screen and hands it over, one at a time:
+// of a double press the second finds the screen that the first led to.
+func (s *Server) submit(ctx context.Context, w http.ResponseWriter, p press) {
+	select {
+	case s.inputs <- struct{}{}:
+		defer func() { <-s.inputs }()
+	case <-ctx.Done():
+		refuse(w, http.StatusServiceUnavailable, "the terminal does not answer")
+		return
+	}
+	screen, _ := s.config.Terminal.Screen()
+	if p.screen != screen.Number {
+		now := s.view(screen)
+		answer(w, http.StatusConflict, refusal{Error: "this screen is no longer shown", Screen: &now})
+		return
+	}
+	in, reason := p.input(screen)
+	if reason != "" {
+		refuse(w, http.StatusUnprocessableEntity, reason)
+		return
+	}
+	// Between the check and this a door or a deadline may have changed the
+	// screen; the terminal then ignores the input and answers with what it shows.
+	screen, err := s.config.Terminal.Submit(ctx, in)
+	if err != nil {
+		s.config.Logger.Error("kiosk: submit an input", "error", err)
+		refuse(w, http.StatusServiceUnavailable, "the terminal does not answer")
+		return
+	}
+	answer(w, http.StatusOK, s.view(screen))
+}
+
+// input is the press as the terminal's word, or the reason why the screen has
+// no place for it.
+func (p press) input(s locker.Screen) (locker.Input, string) {
+	switch {
+	case p.choice != nil && !slices.Contains(s.Choices, locker.Choice(*p.choice)):
+		return nil, "this choice is not on the screen"
+	case p.choice != nil:
+		return locker.Chosen{Screen: p.screen, Choice: locker.Choice(*p.choice)}, ""
+	case s.Expects == "":
+		return nil, "nothing is to be typed on this screen"
+	}
+	return locker.Typed{Screen: p.screen, Text: *p.text}, ""
+}
+
+// parse reads {"screen":N,"choice":"…"} or {"screen":N,"text":"…"} and nothing
+// else: no other member, none twice, nothing after it. Its errors repeat
+// nothing of the input, which may be a code.
+func parse(body []byte) (press, error) {
+	var p press
+	var screen *uint64
+	members := map[string]any{"screen": &screen, "choice": &p.choice, "text": &p.text}
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') || !utf8.Valid(body) {
+		return p, errors.New("wants a JSON object in UTF-8")
+	}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return p, errors.New("wants a JSON object")
+		}
+		key, _ := name.(string)
+		target, ok := members[key]
+		if !ok {
+			return p, errors.New("wants screen once, and choice or text once, and nothing else")
+		}
+		delete(members, key)
+		if err := d.Decode(target); err != nil {
+			return p, fmt.Errorf("%s: wants %s", key, map[string]string{"screen": "a number", "choice": "a string", "text": "a string"}[key])
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return p, errors.New("wants a whole JSON object")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return p, errors.New("wants one JSON object and nothing after it")
+	}
+	if screen == nil || (p.choice == nil) == (p.text == nil) {
+		return p, errors.New("wants screen, and either choice or text")
+	}
+	p.screen = *screen
+	return p, nil
+}

@@ -1,0 +1,169 @@
+// Package kiosk serves the touch screen of one terminal to the browser that
+// runs on the same machine.
+//
+//	GET  /?token=TOKEN    the browser's first address: sets the cookie, goes on to the screen
+//	GET  /screen          what is shown, as JSON; ?after=NUMBER waits for something newer
+//	POST /input           {"screen":17,"choice":"yes"} or {"screen":17,"text":"1234 5678 9012"}
+//
+// An input names the screen that it was made on. For any other it is answered
+// with 409 and the present screen: a double press, a second tab, the browser's
+// back button and a page from before a restart change nothing.
+//
+// The package listens on loopback only and answers nobody without the token of
+// this boot, which lies in a file of mode 0600, nor under a foreign Host or
+// Origin. It has no way in for scanners and badge readers: their lines come
+// from their drivers. It decides nothing and keeps nothing of what is typed.
+package kiosk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// Terminal is what the kiosk shows and serves; the controller implements it.
+type Terminal interface {
+	// Screen is what is shown now, and a channel that closes when that
+	// changes; a nil channel never does.
+	Screen() (locker.Screen, <-chan struct{})
+	// Submit hands an input to the terminal and returns the screen after it.
+	Submit(ctx context.Context, in locker.Input) (locker.Screen, error)
+}
+
+// Config says what a kiosk serves, and where. All but Boot and Logger is needed.
+type Config struct {
+	Terminal  Terminal
+	Addr      string               // that the browser reaches it under, HOST:PORT on loopback
+	TokenFile string               // written by New with mode 0600: one line, the token
+	Boot      string               // identifies this start of the machine; a token of the same boot stays valid. Empty: every New draws a new one
+	Rand      io.Reader            // 32 bytes for the token
+	Uptime    func() time.Duration // the clock of [locker.Screen.Until]
+	Logger    *slog.Logger         // told of refused requests, never of what was typed; nil: nobody is
+}
+
+const (
+	maxBody        = 4 << 10 // of an input
+	maxHeader      = 8 << 10
+	maxConnections = 64
+	maxWaiting     = 16               // requests that wait for a newer screen
+	longestWait    = 25 * time.Second // for a newer screen
+	longestSubmit  = 5 * time.Second  // for the terminal's answer
+)
+
+// ErrNotLoopback refuses to be reached from elsewhere.
+var ErrNotLoopback = errors.New("wants a loopback address such as 127.0.0.1:8480")
+
+// Server answers the kiosk's browser.
+type Server struct {
+	config  Config
+	guard   guard
+	handler http.Handler
+	waiting chan struct{} // one place for each request that waits
+	inputs  chan struct{} // held while an input is checked and submitted
+}
+
+// New makes the server and the token of this boot.
+func New(c Config) (*Server, error) {
+	if c.Terminal == nil || c.Uptime == nil || c.Rand == nil {
+		return nil, errors.New("kiosk: wants a terminal, a clock and randomness")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	hosts, err := hostsOf(c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("kiosk: %w", err)
+	}
+	token, err := bootToken(c.TokenFile, c.Boot, c.Rand)
+	if err != nil {
+		return nil, fmt.Errorf("kiosk: %w", err)
+	}
+	s := &Server{
+		config: c, guard: guard{hosts: hosts, token: token, logger: c.Logger},
+		waiting: make(chan struct{}, maxWaiting), inputs: make(chan struct{}, 1),
+	}
+	s.handler = s.guard.wrap(s.routes())
+	return s, nil
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, front, http.StatusSeeOther) })
+	mux.HandleFunc("GET /screen", s.getScreen)
+	mux.HandleFunc("POST /input", s.postInput)
+	return mux
+}
+
+// front is where a browser that brought its token goes on.
+const front = "/screen"
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Listen listens on a loopback address; port 0 takes a free one. Any other
+// address, and a name other than localhost, is [ErrNotLoopback].
+func Listen(addr string) (net.Listener, error) {
+	if _, err := hostsOf(addr); err != nil {
+		return nil, fmt.Errorf("kiosk: listen on %q: %w", addr, err)
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("kiosk: listen on %q: %w", addr, err)
+	}
+	// A name goes through the machine's resolver, which may say anything.
+	if err := onLoopback(l.Addr()); err != nil {
+		return nil, errors.Join(fmt.Errorf("kiosk: listen on %q: %w", addr, err), l.Close())
+	}
+	return l, nil
+}
+
+func onLoopback(a net.Addr) error {
+	ap, err := netip.ParseAddrPort(a.String())
+	if err != nil || !ap.Addr().Unmap().IsLoopback() {
+		return fmt.Errorf("%s: %w", a, ErrNotLoopback)
+	}
+	return nil
+}
+
+// Serve answers on l until ctx ends, and then returns nil; requests that wait
+// are answered first. It closes l, and refuses one that is not on loopback.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	if err := onLoopback(l.Addr()); err != nil {
+		return errors.Join(fmt.Errorf("kiosk: serve on %w", err), l.Close())
+	}
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      longestWait + longestSubmit,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+	}
+	stopped := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		err := server.Shutdown(grace)
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = server.Close() // a browser that stopped reading holds up nothing
+		}
+		stopped <- err
+	})
+	err := server.Serve(netutil.LimitListener(l, maxConnections))
+	if stop() { // it ended by itself
+		return errors.Join(fmt.Errorf("kiosk: serve: %w", err), server.Close())
+	}
+	return <-stopped
+}
