@@ -7,7 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
+	"sync"
 	"testing"
+	"time"
 
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
@@ -21,6 +24,8 @@ type Broker struct {
 	t      testing.TB
 	addr   string
 	server *mqtt.Server
+
+	watchers int
 }
 
 // StartBroker starts a broker on a free port of the loopback; the test's end stops it.
@@ -80,8 +85,39 @@ func (b *Broker) Publish(topic string, payload []byte, retain bool) {
 // Watch calls f with every message on the broker until it stops.
 func (b *Broker) Watch(f func(topic string, payload []byte)) {
 	b.t.Helper()
-	err := b.server.Subscribe("nachtfach/#", 1, func(_ *mqtt.Client, _ packets.Subscription, p packets.Packet) { f(p.TopicName, p.Payload) })
+	b.watchers++
+	err := b.server.Subscribe("nachtfach/#", b.watchers, func(_ *mqtt.Client, _ packets.Subscription, p packets.Packet) { f(p.TopicName, p.Payload) })
 	if err != nil {
 		b.t.Fatal(err)
 	}
 }
+
+// Collect gathers what is published on one topic from now on.
+func (b *Broker) Collect(topic string) (all func() [][]byte) {
+	b.t.Helper()
+	var mu sync.Mutex
+	var got [][]byte
+	b.Watch(func(on string, payload []byte) {
+		if on == topic {
+			mu.Lock()
+			defer mu.Unlock()
+			got = append(got, payload)
+		}
+	})
+	return func() [][]byte {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(got)
+	}
+}
+
+// WaitFor waits until a message is retained on the topic.
+func (b *Broker) WaitFor(topic string) {
+	b.t.Helper()
+	Eventually(b.t, "a retained message on "+topic, 30*time.Second, func() bool {
+		return b.Retains(topic)
+	})
+}
+
+// Retains tells whether a message is retained on the topic.
+func (b *Broker) Retains(topic string) bool { return len(b.server.Topics.Messages(topic)) > 0 }

@@ -3,6 +3,7 @@ package citytest
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/city"
 	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 )
@@ -50,6 +52,22 @@ func (c *City) Open() {
 	var err error
 	c.City, err = city.Open(c.Config)
 	must(c.t, err)
+}
+
+// Reopen takes a changed Config into effect.
+func (c *City) Reopen() {
+	c.t.Helper()
+	must(c.t, c.Close())
+	c.Open()
+}
+
+// Scrub makes SQLite write everything into its one file.
+func (c *City) Scrub() error {
+	r, err := record.Open(c.Config.Record, c.Config.Now)
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.Scrub(context.Background()), r.Close())
 }
 
 // Start runs it until stop.

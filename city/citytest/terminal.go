@@ -88,6 +88,14 @@ func (m *Terminal) Append(facts ...locker.Fact) {
 	must(m.t, err)
 }
 
+// CityVerifier reads the city's key as the terminal does.
+func (m *Terminal) CityVerifier(c *City) note.Verifier {
+	m.t.Helper()
+	v, err := note.NewVerifier(c.Config.Verifier)
+	must(m.t, err)
+	return v
+}
+
 // AppendMany commits n events, a hundred a step.
 func (m *Terminal) AppendMany(n int) {
 	m.t.Helper()
