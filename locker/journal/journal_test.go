@@ -281,7 +281,13 @@ func TestReplayStartsFromTheSnapshot(t *testing.T) {
 	if _, err := j.Append(events(25, 36), func() ([]byte, error) { return nil, mine }); !errors.Is(err, mine) || j.Size() != 25 {
 		t.Errorf("%d events, %v, want 25 and the snapshot's error", j.Size(), err)
 	}
-	appendTo(t, j, events(25, 26))
+	if _, err := j.Append(events(25, 26), func() ([]byte, error) { return []byte("new"), nil }); err != nil {
+		t.Fatal(err)
+	}
+	err = j.Replay(func(s []byte) error { restored = string(s); return nil }, nil)
+	if err != nil || restored != "new" {
+		t.Errorf("restored %q, %v, want a new snapshot in place of the skipped one", restored, err)
+	}
 }
 
 func TestChangedIsToldOnceForSeveralAppends(t *testing.T) {

@@ -75,7 +75,8 @@ func (j *Journal) scan(from, to uint64, visit func(sequence uint64, hashes, body
 // Replay hands the latest snapshot, if there is one, to restore, and then each
 // later event with its number to apply, in order. Where restore answers
 // [ErrSkipSnapshot], say because the snapshot is of another version, apply gets
-// all events from 0. An error of theirs ends the replay and is returned.
+// all events from 0, and the next Append takes a new snapshot. An error of
+// theirs ends the replay and is returned.
 func (j *Journal) Replay(restore func(snapshot []byte) error, apply func(sequence uint64, e locker.Event) error) error {
 	ledger, from, err := j.snapshot()
 	if err != nil {
@@ -85,6 +86,7 @@ func (j *Journal) Replay(restore func(snapshot []byte) error, apply func(sequenc
 		switch err := restore(ledger); {
 		case errors.Is(err, ErrSkipSnapshot):
 			from = 0
+			j.forgetSnapshot()
 		case err != nil:
 			return fmt.Errorf("replay journal: restore the snapshot at %d events: %w", from, err)
 		}
@@ -120,6 +122,15 @@ func (j *Journal) Dump(w io.Writer, from uint64) error {
 		}
 		return nil
 	})
+}
+
+// forgetSnapshot makes a new one due with the next events.
+func (j *Journal) forgetSnapshot() {
+	j.commit.Lock()
+	defer j.commit.Unlock()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.head.snapshot = 0
 }
 
 // each calls f for the events from number from to the present end.
