@@ -16,6 +16,6 @@ var (
 
 // score returns the similarity in powers of ten, and the rate that it stands for.
 func (l law) score(raw float64) Score {
-	s := math.Max((raw-l.zero)/l.decade, 0)
-	return Score{Similarity: s, FMR: math.Pow(10, -s)}
+	s := (raw - l.zero) / l.decade
+	return Score{Similarity: s, FMR: math.Min(math.Pow(10, -s), 1)}
 }

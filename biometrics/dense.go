@@ -63,6 +63,7 @@ func (c *contest) growFrom(m motion, seeds []seed) (likeness float64, ok bool) {
 	if !r.grow(seeds) {
 		return 0, false
 	}
+	r.relax()
 	pairs := c.pairUnder(r, m.angle, densePair)
 	return registered{c.agree(pairs, r, backward{r}), r.coherence()}.likeness(), true
 }

@@ -35,6 +35,10 @@ const (
 	earlyAgreement = 0.12
 )
 
+// worthRelaxing is the coherence below which a growth is a stranger's, before
+// each relaxation. Relaxing costs most of the time.
+var worthRelaxing = [relaxations]float64{0.08, 0.20, 0.24}
+
 // node is a place of the candidate, and where it comes to lie.
 type node struct {
 	known   bool // the candidate has ridges here
@@ -121,7 +125,6 @@ func (r *registration) grow(seeds []seed) bool {
 			return false
 		}
 	}
-	r.relax()
 	return true
 }
 
@@ -145,9 +148,13 @@ func (r *registration) plant(s seed) {
 	}
 }
 
-// relax predicts and corrects every node again, now from all sides.
+// relax predicts and corrects every node again, now from all sides, as long as
+// the ridges look like one finger's.
 func (r *registration) relax() {
-	for range relaxations {
+	for round := range relaxations {
+		if r.coherence() < worthRelaxing[round] {
+			return
+		}
 		for i := range r.nodes {
 			if r.nodes[i].visited && r.nodes[i].samples > 0 {
 				r.predict(i)

@@ -3,7 +3,7 @@ package biometrics
 // Score is the outcome of a comparison.
 type Score struct {
 	// Similarity grows with likeness: of strangers, about one pair in
-	// 10^Similarity gets as far. 0 is what any two fingers have.
+	// 10^Similarity gets as far. Below 0, down to -2, is what most strangers have.
 	Similarity float64
 
 	// FMR is the same as a rate: the estimated share of comparisons of
@@ -12,7 +12,7 @@ type Score struct {
 }
 
 // noMatch is the score of what cannot be compared.
-var noMatch = Score{FMR: 1}
+var noMatch = Score{Similarity: -2, FMR: 1}
 
 // Compare compares two templates. With the dense part on both sides it compares
 // minutiae first, and the ridges themselves where that can matter; else it
@@ -35,6 +35,9 @@ func Compare(probe, candidate *Template) Score {
 		if likeness, ok := c.register(h, m, pairs); ok {
 			ridges, registered = max(ridges, likeness), true
 		}
+		if ridges > beyondDoubt {
+			break
+		}
 	}
 	switch {
 	case registered:
@@ -46,7 +49,11 @@ func Compare(probe, candidate *Template) Score {
 	}
 }
 
-// worthRegistering is the evidence of minutiae below which ridges are not
-// compared: half of all strangers stay below, of genuine pairs that the ridges
-// would have saved none.
-const worthRegistering = 0.25
+const (
+	// Evidence of minutiae below which ridges are not compared: a few pairs that
+	// meet by chance in a large overlap.
+	worthRegistering = 0.1
+
+	// A likeness that needs no better one: one stranger in a million has it.
+	beyondDoubt = 0.6
+)
