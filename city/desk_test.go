@@ -235,7 +235,7 @@ func TestOrdersThatCannotBeAreRefusedAtOnce(t *testing.T) {
 	key := d.lease()
 	_, err := d.ask.SubmitOrder(t.Context(), []byte("hello"))
 	d.refused(err, http.StatusBadRequest, "sealed order")
-	_, err = d.ask.SubmitOrder(t.Context(), d.seal("order-0001", 1, api.Key{Key: 2, Public: key.Public}))
+	_, err = d.ask.SubmitOrder(t.Context(), d.seal("order-0001", 1, api.Key{Key: 3 - key.Key, Public: key.Public}))
 	d.refused(err, http.StatusConflict, "not leased")
 	_, err = d.ask.SubmitOrder(t.Context(), d.seal("order-0001", 1, key))
 	d.check(err)
