@@ -32,11 +32,11 @@ import (
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 )
 
-// Config is what a City needs; all of it is required but Socket and Repeat.
+// Config is what a City needs; all of it is required but Socket, Name and Repeat.
 type Config struct {
 	Record    string        // path of the SQLite file; made if it is not there
 	Socket    string        // path of the desks' Unix socket; empty: none
-	Name      string        // of this city as MQTT client
+	Name      string        // of this city as MQTT client; empty: the signer's
 	Broker    broker.Config // ClientID may be empty
 	Signer    note.Signer   // of acknowledgements and posted letters
 	Verifier  string        // its public half, as terminals are told
@@ -79,7 +79,11 @@ func Open(config Config) (*City, error) {
 		config.Repeat = time.Minute
 	}
 	if config.Broker.ClientID == "" {
-		config.Broker.ClientID = "nachtfach-city-" + config.Signer.Name()
+		name := config.Name
+		if name == "" {
+			name = config.Signer.Name()
+		}
+		config.Broker.ClientID = "nachtfach-city-" + name
 	}
 	r, err := record.Open(config.Record, config.Now)
 	if err != nil {
