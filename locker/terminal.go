@@ -171,7 +171,6 @@ func (s *step) boot(in Booted) {
 		s.interrupt("restart")
 	}
 	s.reconcile(in.Doors)
-	s.show(idle)
 }
 
 // Deadline is the uptime at which Step wants a Tick, if nothing else comes

@@ -323,3 +323,45 @@ func TestReplayRebuildsTheLedger(t *testing.T) {
 		t.Fatalf("replayed ledger differs:\n%s\n%s", got, want)
 	}
 }
+
+func TestRestartWithTheDoorOpenGoesOnWithTheVisit(t *testing.T) {
+	s, n, g := loaded(t)
+	s.image = ""
+	s.typeIn(code(int(g)))
+	s.wantScreen(locker.ScreenTake)
+	pulses := len(s.pulses)
+	s.boot()
+	if sc := s.wantScreen(locker.ScreenTake); sc.Compartment != n {
+		t.Fatalf("goes on at %d, want %d", sc.Compartment, n)
+	}
+	s.door(n, false)
+	s.choose(locker.ChoiceYes)
+	if len(s.pulses) != pulses {
+		t.Fatal("the restart drove a lock")
+	}
+}
+
+func TestRestartBetweenReleaseAndDoorDoubtsCustodyAndTheCodeWorksOnceMore(t *testing.T) {
+	s, n, g := loaded(t)
+	s.image = ""
+	s.jammed[n] = true
+	s.typeIn(code(int(g)))
+	s.wantScreen(locker.ScreenOpening)
+	s.jammed[n] = false
+	pulses := len(s.pulses)
+	s.boot()
+	s.wantScreen(locker.ScreenWelcome)
+	if len(s.pulses) != pulses {
+		t.Fatal("the restart drove a lock")
+	}
+	if d := has[locker.CustodyDoubted](s); len(d) != 1 || d[0].Generation != g {
+		t.Fatalf("custody doubted: %v", d)
+	}
+	s.typeIn(code(int(g)))
+	s.wantScreen(locker.ScreenTake)
+	s.door(n, false)
+	s.choose(locker.ChoiceYes)
+	if len(has[locker.DocumentTaken](s)) != 1 {
+		t.Fatal("the same code should work once more")
+	}
+}

@@ -1,0 +1,62 @@
+package tour
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// scene is a piece of the story. play returns what was checked.
+type scene struct {
+	title string
+	play  func(*story, context.Context) (string, error)
+}
+
+var scenes = []scene{
+	{"an order arrives, signed and sealed", (*story).orderArrives},
+	{"a forged order is refused", (*story).forgedOrder},
+	{"one clerk alone is refused", (*story).clerkAlone},
+	{"the same person with two cards is refused", (*story).onePersonTwoCards},
+	{"two clerks load", (*story).clerksLoad},
+	{"letters are printed, the clocks start", (*story).lettersPrinted},
+	{"unknown and wrong code are refused alike", (*story).refusedAlike},
+	{"a slip in a digit costs no attempt", (*story).slip},
+	{"the right code with another's finger is refused", (*story).otherFinger},
+	{"code and finger open exactly that compartment", (*story).opens},
+	{"\"not yet\": it opens again", (*story).opensAgain},
+	{"taken, closed, \"yes\": the handover is recorded", (*story).handedOver},
+	{"nothing left opens the template", (*story).nothingLeft},
+	{"a lost letter is replaced without a new finger", (*story).lostLetter},
+	{"a door is forced: alarm at the city", (*story).forced},
+	{"the network is away for 10 s: nothing lost, nothing double", (*story).networkAway},
+	{"power cut between code and door, found open", (*story).powerCutOpen},
+	{"power cut between code and door, found closed", (*story).powerCutClosed},
+	{"an expired document is unloaded by two clerks", (*story).expired},
+	{"the city's record equals the journal", (*story).recordsAgree},
+}
+
+// Play plays every scene and writes a line for each. The first one that does
+// not hold ends the tour.
+func Play(ctx context.Context, site *Site, out io.Writer) error {
+	s := &story{
+		Site: site, orders: map[string]locker.OrderID{}, letters: map[string]api.Letter{},
+		places: map[string]locker.CompartmentID{},
+	}
+	defer s.before.remove()
+	start := time.Now()
+	for i, sc := range scenes {
+		began := time.Now()
+		checked, err := sc.play(s, ctx)
+		if err != nil {
+			fmt.Fprintf(out, "%2d  FAILED  %s: %v\n", i+1, sc.title, err)
+			return fmt.Errorf("scene %d, %s: %w", i+1, sc.title, err)
+		}
+		fmt.Fprintf(out, "%2d  %-58s %s  (%.1f s)\n", i+1, sc.title, checked, time.Since(began).Seconds())
+	}
+	fmt.Fprintf(out, "%d scenes held in %.0f s\n", len(scenes), time.Since(start).Seconds())
+	return nil
+}
