@@ -76,7 +76,7 @@ type deposit struct {
 	Charges     int               `json:"charges"` // failed or unsettled
 	Pending     []AttemptID       `json:"pending,omitempty"`
 	Factors     map[int]int       `json:"factors"` // failed or unsettled comparisons by finger; 0 is the number
-	Comparing   map[AttemptID]int `json:"comparing,omitempty"`
+	Comparing   map[AttemptID]int `json:"comparing"`
 	Closed      map[int]bool      `json:"closed"`
 	Loaded      time.Time         `json:"loaded,omitzero"`
 	Posted      time.Time         `json:"posted,omitzero"`
