@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"syscall"
+
+	"github.com/nachtfach/nachtfach/locker/journal"
+)
+
+func (t tool) journalDump(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	socket, file := flags.String("socket", "", ""), flags.String("file", "", "")
+	from := flags.Uint64("from", 0, "")
+	if _, err := parse(flags, args); err != nil {
+		return err
+	}
+	if (*socket == "") == (*file == "") {
+		return misused("wants -socket of a daemon that runs, or -file of one that does not")
+	}
+	out := bufio.NewWriter(t.stdout)
+	if *socket != "" {
+		return errors.Join(dumpSocket(ctx, out, *socket, *from), out.Flush())
+	}
+	j, err := openJournal(*file)
+	if err != nil {
+		return err
+	}
+	return errors.Join(j.Dump(out, *from), out.Flush(), j.Close())
+}
+
+func openJournal(file string) (*journal.Journal, error) {
+	j, err := journal.OpenReadOnly(file)
+	if errors.Is(err, journal.ErrLocked) {
+		err = hint(err, "lockerd runs; ask it with: lockerctl journal dump -socket SOCKET")
+	}
+	return j, err
+}
+
+// dumpSocket asks the terminal's daemon. An answer that breaks off looks like a
+// short one, so the events' numbers are counted.
+func dumpSocket(ctx context.Context, out io.Writer, socket string, from uint64) error {
+	var dialer net.Dialer
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://lockerd/journal?from=%d", from), nil)
+	if err != nil {
+		return err
+	}
+	answer, err := client.Do(request)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED):
+		return hint(fmt.Errorf("ask lockerd: %w", err), "if lockerd does not run, read its journal with -file")
+	case err != nil:
+		return fmt.Errorf("ask lockerd: %w", err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		reason, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // the status alone will do
+		return fmt.Errorf("ask lockerd: %s: %s", answer.Status, bytes.TrimSpace(reason))
+	}
+	return copyEvents(out, answer.Body, from)
+}
+
+func copyEvents(out io.Writer, in io.Reader, next uint64) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 2*journal.MaxEvent)
+	for ; lines.Scan(); next++ {
+		sequence, _, _, err := journal.Decode(lines.Bytes())
+		if err != nil {
+			return fmt.Errorf("event %d: %w", next, err)
+		}
+		if sequence != next {
+			return fmt.Errorf("event %d: lockerd sent event %d in its place", next, sequence)
+		}
+		if _, err := fmt.Fprintf(out, "%s\n", lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("event %d: the answer breaks off: %w", next, err)
+	}
+	return nil
+}
+
+func (t tool) journalVerify(_ context.Context, flags *flag.FlagSet, args []string) error {
+	file := flags.String("file", "", "")
+	if _, err := parse(flags, args); err != nil {
+		return err
+	}
+	if err := require(flags, "file"); err != nil {
+		return err
+	}
+	j, err := openJournal(*file)
+	if err != nil {
+		return err
+	}
+	size, root, err := j.Verify()
+	if err := errors.Join(err, j.Close()); err != nil {
+		return err
+	}
+	return t.print("journal of terminal %s: %d events, root %s: whole\n", j.Terminal(), size, root)
+}

@@ -1,0 +1,236 @@
+// Command lockerctl is the command line of desks and admins: it makes orders
+// and rosters, signs them with a person's SSH key and hands them to the city's
+// daemon; it reads a terminal's journal; and it shows what the fingerprint
+// engine sees.
+//
+// It opens no door, and nobody trusts it: the terminal verifies each signature.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+const usage = `Usage:
+    lockerctl order new -city SOCKET -key KEY -terminal T (-finger POSITION=IMAGE,IMAGE,IMAGE... | -number N)
+                        [-kind KIND] [-size SIZE] [-low-reach] [-pin-letter] [-dpi N]
+    lockerctl order show     -city SOCKET ORDER
+    lockerctl order arrived  -city SOCKET ORDER
+    lockerctl order withdraw -city SOCKET -key KEY ORDER
+    lockerctl order reissue  -city SOCKET -key KEY ORDER
+
+    lockerctl roster new [-from ROSTER] [-o ROSTER] DESCRIPTION
+    lockerctl roster sign -key KEY ROSTER
+    lockerctl roster check [-before ROSTER] ROSTER
+    lockerctl roster show ROSTER
+    lockerctl roster submit -city SOCKET -identity FILE ROSTER
+
+    lockerctl journal dump (-socket SOCKET | -file FILE) [-from N]
+    lockerctl journal verify -file FILE
+
+    lockerctl fingerprint extract [-dpi N] [-plain] -o TEMPLATE IMAGE
+    lockerctl fingerprint compare [-dpi N] [-json] PROBE CANDIDATE
+    lockerctl fingerprint quality [-dpi N] [-json] IMAGE
+    lockerctl fingerprint score [-dpi N] -o SCORES DIR...
+
+SOCKET is the Unix socket of the city's daemon (cityd), for journal dump the
+one of the terminal's (lockerd). Flags may stand before or after the arguments.
+
+KEY is the file of a private SSH key, Ed25519 or ECDSA, of mode 0600 and without
+passphrase. If it is a public key (.pub), ssh-agent signs: for keys with a
+passphrase and for security keys. Desks sign orders and withdrawals, admins
+re-issues and rosters.
+
+order new makes an order of a finger's pictures, three of each finger, one or
+two fingers, and prints its id. The city holds it until "order arrived". With
+-number N a number of 6 to 12 digits takes the place of fingers; "-" reads it
+from standard input, where nobody else on the machine sees it.
+    POSITION  1 to 10, or right-thumb, right-index, … left-little
+    KIND      identity_card (default), passport, residence_permit, other
+    SIZE      small (default), medium, large
+
+order reissue makes a new letter with a new code; the one before it dies.
+
+roster new turns a description in TOML into a roster; the personal numbers leave
+it as argon2id hashes. Who has no number there keeps the hash of the roster
+given by -from. Two admins of the roster before it, for the first one of itself,
+sign it one after the other. roster submit seals it to the terminal, whose keys
+are in FILE as "lockerd init" printed them.
+
+A fingerprint is a picture (PNG, PGM) or a template (ISO/IEC 19794-2:2005).
+fingerprint score compares every pair of pictures FINGER_IMPRESSION.png of each
+folder and writes database,probe,candidate,score.
+
+Example:
+    $ lockerctl order new -city desk.sock -key ~/.ssh/desk -terminal rathaus-1 \
+        -finger right-index=a1.png,a2.png,a3.png
+    JRGX2ZWNY6Q3TD5A
+    $ lockerctl order arrived -city desk.sock JRGX2ZWNY6Q3TD5A
+`
+
+// tool is what the program is given.
+type tool struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	now            func() time.Time
+	rand           io.Reader
+	agent          string // ssh-agent's socket; empty: none
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	t := tool{os.Stdin, os.Stdout, os.Stderr, time.Now, rand.Reader, os.Getenv("SSH_AUTH_SOCK")}
+	code := t.run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run is the program without the process around it; it returns the exit code:
+// 0 done, 1 failed, 2 not understood.
+func (t tool) run(ctx context.Context, args []string) int {
+	err := t.dispatch(ctx, args)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, flag.ErrHelp):
+		if _, err := io.WriteString(t.stdout, usage); err != nil {
+			return 1
+		}
+		return 0
+	}
+	t.complain(err)
+	if errors.Is(err, errUsage) {
+		return 2
+	}
+	return 1
+}
+
+// complain says what is wrong, and what may help.
+func (t tool) complain(err error) {
+	fmt.Fprintf(t.stderr, "lockerctl: error: %v\n", err)
+	var h *hintError
+	for ; errors.As(err, &h); err = h.error {
+		fmt.Fprintf(t.stderr, "lockerctl: hint: %s\n", h.hint)
+	}
+}
+
+// errUsage tells a command line that was not understood.
+var errUsage = errors.New("wrong usage")
+
+// usageError is an errUsage that says what is wrong in its place.
+type usageError struct{ error }
+
+func (usageError) Is(target error) bool { return target == errUsage }
+
+func misused(form string, args ...any) error {
+	return hint(usageError{fmt.Errorf(form, args...)}, `see "lockerctl -h"`)
+}
+
+// hintError says beside what is wrong what may help.
+type hintError struct {
+	error
+	hint string
+}
+
+func (h *hintError) Unwrap() error { return h.error }
+
+func hint(err error, form string, args ...any) error {
+	return &hintError{err, fmt.Sprintf(form, args...)}
+}
+
+func (t tool) dispatch(ctx context.Context, args []string) error {
+	commands := map[string]map[string]func(context.Context, *flag.FlagSet, []string) error{
+		"order": {
+			"new": t.orderNew, "show": t.orderShow, "arrived": t.orderArrived,
+			"withdraw": t.orderWithdraw, "reissue": t.orderReissue,
+		},
+		"roster": {
+			"new": t.rosterNew, "sign": t.rosterSign, "check": t.rosterCheck,
+			"show": t.rosterShow, "submit": t.rosterSubmit,
+		},
+		"journal":     {"dump": t.journalDump, "verify": t.journalVerify},
+		"fingerprint": {"extract": t.extract, "compare": t.compare, "quality": t.quality, "score": t.score},
+	}
+	if len(args) == 0 {
+		return misused("no command")
+	}
+	if slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
+		return flag.ErrHelp
+	}
+	group, ok := commands[args[0]]
+	if !ok {
+		return misused("there is no command %q; wants order, roster, journal or fingerprint", args[0])
+	}
+	if len(args) == 1 {
+		return misused("%s: no command", args[0])
+	}
+	if slices.Contains([]string{"-h", "-help", "--help"}, args[1]) {
+		return flag.ErrHelp
+	}
+	command, ok := group[args[1]]
+	if !ok {
+		return misused("there is no command %q", args[0]+" "+args[1])
+	}
+	flags := flag.NewFlagSet(args[0]+" "+args[1], flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	if err := command(ctx, flags, args[2:]); err != nil {
+		return fmt.Errorf("%s: %w", flags.Name(), err)
+	}
+	return nil
+}
+
+// parse reads flags, which may stand before, between and after the arguments,
+// and wants as many of these as it is given names; the last may end in "…" and
+// then stands for one or more.
+func parse(flags *flag.FlagSet, args []string, names ...string) ([]string, error) {
+	var given []string
+	for {
+		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+			return nil, err
+		} else if err != nil {
+			return nil, misused("%w", err)
+		}
+		rest := flags.Args()
+		if len(rest) == 0 {
+			break
+		}
+		if len(rest) < len(args) && args[len(args)-len(rest)-1] == "--" {
+			given = append(given, rest...)
+			break
+		}
+		given, args = append(given, rest[0]), rest[1:]
+	}
+	many := len(names) > 0 && strings.HasSuffix(names[len(names)-1], "…")
+	switch {
+	case len(given) < len(names):
+		return nil, misused("%s is missing", names[len(given)])
+	case len(given) > len(names) && !many:
+		return nil, misused("%q is one argument too many", given[len(names)])
+	}
+	return given, nil
+}
+
+// require fails if one of these flags was not given.
+func require(flags *flag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if flags.Lookup(name).Value.String() == "" {
+			return misused("-%s is missing", name)
+		}
+	}
+	return nil
+}
+
+func (t tool) print(form string, args ...any) error {
+	_, err := fmt.Fprintf(t.stdout, form, args...)
+	return err
+}

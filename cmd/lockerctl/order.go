@@ -1,0 +1,344 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nachtfach/nachtfach/biometrics"
+	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/city/desk"
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/envelope"
+)
+
+func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	city, keyFile := flags.String("city", "", ""), flags.String("key", "", "")
+	a := desk.Application{Document: locker.IdentityCard, Size: locker.Small}
+	dpi := flags.Float64("dpi", 500, "")
+	fingers := fingerFlag{}
+	flags.StringVar(&a.Terminal, "terminal", "", "")
+	flags.Var(&fingers, "finger", "")
+	flags.StringVar(&a.Number, "number", "", "")
+	flags.Var((*kindFlag)(&a.Document), "kind", "")
+	flags.Var((*sizeFlag)(&a.Size), "size", "")
+	flags.BoolVar(&a.LowReach, "low-reach", false, "")
+	flags.BoolVar(&a.PINLetter, "pin-letter", false, "")
+	if _, err := parse(flags, args); err != nil {
+		return err
+	}
+	if err := require(flags, "city", "key", "terminal"); err != nil {
+		return err
+	}
+	if (len(fingers) == 0) == (a.Number == "") {
+		return misused("wants -finger, once or twice, or -number")
+	}
+	if err := t.capture(&a, fingers, *dpi); err != nil {
+		return err
+	}
+	by, err := t.openKey(ctx, *keyFile)
+	if err != nil {
+		return err
+	}
+	id, err := t.submit(ctx, api.Dial(*city), a, by)
+	if err := errors.Join(err, by.Close()); err != nil {
+		return err
+	}
+	return t.print("%s\n", id)
+}
+
+// submit leases a key, seals and hands over.
+func (t tool) submit(ctx context.Context, city *api.Client, a desk.Application, by envelope.Signer) (locker.OrderID, error) {
+	leased, err := city.LeaseKey(ctx, a.Terminal)
+	if err != nil {
+		return "", fmt.Errorf("lease a one-time key: %w", err)
+	}
+	if leased.Terminal != a.Terminal {
+		return "", fmt.Errorf("lease a one-time key: the city gave one of terminal %s", leased.Terminal)
+	}
+	public := envelope.PublishedKey{ID: leased.Key, Public: leased.Public, Expires: leased.Expires}
+	id, sealed, err := a.Order(by, public, t.now())
+	if err != nil {
+		return "", err
+	}
+	order, err := city.SubmitOrder(ctx, sealed)
+	if err != nil {
+		return "", fmt.Errorf("hand over order %s: %w", id, err)
+	}
+	if order.Order != id || order.State != api.OrderHeld {
+		return "", fmt.Errorf("hand over order %s: the city answers that order %s is %s", id, order.Order, order.State)
+	}
+	return id, nil
+}
+
+// capture reads what the recipient proves. A key is leased for good, so what
+// would be refused is found before: a picture of no finger, an impression that
+// does not match the others, a number of the wrong length.
+func (t tool) capture(a *desk.Application, fingers fingerFlag, dpi float64) error {
+	if a.Number == "-" {
+		line, err := bufio.NewReader(io.LimitReader(t.stdin, 100)).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read the number: %w", err)
+		}
+		a.Number = strings.TrimSpace(line)
+	}
+	if len(fingers) == 0 {
+		if len(a.Number) < 6 || len(a.Number) > 12 || strings.Trim(a.Number, "0123456789") != "" {
+			return errors.New("number: wants 6 to 12 digits")
+		}
+		return nil
+	}
+	for _, f := range fingers {
+		finger, err := f.read(dpi)
+		if err != nil {
+			return fmt.Errorf("%s: %w", positions[f.position-1], err)
+		}
+		a.Fingers = append(a.Fingers, finger)
+	}
+	return nil
+}
+
+// pictures is one -finger.
+type pictures struct {
+	position int // ISO/IEC 19794-2:2005, table 5
+	paths    []string
+}
+
+func (p pictures) read(dpi float64) (desk.Finger, error) {
+	finger := desk.Finger{Position: p.position}
+	var templates []*biometrics.Template
+	for _, path := range p.paths {
+		picture, err := readPicture(path, dpi)
+		if err != nil {
+			return finger, err
+		}
+		template, err := biometrics.Extract(picture)
+		if err != nil {
+			return finger, fmt.Errorf("%s: %w", path, err)
+		}
+		finger.Pictures = append(finger.Pictures, picture)
+		templates = append(templates, template)
+	}
+	_, err := biometrics.Enrol(templates...)
+	if bad := (*biometrics.ImpressionError)(nil); errors.As(err, &bad) && bad.Impression >= 1 && bad.Impression <= len(p.paths) {
+		return finger, fmt.Errorf("%s: %w", p.paths[bad.Impression-1], err)
+	}
+	return finger, err
+}
+
+func readPicture(path string, dpi float64) (biometrics.Image, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return biometrics.Image{}, err
+	}
+	defer f.Close()
+	picture, err := biometrics.DecodeImage(f, dpi)
+	if err != nil {
+		return picture, fmt.Errorf("%s: %w", path, err)
+	}
+	return picture, nil
+}
+
+// positions are the fingers in the order of ISO/IEC 19794-2:2005, table 5, from 1.
+var positions = [...]string{
+	"right-thumb", "right-index", "right-middle", "right-ring", "right-little",
+	"left-thumb", "left-index", "left-middle", "left-ring", "left-little",
+}
+
+// fingerFlag is -finger POSITION=IMAGE,IMAGE,IMAGE, given once or twice.
+type fingerFlag []pictures
+
+// String implements flag.Value.
+func (f *fingerFlag) String() string { return "" }
+
+// Set implements flag.Value.
+func (f *fingerFlag) Set(s string) error {
+	where, list, ok := strings.Cut(s, "=")
+	p := pictures{position: slices.Index(positions[:], where) + 1, paths: strings.Split(list, ",")}
+	if n, err := strconv.Atoi(where); err == nil {
+		p.position = n
+	}
+	switch {
+	case !ok || slices.Contains(p.paths, ""):
+		return errors.New("wants POSITION=IMAGE,IMAGE,IMAGE")
+	case p.position < 1 || p.position > len(positions):
+		return fmt.Errorf("there is no finger %q, wants 1 to 10 or one of %s", where, strings.Join(positions[:], ", "))
+	case len(p.paths) != biometrics.Impressions:
+		return fmt.Errorf("%d pictures, an enrolment wants %d of each finger", len(p.paths), biometrics.Impressions)
+	case len(*f) == envelope.MaxFingers:
+		return fmt.Errorf("a recipient has at most %d fingers", envelope.MaxFingers)
+	case slices.ContainsFunc(*f, func(other pictures) bool { return other.position == p.position }):
+		return fmt.Errorf("%s is given twice", positions[p.position-1])
+	}
+	*f = append(*f, p)
+	return nil
+}
+
+// kindFlag is a kind of document.
+type kindFlag locker.DocumentKind
+
+// String implements flag.Value.
+func (k *kindFlag) String() string { return string(*k) }
+
+// Set implements flag.Value.
+func (k *kindFlag) Set(s string) error {
+	switch kind := locker.DocumentKind(s); kind {
+	case locker.IdentityCard, locker.Passport, locker.ResidencePermit, locker.OtherDocument:
+		*k = kindFlag(kind)
+		return nil
+	}
+	return errors.New("wants identity_card, passport, residence_permit or other")
+}
+
+// sizeFlag is a compartment's size by its word.
+type sizeFlag locker.Size
+
+var sizes = map[string]locker.Size{"small": locker.Small, "medium": locker.Medium, "large": locker.Large}
+
+// String implements flag.Value.
+func (s *sizeFlag) String() string {
+	for word, size := range sizes {
+		if size == locker.Size(*s) {
+			return word
+		}
+	}
+	return ""
+}
+
+// Set implements flag.Value.
+func (s *sizeFlag) Set(word string) error {
+	size, ok := sizes[word]
+	if !ok {
+		return errors.New("wants small, medium or large")
+	}
+	*s = sizeFlag(size)
+	return nil
+}
+
+// orderAt parses the flags of a command on one order.
+func orderAt(flags *flag.FlagSet, args []string, needed ...string) (*api.Client, locker.OrderID, error) {
+	city := flags.String("city", "", "")
+	given, err := parse(flags, args, "ORDER")
+	if err != nil {
+		return nil, "", err
+	}
+	if err := require(flags, append([]string{"city"}, needed...)...); err != nil {
+		return nil, "", err
+	}
+	id := locker.OrderID(given[0])
+	if err := envelope.CheckOrderID(id); err != nil {
+		return nil, "", err
+	}
+	return api.Dial(*city), id, nil
+}
+
+func (t tool) orderShow(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	city, id, err := orderAt(flags, args)
+	if err != nil {
+		return err
+	}
+	o, err := city.Order(ctx, id)
+	if err != nil {
+		return err
+	}
+	reason := ""
+	if o.Reason != "" {
+		reason = ": " + o.Reason
+	}
+	return t.print("order %s for terminal %s is %s since %s%s\n", o.Order, o.Terminal, o.State, o.Since.UTC().Format(time.RFC3339), reason)
+}
+
+func (t tool) orderArrived(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	city, id, err := orderAt(flags, args)
+	if err != nil {
+		return err
+	}
+	o, err := city.Arrived(ctx, id)
+	if err != nil {
+		return err
+	}
+	return t.print("order %s is %s\n", o.Order, o.State)
+}
+
+func (t tool) orderWithdraw(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	keyFile := flags.String("key", "", "")
+	city, id, err := orderAt(flags, args, "key")
+	if err != nil {
+		return err
+	}
+	by, err := t.openKey(ctx, *keyFile)
+	if err != nil {
+		return err
+	}
+	defer by.Close()
+	o, err := city.Order(ctx, id)
+	if err != nil {
+		return err
+	}
+	w := envelope.Withdrawal{Terminal: o.Terminal, Order: id, Issued: t.now().UTC().Truncate(time.Second)}
+	signed, err := envelope.SignWithdrawal(by, w)
+	if err != nil {
+		return err
+	}
+	if o, err = city.Withdraw(ctx, id, signed); err != nil {
+		return err
+	}
+	return t.print("order %s is %s\n", o.Order, o.State)
+}
+
+func (t tool) orderReissue(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	keyFile := flags.String("key", "", "")
+	city, id, err := orderAt(flags, args, "key")
+	if err != nil {
+		return err
+	}
+	by, err := t.openKey(ctx, *keyFile)
+	if err != nil {
+		return err
+	}
+	defer by.Close()
+	draft, err := city.DraftReissue(ctx, id)
+	if err != nil {
+		return err
+	}
+	what, err := readDraft(draft.Text, id)
+	if err != nil {
+		return err
+	}
+	// The namespace is ours: what the city drafts is signed as a command or not at all.
+	signed, err := envelope.Sign(by, envelope.NamespaceCommand, draft.Text)
+	if err != nil {
+		return err
+	}
+	if err := city.Reissue(ctx, id, signed); err != nil {
+		return err
+	}
+	return t.print("order %s: asked terminal %s for a new letter in place of generation %s, valid until %s\n",
+		id, what["terminal"], what["generation"], what["expires"])
+}
+
+// readDraft looks at what an admin is about to sign: a re-issue of this order,
+// and nothing else. Whether the terminal takes it is for the terminal.
+func readDraft(text []byte, id locker.OrderID) (map[string]string, error) {
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	what := map[string]string{}
+	for _, line := range lines[1:] {
+		name, value, ok := strings.Cut(line, " ")
+		if _, twice := what[name]; !ok || twice {
+			return nil, fmt.Errorf("the city drafts something that is no command: line %.40q", line)
+		}
+		what[name] = value
+	}
+	if what["kind"] != envelope.CommandReissue || what["order"] != string(id) {
+		return nil, fmt.Errorf("the city drafts a command %.40q for order %.40q, asked was a re-issue of %s; it is not signed", what["kind"], what["order"], id)
+	}
+	return what, nil
+}
