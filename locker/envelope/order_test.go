@@ -180,6 +180,38 @@ func TestOrderIsBoundToItsEnvelope(t *testing.T) {
 	})
 }
 
+func TestSignedOrderCannotBePutIntoAnotherEnvelope(t *testing.T) {
+	o := newOffice(t)
+	private, public := newKey(t)
+	m := must(envelope.ParseSealedOrder(sealOrder(t, o.desk, public, anOrder())))
+	info := func(m envelope.SealedOrder) []byte {
+		return fmt.Appendf(nil, "nachtfach.de/order/v1\n%s\n%s\n%d\n%d\n", m.Terminal, m.Order, m.Version, m.Key)
+	}
+	signed := must(suite.Open(private, info(m), m.Sealed))
+	for name, move := range map[string]func(*envelope.SealedOrder){
+		"terminal": func(m *envelope.SealedOrder) { m.Terminal = "musterstadt-2" },
+		"order":    func(m *envelope.SealedOrder) { m.Order = "A-2026-0002" },
+		"version":  func(m *envelope.SealedOrder) { m.Version = 2 },
+		"key":      func(m *envelope.SealedOrder) { m.Key = 8 },
+	} {
+		moved := m
+		move(&moved)
+		moved.Sealed = must(suite.Seal(public, info(moved), signed))
+		if _, err := openOrder(private, must(json.Marshal(moved)), &o.roster, now); err == nil {
+			t.Errorf("an order moved to another %s is accepted", name)
+		} else {
+			refused(t, err, "what was signed names another terminal, order, version or key")
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
 func TestSealedOrderIsReadStrictly(t *testing.T) {
 	for message, says := range map[string]string{
 		``:     "EOF",

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/vault"
 	"github.com/nachtfach/nachtfach/pin/seal"
 )
 
@@ -187,6 +189,43 @@ func TestLostLetterIsReplacedWithoutANewFinger(t *testing.T) {
 	}
 	if got := h.holdings(); !bytes.Contains([]byte(got), []byte("deposits/11 letters/10 letters/11")) || !bytes.HasSuffix([]byte(got), []byte(", 2 slots")) {
 		t.Errorf("left: %s", got) // one order key and the new generation
+	}
+}
+
+// stubborn fails to erase as often as it says.
+type stubborn struct {
+	*vault.SlotFile
+	fails int
+}
+
+var errStubborn = errors.New("input/output error")
+
+func (s *stubborn) Erase(i int) error {
+	if s.fails > 0 {
+		s.fails--
+		return errStubborn
+	}
+	return s.SlotFile.Erase(i)
+}
+
+func TestReissueThatCouldNotEraseItsKeyDoesSoWhenRepeated(t *testing.T) {
+	h := newHouse(t)
+	h.load("A-2026-0001", 1, 10)
+	if _, ok := must(h.vault.ReceiveCommand(h.reissue(h.anna, 10, "A-2026-0001", h.publicKey(2), h.read(10).Share), now)).(locker.ReissueReceived); !ok {
+		t.Fatal("refused")
+	}
+	h.config.Slots = &stubborn{h.slots, 1}
+	h.open()
+	if _, err := h.vault.Reissue(11, 10, "A-2026-0001", now); !errors.Is(err, errStubborn) {
+		t.Fatal(err)
+	}
+	letter := h.read(11)
+	hash, err := h.vault.Reissue(11, 10, "A-2026-0001", now)
+	if err != nil || hash != envelope.Hash(h.records.buckets["deposits"]["11"]) || h.read(11).Code.QR() != letter.Code.QR() {
+		t.Errorf("again: %v", err)
+	}
+	if got := h.holdings(); !strings.HasSuffix(got, ", 4 slots") { // two order keys, two generations
+		t.Errorf("left: %s", got)
 	}
 }
 
