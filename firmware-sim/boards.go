@@ -128,6 +128,9 @@ func (b *Boards) Serve(line interface {
 		}
 		answer := b.Answer(buf[:n])
 		n = 0
+		if len(answer) == 0 {
+			continue
+		}
 		if _, err := line.Write(answer); err != nil {
 			return err
 		}

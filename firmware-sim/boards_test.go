@@ -2,7 +2,10 @@ package firmwaresim_test
 
 import (
 	"encoding/hex"
+	"io"
+	"net"
 	"testing"
+	"time"
 
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
 )
@@ -164,4 +167,38 @@ func mustDecode(t *testing.T, text string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func TestFramesEndWithTheirLengthOrWithSilence(t *testing.T) {
+	_, boards := newBoards(t, 8, 8)
+	master, slave := net.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- boards.Serve(slave) }()
+	read, write := sealed(t, "010100000008"), sealed(t, "01050002ff00")
+	for _, step := range []struct{ what, say, want string }{
+		{"a whole frame", read, sealed(t, "01010100")},
+		{"a function of unknown length", sealed(t, "010300000001"), sealed(t, "018301")},
+		{"noise, then silence", "ffff00", ""},
+		{"half a frame, then silence", write[:8], ""},
+		{"a whole frame again", write, write},
+	} {
+		if _, err := master.Write(mustDecode(t, step.say)); err != nil {
+			t.Fatal(err)
+		}
+		if step.want == "" {
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		if err := master.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		answer := make([]byte, len(step.want)/2)
+		if _, err := io.ReadFull(master, answer); err != nil || hex.EncodeToString(answer) != step.want {
+			t.Fatalf("%s: answered %x, %v, want %s", step.what, answer, err, step.want)
+		}
+	}
+	master.Close()
+	if err := <-done; err == nil {
+		t.Error("Serve ended without an error")
+	}
 }

@@ -514,3 +514,58 @@ func TestAScannerIsHeardAndFoundAgainAfterUnplugging(t *testing.T) {
 		t.Errorf("heard %+v", h)
 	}
 }
+
+func TestABurstOfEdgesEndsInTheRightState(t *testing.T) {
+	s := newSimulator(t, 1)
+	contact, err := gpio.OpenContact(gpio.ContactConfig{Line: firmwaresim.DoorLine(t.Name(), 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := watch(t, contact)
+	expect(t, changes, false)
+	for range 200 { // many more edges than a line keeps
+		do(t, s, 1, firmwaresim.Force, firmwaresim.Close)
+	}
+	do(t, s, 1, firmwaresim.Force)
+	for last := next(t, changes); !last.open; last = next(t, changes) {
+		if last.err != nil {
+			t.Fatal(last.err)
+		}
+	}
+}
+
+func TestALineThatGoesAwayIsTold(t *testing.T) {
+	s, err := firmwaresim.New(firmwaresim.Config{Terminal: t.Name(), Compartments: 1, Dir: t.TempDir(), Lines: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	contact, err := gpio.OpenContact(gpio.ContactConfig{Line: firmwaresim.DoorLine(t.Name(), 1), Reread: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes := watch(t, contact)
+	expect(t, changes, false)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c := next(t, changes); c.err == nil || !strings.Contains(c.err.Error(), "DOOR1") {
+		t.Errorf("told %+v", c)
+	}
+}
+
+func TestTheReaderWaitsUntilTheFingerIsLifted(t *testing.T) {
+	s := newSimulator(t, 1)
+	r := newReader(t, s)
+	if err := s.LayFinger("anna", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if err := r.AwaitLift(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the finger lies there: %v", err)
+	}
+	s.Module.Lift()
+	if err := r.AwaitLift(t.Context()); err != nil {
+		t.Errorf("the finger was lifted: %v", err)
+	}
+}
