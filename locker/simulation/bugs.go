@@ -1,0 +1,167 @@
+package simulation
+
+import (
+	"strings"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/controller"
+	"github.com/nachtfach/nachtfach/pin"
+)
+
+// Bug is a fault that is put into the terminal on purpose, to prove that the
+// oracle sees it. Each wraps what surrounds the machine; none is in its code.
+type Bug int
+
+// The bugs.
+const (
+	None               Bug = iota
+	TryBeforeCharge        // a charge is durable only after the try
+	OneClerkTwice          // a second card makes a second person
+	SlotKept               // a deposit's slot is not overwritten
+	ReusedInDoubt          // doubt does not survive a restart
+	ActBeforeCommit        // events are durable only after the actions
+	WallClockTrusted       // elapsed time is read off the wall clock
+	StaleResult            // a try's result is given to the next deposit's
+	PulseRepeated          // a restart repeats an unanswered pulse
+	OrderKeyKept           // a one-time key is not overwritten
+	MarkWithRecordOnly     // the trusted time's mark is kept with records alone
+)
+
+// tardy is a journal that answers before the events are durable.
+type tardy struct {
+	*disk
+	late  func(locker.Event) bool
+	queue []func() error
+}
+
+// Append makes late events durable with a delay, in their order.
+func (t *tardy) Append(events []locker.Event, snapshot func() ([]byte, error)) (uint64, error) {
+	delay := len(t.queue) > 0
+	for _, e := range events {
+		delay = delay || t.late(e)
+	}
+	if !delay {
+		return t.disk.Append(events, snapshot)
+	}
+	t.queue = append(t.queue, func() error {
+		_, err := t.disk.Append(events, func() ([]byte, error) { return nil, nil })
+		return err
+	})
+	t.p.after(500*time.Millisecond, func() {
+		next := t.queue[0]
+		t.queue = t.queue[1:]
+		if err := next(); err != nil {
+			t.p.crash(controller.ErrCommit)
+		}
+	})
+	return 0, nil
+}
+
+func (b Bug) journal(p *process) controller.Journal {
+	switch b {
+	case TryBeforeCharge:
+		return &tardy{disk: p.disk, late: func(e locker.Event) bool { _, ok := e.Fact.(locker.CodeCharged); return ok }}
+	case ActBeforeCommit:
+		return &tardy{disk: p.disk, late: func(e locker.Event) bool { _, ok := e.Fact.(locker.CompartmentReleased); return ok }}
+	default:
+		return p.disk
+	}
+}
+
+// faulty is a vault with a bug.
+type faulty struct {
+	*keeper
+	bug  Bug
+	last bool // result of the last try
+}
+
+func (b Bug) vault(p *process) controller.Vault {
+	switch b {
+	case OneClerkTwice, SlotKept, StaleResult:
+		return &faulty{keeper: p.keeper, bug: b}
+	default:
+		return p.keeper
+	}
+}
+
+// person makes a colleague of whoever shows a second card.
+func (f *faulty) person(card string, p locker.Person) locker.Person {
+	if f.bug == OneClerkTwice && strings.HasSuffix(card, "-2") {
+		return clerks[1].person
+	}
+	return p
+}
+
+// FindCard has the bug OneClerkTwice.
+func (f *faulty) FindCard(card string) locker.Person {
+	return f.person(card, f.keeper.FindCard(card))
+}
+
+// CheckClerk has the bug OneClerkTwice.
+func (f *faulty) CheckClerk(card, number string) (locker.Person, bool, error) {
+	p, proved, err := f.keeper.CheckClerk(card, number)
+	return f.person(card, p), proved, err
+}
+
+// EraseSlot has the bug SlotKept.
+func (f *faulty) EraseSlot(g locker.Generation, at time.Time) error {
+	if f.bug == SlotKept {
+		return nil
+	}
+	return f.keeper.EraseSlot(g, at)
+}
+
+// Try has the bug StaleResult.
+func (f *faulty) Try(a locker.AttemptID, g locker.Generation, recipient int, code pin.Code) (bool, error) {
+	opened, err := f.keeper.Try(a, g, recipient, code)
+	if f.bug == StaleResult && g != 0 {
+		opened, f.last = f.last, opened
+	}
+	return opened, err
+}
+
+// replayed is what a start makes of an event.
+func (b Bug) replayed(e locker.Event) []locker.Event {
+	again := func(n locker.CompartmentID) []locker.Event {
+		return []locker.Event{e, {Time: e.Time, Quality: e.Quality, Fact: locker.CompartmentCleared{Compartment: n}}}
+	}
+	switch f := e.Fact.(type) {
+	case locker.CompartmentQuarantined:
+		if b == ReusedInDoubt {
+			return again(f.Compartment)
+		}
+	case locker.ClockMarked:
+		if b == MarkWithRecordOnly {
+			return nil
+		}
+	}
+	return []locker.Event{e}
+}
+
+// booted is what a start does by itself.
+func (b Bug) booted(p *process) {
+	if b != PulseRepeated {
+		return
+	}
+	log := p.w.store.log
+	for i := len(log) - 1; i >= 0 && i > len(log)-40; i-- {
+		if e, err := decodeEvent(log[i].body); err == nil {
+			if f, ok := e.Fact.(locker.CompartmentReleased); ok {
+				p.begin(controller.LockLane, pulseAgain(p, f))
+				return
+			}
+		}
+	}
+}
+
+// now reads the clocks.
+func (b Bug) now(p *process, n locker.Now) locker.Now {
+	if b == WallClockTrusted {
+		n.Uptime += p.w.clock - p.clockAtStart
+	}
+	return n
+}
+
+// answer is what a job's answer becomes.
+func (b Bug) answer(_ *process, in locker.Input) locker.Input { return in }

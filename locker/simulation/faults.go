@@ -1,0 +1,178 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/controller"
+)
+
+// faults is how often what goes wrong. Each run draws its own mixture, so that
+// some runs meet one kind alone and often.
+type faults struct {
+	cutAtWrite, cutPerDay                                 float64
+	commitLost, commitAmbiguous, slotFails                float64
+	fullPerDay                                            float64
+	slow                                                  float64 // a job of the vault takes longer than anybody waits
+	drop, duplicate, reorder, outages, hostile            float64
+	clockPerDay                                           float64
+	bounce                                                float64
+	lockPerDay, contactPerDay, forcedPerDay, readerPerDay float64
+}
+
+func drawFaults(d *dice) faults {
+	some := func(most float64) float64 {
+		if d.hits(0.35) {
+			return 0
+		}
+		return most * d.r.Float64()
+	}
+	return faults{
+		cutAtWrite: some(0.002), cutPerDay: some(0.5),
+		commitLost: some(0.001), commitAmbiguous: some(0.001), slotFails: some(0.01),
+		fullPerDay: some(0.1), slow: some(0.01),
+		drop: some(0.05), duplicate: some(0.1), reorder: some(0.05), outages: some(0.5), hostile: some(3),
+		clockPerDay: some(0.3), bounce: some(0.2),
+		lockPerDay: some(0.3), contactPerDay: some(0.3), forcedPerDay: some(0.2), readerPerDay: some(0.2),
+	}
+}
+
+// outage is how long the power is away: mostly a moment, sometimes a day.
+func (f faults) outage(d *dice) time.Duration {
+	switch n := d.upTo(20); {
+	case n < 14:
+		return d.between(time.Second, 2*time.Minute)
+	case n < 19:
+		return d.between(2*time.Minute, 3*time.Hour)
+	}
+	return d.between(3*time.Hour, 60*time.Hour)
+}
+
+// latency is how long a job takes until its effect, and then until its answer.
+func (f faults) latency(w *world, n controller.Lane) (before, later time.Duration) {
+	switch n {
+	case controller.LockLane:
+		return 5 * time.Millisecond, 200 * time.Millisecond
+	case controller.ReaderLane:
+		return w.chance.between(200*time.Millisecond, time.Second), 10 * time.Millisecond
+	}
+	if !w.calm && w.fate.hits(f.slow) {
+		return w.fate.between(time.Second, 45*time.Second), w.fate.between(0, 10*time.Second)
+	}
+	return time.Millisecond, w.chance.between(time.Millisecond, 150*time.Millisecond)
+}
+
+// daily draws for each day what its faults are and when they come.
+func (w *world) misfortune() {
+	day := 24 * time.Hour
+	d, f := w.fate, w.faults
+	w.every(day, func() {
+		often := func(rate float64, do func()) {
+			for ; rate > 0; rate-- {
+				if d.hits(min(rate, 1)) {
+					w.after(d.between(0, day), func() {
+						if !w.calm {
+							do()
+						}
+					})
+				}
+			}
+		}
+		often(f.cutPerDay, w.cut)
+		often(f.fullPerDay, func() {
+			w.store.full = true
+			w.after(d.between(time.Minute, 2*time.Hour), func() { w.store.full = false })
+		})
+		often(f.outages, func() {
+			w.broker.set(false)
+			w.after(d.between(10*time.Second, 8*time.Hour), func() { w.broker.set(true) })
+		})
+		often(f.hostile, w.hostile)
+		often(f.clockPerDay, w.clockJumps)
+		often(f.lockPerDay, func() { w.lockBreaks(pick(d, w.wall.doors)) })
+		often(f.contactPerDay, func() { w.contactBreaks(pick(d, w.wall.doors)) })
+		often(f.forcedPerDay, func() { w.vandal(pick(d, w.wall.doors)) })
+		often(f.readerPerDay, func() {
+			w.reader.set(false)
+			w.after(d.between(time.Minute, 10*time.Hour), func() { w.reader.set(true) })
+		})
+	})
+}
+
+func (w *world) clockJumps() {
+	d := w.fate
+	switch d.upTo(4) {
+	case 0:
+		w.clock = 0
+	case 1:
+		w.clock = d.between(-20*time.Minute, 20*time.Minute)
+	case 2:
+		w.clock = d.between(-400*24*time.Hour, 0)
+	default:
+		w.clock = d.between(0, 400*24*time.Hour)
+	}
+}
+
+func (w *world) lockBreaks(d *door) {
+	d.lock = pick(w.fate, []lockState{lockSluggish, lockJammed, lockBroken})
+	w.after(w.fate.between(time.Hour, 30*time.Hour), func() { d.lock = lockFine })
+}
+
+func (w *world) contactBreaks(d *door) {
+	w.wall.setContact(d, pick(w.fate, []contactState{contactDead, contactStuck}))
+	w.after(w.fate.between(time.Hour, 30*time.Hour), func() { w.wall.setContact(d, contactFine) })
+}
+
+// vandal breaks a door open, perhaps takes what lies there, and perhaps closes it.
+func (w *world) vandal(d *door) {
+	w.wall.force(d)
+	if w.fate.hits(0.4) {
+		w.oracle.robbed(d, w.wall.take(d, stolen))
+	}
+	closes := w.fate.between(time.Second, 30*time.Second)
+	if w.fate.hits(0.4) {
+		closes = w.fate.between(10*time.Minute, 5*time.Hour) // somebody comes by
+	}
+	w.after(closes, func() { w.wall.set(d, false) })
+}
+
+// hostile is whoever can write to the broker.
+func (w *world) hostile() {
+	d, c := w.fate, w.city
+	kinds := []locker.MessageKind{locker.MessageOrder, locker.MessageRoster, locker.MessageCommand, locker.MessagePosted}
+	switch d.upTo(4) {
+	case 0: // an acknowledgement that the city never gave
+		a := ack{size: d.upTo(len(w.store.log) + 50), time: w.time().Add(1000 * time.Hour), mac: []byte("forged")}
+		w.broker.toTerminal(func(p *process) { p.line.acknowledged(a) })
+	case 1:
+		c.send(pick(d, kinds), []byte("rubbish"))
+	case 2: // an old message once more, also on the wrong topic
+		if len(c.files) > 0 {
+			if m := pick(d, c.files).message; m != nil {
+				c.send(pick(d, kinds), m)
+			}
+		}
+	default: // an event that the terminal never had
+		at := len(c.held) + len(c.waiting)
+		w.broker.pass(func() {
+			c.receive(parcel{from: at, bodies: [][]byte{[]byte(`{"type":"de.nachtfach.clock.marked.v1"}`)}})
+		})
+	}
+}
+
+// heal ends all faults: the power stays, the clock is right, everything is
+// repaired, and nobody means harm.
+func (w *world) heal() {
+	w.calm = true
+	w.faults = faults{}
+	w.clock, w.store.full, w.broker.up = 0, false, true
+	for _, z := range w.street.people {
+		z.habits = habits{pace: time.Second}
+	}
+	for _, d := range w.wall.doors {
+		d.lock = lockFine
+		w.protect(func() { w.wall.setContact(d, contactFine) })
+		w.protect(func() { w.wall.set(d, false) })
+	}
+	w.protect(func() { w.reader.set(true) })
+}

@@ -1,0 +1,336 @@
+package simulation
+
+import (
+	"bytes"
+	"slices"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/pin"
+)
+
+// oracle holds what the terminal does against the truth. Its books are its own:
+// they are kept from durable events, from what the locks, the vault and the
+// disk really did, and from what people really did at the doors. It reads
+// nothing of the machine's ledger.
+type oracle struct {
+	w         *world
+	events    int
+	last      time.Time // of the last event
+	boot      int       // start in which the last event was committed
+	gens      map[locker.Generation]*deposited
+	orders    map[locker.OrderID]*filed
+	attempts  map[locker.AttemptID]*attempt
+	doors     map[locker.CompartmentID]*doorBook
+	alarms    map[uint64]locker.AlarmRaised
+	proofs    map[locker.Person]time.Duration // when a person typed their number
+	round     openRound
+	pulses    map[locker.PulseID]bool
+	selectors []int // of letters that went out
+	counts    Counts
+	ready     time.Duration // when the running process became ready
+}
+
+// Counts are what a run has seen, so that a test can tell that it saw anything.
+type Counts struct {
+	Taken, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts, Lost int
+}
+
+// deposited is one generation.
+type deposited struct {
+	order       locker.OrderID
+	compartment locker.CompartmentID
+	code        pin.Code // once the letter is known
+	replaces    locker.Generation
+	loaded      bool
+	posted      time.Duration
+	ended       bool
+	slotErased  bool
+	charges     []locker.AttemptID
+	failures    map[int]int // failed or unsettled comparisons, by finger
+	closed      map[int]bool
+}
+
+// filed is one order, and who is said to have its document.
+type filed struct {
+	file   *file
+	custod locker.Custody
+	door   locker.CompartmentID
+	gen    locker.Generation
+
+	accepted, loaded, erased bool
+}
+
+// attempt is one code that was tried, or refused.
+type attempt struct {
+	g        locker.Generation
+	charged  bool
+	tried    bool
+	opened   bool
+	err      error
+	proved   bool
+	finger   finger // laid last
+	compares int    // charged and not yet made
+	matched  bool   // the right finger, or number
+	accepted bool   // and the event says so
+}
+
+// doorBook is what the oracle knows of one door.
+type doorBook struct {
+	seenEmpty bool // by two clerks, since it was last used
+	looked    time.Duration
+	opened    time.Duration // physically, the last time
+	moved     time.Duration
+	believed  bool // open, as the events say
+	waived    bool
+	faulted   bool
+	told      time.Duration // of the last event about it
+	released  []authority
+}
+
+// authority is a durable event that allows one pulse.
+type authority struct {
+	locker.CompartmentReleased
+	boot int
+}
+
+type openRound struct {
+	id     locker.RoundID
+	clerks [2]locker.Person
+	open   bool
+}
+
+func newOracle(w *world) *oracle {
+	return &oracle{
+		w: w, gens: map[locker.Generation]*deposited{}, orders: map[locker.OrderID]*filed{},
+		attempts: map[locker.AttemptID]*attempt{}, doors: map[locker.CompartmentID]*doorBook{},
+		alarms: map[uint64]locker.AlarmRaised{}, proofs: map[locker.Person]time.Duration{}, pulses: map[locker.PulseID]bool{},
+	}
+}
+
+func (o *oracle) fail(invariant int, format string, args ...any) {
+	o.w.fail("invariant %d: "+format, append([]any{invariant}, args...)...)
+}
+
+func (o *oracle) door(n locker.CompartmentID) *doorBook {
+	if o.doors[n] == nil {
+		o.doors[n] = &doorBook{}
+	}
+	return o.doors[n]
+}
+
+func (o *oracle) attempt(a locker.AttemptID) *attempt {
+	if o.attempts[a] == nil {
+		o.attempts[a] = &attempt{}
+	}
+	return o.attempts[a]
+}
+
+// committed is told the events of one transaction once they are durable.
+func (w *world) committed(bodies [][]byte) {
+	for _, body := range bodies {
+		w.hash.Write(body)
+		e, err := decodeEvent(body)
+		if err != nil {
+			w.fail("an event that was committed cannot be read: %v", err)
+		}
+		w.oracle.follow(e)
+	}
+}
+
+// How far trusted time may be ahead of the truth: what the clock's jumps may
+// move it by, see clockJumps and the rule of small steps.
+const aheadAtMost = 21 * time.Minute
+
+func (o *oracle) follow(e locker.Event) {
+	o.events++
+	o.boot = o.w.starts
+	switch {
+	case e.Time.Before(o.last):
+		o.fail(5, "event %d (%s) is of %v, before the one of %v that precedes it", o.events-1, e.Fact.Type(), e.Time, o.last)
+	case e.Time.Sub(o.w.time()) > aheadAtMost:
+		o.fail(5, "event %d (%s) says %v, and it is %v", o.events-1, e.Fact.Type(), e.Time, o.w.time())
+	}
+	o.last = e.Time
+	o.followPeople(e.Fact)
+	o.followOrder(e.Fact)
+	o.followDeposit(e.Fact)
+	o.followVisit(e.Fact)
+	o.followDoor(e.Fact)
+}
+
+func (o *oracle) followPeople(fact locker.Fact) {
+	switch f := fact.(type) {
+	case locker.RoundOpened:
+		o.round = openRound{f.Round, f.Clerks, true}
+	case locker.RoundConfirmed:
+		o.round.open = false
+	case locker.RoundInterrupted:
+		o.round.open = false
+	case locker.TerminalBooted:
+		o.counts.Restarts++
+		o.round.open = false
+	case locker.AlarmRaised:
+		o.alarms[f.Alarm] = f
+	case locker.AlarmCleared:
+		delete(o.alarms, f.Alarm)
+	}
+}
+
+func (o *oracle) followOrder(fact locker.Fact) {
+	switch f := fact.(type) {
+	case locker.OrderAccepted:
+		b := o.orders[f.Order]
+		if b == nil {
+			o.fail(5, "order %s was accepted, which no desk has made", f.Order)
+		}
+		b.custod, b.accepted = locker.CustodyClerks, true
+	case locker.OrderErased:
+		o.orders[f.Order].erased = true
+		o.noise("order", f.Order, func(b box) bool { return b.hpke && b.order == f.Order })
+	}
+}
+
+// sealed is told each order that a desk makes.
+func (o *oracle) sealed(f *file) { o.orders[f.order] = &filed{file: f, custod: locker.CustodyClerks} }
+
+// lettered is told each letter that reached the city.
+func (o *oracle) lettered(g locker.Generation, l *letter) {
+	d := o.gens[g]
+	if d == nil || !d.loaded {
+		o.fail(5, "a letter of generation %d came, which was never loaded", g)
+	}
+	code, err := pin.Parse(l.code)
+	if err != nil {
+		o.fail(5, "the letter of generation %d holds no code: %v", g, err)
+	}
+	for id, other := range o.gens {
+		if id != g && !other.code.IsZero() && other.code.Selector() == code.Selector() {
+			o.fail(4, "generations %d and %d have the same selector: an old letter names a new deposit", id, g)
+		}
+	}
+	d.code = code
+	o.selectors = append(o.selectors, code.Selector())
+}
+
+func (o *oracle) followDeposit(fact locker.Fact) {
+	switch f := fact.(type) {
+	case locker.DepositReserved:
+		o.reserved(f)
+	case locker.DepositAbandoned:
+		o.abandoned(f)
+	case locker.DocumentLaid:
+		o.claim(f.Generation, locker.CustodyCompartment)
+	case locker.DepositLoaded:
+		d := o.gens[f.Generation]
+		d.loaded, o.orders[d.order].loaded = true, true
+		o.counts.Loaded++
+	case locker.DepositReissued:
+		d := o.gens[f.Generation]
+		d.loaded = true
+		d.closed, d.failures = o.gens[f.Replaces].closed, o.gens[f.Replaces].failures
+		o.end(f.Replaces)
+		o.orders[d.order].gen = f.Generation
+		o.counts.Reissued++
+	case locker.LetterPosted:
+		if d := o.gens[f.Generation]; d.posted == 0 {
+			d.posted = o.w.now
+		}
+	case locker.DepositExpired:
+		d := o.gens[f.Generation]
+		if held := o.w.now - d.posted; d.posted == 0 || held < time.Duration(o.w.config.Rules.Retention)-time.Hour {
+			o.fail(5, "generation %d expired after %v", f.Generation, held)
+		}
+		o.counts.Expired++
+	case locker.DocumentTaken:
+		o.claim(f.Generation, locker.CustodyCitizen)
+		o.end(f.Generation)
+		o.counts.Taken++
+	case locker.DocumentUnloaded:
+		o.claim(f.Generation, locker.CustodyClerks)
+		o.end(f.Generation)
+		o.counts.Unloaded++
+	case locker.DocumentMissing:
+		o.claim(f.Generation, locker.CustodyUnknown)
+		o.end(f.Generation)
+	case locker.CustodyDoubted:
+		o.claim(f.Generation, locker.CustodyUnknown)
+		b := o.door(o.gens[f.Generation].compartment)
+		b.seenEmpty, b.told = false, o.w.now
+		o.counts.Doubted++
+	case locker.SlotErased:
+		o.gens[f.Generation].slotErased = true
+		o.noise("generation", f.Generation, func(b box) bool { return b.generation == f.Generation })
+	}
+}
+
+// reserved checks that a compartment is given only if two clerks saw it empty.
+func (o *oracle) reserved(f locker.DepositReserved) {
+	if o.gens[f.Generation] != nil {
+		o.fail(2, "generation %d was given twice", f.Generation)
+	}
+	d := &deposited{order: f.Order, compartment: f.Compartment, replaces: f.Replaces, failures: map[int]int{}, closed: map[int]bool{}}
+	o.gens[f.Generation] = d
+	if f.Replaces != 0 {
+		return
+	}
+	b := o.door(f.Compartment)
+	switch {
+	case !b.seenEmpty:
+		o.fail(3, "compartment %d was given to generation %d, and two clerks have not seen it empty since it was used", f.Compartment, f.Generation)
+	case len(o.w.wall.door(f.Compartment).inside) > 0 && !b.waived:
+		o.fail(3, "compartment %d was given to generation %d, and a document lies there", f.Compartment, f.Generation)
+	}
+	o.orders[f.Order].gen = f.Generation
+}
+
+func (o *oracle) abandoned(f locker.DepositAbandoned) {
+	d := o.gens[f.Generation]
+	d.ended = true
+	if d.replaces == 0 {
+		b := o.orders[d.order]
+		if b.custod != locker.CustodyUnknown {
+			b.custod = locker.CustodyClerks
+		}
+		b.gen = 0
+	}
+}
+
+func (o *oracle) end(g locker.Generation) { o.gens[g].ended = true }
+
+func (o *oracle) claim(g locker.Generation, c locker.Custody) {
+	d := o.gens[g]
+	b := o.orders[d.order]
+	b.custod, b.door = c, d.compartment
+}
+
+// noise checks that nothing in the slots opens the boxes that hold a factor, and
+// then forgets them: they are noise for ever.
+func (o *oracle) noise(what string, id any, sealed func(box) bool) {
+	c := o.w.crypto
+	c.boxes = slices.DeleteFunc(c.boxes, func(b box) bool {
+		if !sealed(b) {
+			return false
+		}
+		for i, block := range o.w.store.slots {
+			if bytes.Contains(block, b.secret) {
+				o.fail(4, "%s %v is said to be erased, and slot %d still opens its factor", what, id, i)
+			}
+		}
+		return true
+	})
+}
+
+// kept is told each record: nothing in it may be a secret in clear.
+func (o *oracle) kept(bucket, key string, value []byte) {
+	if o.w.crypto.markedOrder(value) != "" {
+		o.fail(4, "record %s/%s holds a factor in clear", bucket, key)
+	}
+	for _, block := range o.w.store.slots {
+		if len(block) > 9 && bytes.Contains(value, block[9:]) {
+			o.fail(4, "record %s/%s holds the secret of a slot", bucket, key)
+		}
+	}
+}
+
+func (o *oracle) forked(format string, args ...any) { o.fail(5, format, args...) }

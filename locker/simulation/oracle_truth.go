@@ -1,0 +1,222 @@
+package simulation
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// whole checks at a start that nothing is missing of what must still open.
+func (o *oracle) whole() {
+	for g, d := range o.gens {
+		if b := o.orders[d.order]; d.loaded && !d.ended && b.file.withdraw == nil && !o.openable(func(x box) bool { return x.generation == g }) {
+			o.w.fail("after start %d nothing opens generation %d any more", o.w.starts, g)
+		}
+	}
+	for id, b := range o.orders {
+		if b.accepted && !b.loaded && !b.erased && b.file.withdraw == nil && !o.openable(func(x box) bool { return x.hpke && x.order == id }) {
+			o.w.fail("after start %d nothing opens order %s any more", o.w.starts, id)
+		}
+	}
+}
+
+// openable tells whether a secret of such a box lies in a slot.
+func (o *oracle) openable(of func(box) bool) bool {
+	for _, x := range o.w.crypto.boxes {
+		if !of(x) {
+			continue
+		}
+		for _, block := range o.w.store.slots {
+			if bytes.Contains(block, x.secret) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// opens is told that a door is about to open, and whether its lock did it.
+func (o *oracle) opens(d *door, commanded bool) {
+	o.door(d.n).opened = o.w.now
+	p := o.w.process
+	if commanded || p == nil || !p.ready || d.contact != contactFine {
+		return
+	}
+	before := o.door(d.n).told
+	p.after(time.Second, func() {
+		b := o.door(d.n)
+		if b.told <= before && !b.believed && !b.waived && d.contact == contactFine && d.open {
+			o.fail(6, "the door of compartment %d sprang open, and no event says so", d.n)
+		}
+	})
+}
+
+// robbed is told what a vandal took. If the terminal was dark or blind just
+// then, it cannot know.
+func (o *oracle) robbed(d *door, papers []*paper) {
+	for _, p := range papers {
+		p.taken = true
+	}
+	if p := o.w.process; p != nil && p.ready && d.contact == contactFine && !o.door(d.n).waived {
+		p.after(time.Second, func() {
+			for _, p := range papers {
+				p.taken = false
+			}
+		})
+	}
+}
+
+func (o *oracle) moved(d *door) { o.door(d.n).moved = o.w.now }
+
+// known tells whether the machine can and must know the level of a door.
+func (o *oracle) known(d *door) bool {
+	b := o.door(d.n)
+	p := o.w.process
+	return p != nil && p.ready && d.contact == contactFine && !b.waived &&
+		o.w.now-o.ready > 5*time.Second && o.w.now-b.moved > 5*time.Second
+}
+
+// doorsKnown checks that the events agree with the doors.
+func (o *oracle) doorsKnown() {
+	for _, d := range o.w.wall.doors {
+		if b := o.door(d.n); o.known(d) && b.believed != d.open {
+			o.fail(6, "the door of compartment %d is open: %v, and the events say %v", d.n, d.open, b.believed)
+		}
+	}
+}
+
+// leftOpen checks that a door that stays open has its alarm.
+func (o *oracle) leftOpen() {
+	const long = 12 * time.Minute
+	for _, d := range o.w.wall.doors {
+		if d.open && o.known(d) && o.w.now-o.door(d.n).moved > long && o.w.now-o.ready > long && !o.alarmed(d.n) {
+			o.fail(6, "the door of compartment %d stands open since %v, and no alarm says so", d.n, o.door(d.n).moved)
+		}
+	}
+}
+
+// alarmed tells whether an alarm about a compartment stands.
+func (o *oracle) alarmed(n locker.CompartmentID) bool {
+	for _, a := range o.alarms {
+		if a.Compartment == n {
+			return true
+		}
+	}
+	return false
+}
+
+// inspect looks at everything while nobody is there.
+func (o *oracle) inspect() {
+	o.doorsKnown()
+	o.leftOpen()
+	p := o.w.process
+	if p == nil || !p.ready || o.w.now-o.ready < 10*time.Minute || !o.w.street.idle() {
+		return
+	}
+	for _, d := range o.w.wall.doors {
+		if d.open {
+			return
+		}
+	}
+	for id, b := range o.orders {
+		if b.file.order == id {
+			o.custody(id, b)
+		}
+	}
+}
+
+// custody compares where a document is said to be with where it is.
+func (o *oracle) custody(id locker.OrderID, b *filed) {
+	truth := b.file.paper
+	if truth.taken {
+		return
+	}
+	wrong := func() {
+		o.fail(7, "the document of order %s is said to be with %s (compartment %d), and is in place %d (compartment %d), without an alarm", id, b.custod, b.door, truth.place, truth.door)
+	}
+	switch b.custod {
+	case locker.CustodyCompartment:
+		if (truth.place != behindDoor || truth.door != b.door) && !o.alarmed(b.door) {
+			wrong()
+		}
+	case locker.CustodyCitizen:
+		if truth.place != withCitizen && !truth.left && truth.place != atDesk && truth.place != stolen {
+			wrong()
+		}
+	case locker.CustodyClerks:
+		if truth.place == behindDoor && !o.alarmed(truth.door) {
+			wrong()
+		}
+	case locker.CustodyUnknown:
+		if truth.place == behindDoor && truth.door != b.door {
+			wrong()
+		}
+	default:
+		o.fail(7, "custody of the document of order %s is %q", id, b.custod)
+	}
+}
+
+// visited is told how a citizen's visit ended. Once faults have ended, the right
+// code and the right finger must bring the document in one visit.
+func (o *oracle) visited(z *citizen) {
+	if !o.w.calm || z.done {
+		return
+	}
+	d := o.gens[z.letter]
+	if d == nil || d.ended {
+		return // replaced, or taken out by clerks, while the letter was on its way
+	}
+	b := o.orders[d.order]
+	if b.custod != locker.CustodyCompartment || b.file.paper.place != behindDoor || o.alarmed(d.compartment) || b.file.withdraw != nil {
+		return
+	}
+	open := 0
+	for _, c := range d.charges {
+		if !o.attempts[c].proved {
+			open++
+		}
+	}
+	if open >= o.w.config.Rules.CodeTries || len(d.closed) > 0 {
+		return
+	}
+	o.w.fail("liveness: %s came with the right code and finger for generation %d and went without the document: last screen %s, %d charges open", z.name, z.letter, z.visit.last, open)
+}
+
+// patience checks that nobody waits longer than a minute for others' mischief.
+func (o *oracle) patience(z *citizen) {
+	if z.visit.paced > 64*time.Second {
+		o.w.fail("liveness: %s waited %v for somebody else's wrong codes", z.name, z.visit.paced)
+	}
+}
+
+// drained checks that nothing is left to do.
+func (o *oracle) drained() {
+	w := o.w
+	p := w.process
+	switch {
+	case p == nil || !p.ready:
+		w.fail("liveness: the terminal does not run")
+	case len(w.city.held) != len(w.store.log):
+		w.fail("liveness: the city has %d events of %d", len(w.city.held), len(w.store.log))
+	case w.city.root(len(w.city.held)) != w.store.root(len(w.store.log)):
+		w.fail("invariant 5: the city's record is another one")
+	case len(p.controller.Letters()) > 0:
+		w.fail("liveness: letters of generations %v wait", p.controller.Letters())
+	}
+	for id, b := range o.orders {
+		if b.file.order == id && b.file.message != nil && b.file.arrived && b.file.withdraw == nil && !b.file.accepted && !b.file.closed {
+			w.fail("liveness: order %s was never accepted", id)
+		}
+	}
+	for g, d := range o.gens {
+		if d.ended && !d.slotErased {
+			w.fail("liveness: generation %d has ended, and its slot was never erased", g)
+		}
+	}
+	for _, x := range w.crypto.boxes {
+		if x.hpke && o.orders[x.order].erased {
+			w.fail("invariant 4: order %s was erased, and opened once more", x.order)
+		}
+	}
+}

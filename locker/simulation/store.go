@@ -1,0 +1,249 @@
+package simulation
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/controller"
+	"github.com/nachtfach/nachtfach/locker/vault"
+)
+
+// store is the terminal's disk: what is in it survives a power cut.
+type store struct {
+	log      []entry
+	snapshot []byte
+	covers   int
+	cursor   int // events that the city acknowledged, as far as it was written
+	records  map[string]map[string][]byte
+	slots    [][]byte
+	full     bool
+}
+
+// entry is one event as it was committed. Its chain covers all before it: the
+// model's Merkle root.
+type entry struct {
+	body  []byte
+	chain [32]byte
+}
+
+// slotCount is small enough to notice slots that nobody frees.
+const slotCount = 96
+
+func newStore() *store {
+	return &store{records: map[string]map[string][]byte{}, slots: make([][]byte, slotCount)}
+}
+
+// root is the model's root hash of the first size events.
+func (s *store) root(size int) [32]byte {
+	if size == 0 {
+		return [32]byte{}
+	}
+	return s.log[size-1].chain
+}
+
+func (s *store) append(body []byte) {
+	root := s.root(len(s.log))
+	s.log = append(s.log, entry{body, [32]byte(digest(root[:], body))})
+}
+
+// stored is an event's form on the model's disk.
+type stored struct {
+	Type    string             `json:"type"`
+	Time    time.Time          `json:"time"`
+	Quality locker.TimeQuality `json:"clock"`
+	Data    json.RawMessage    `json:"data"`
+}
+
+func encodeEvent(e locker.Event) ([]byte, error) {
+	data, err := json.Marshal(e.Fact)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(stored{e.Fact.Type(), e.Time, e.Quality, data})
+}
+
+func decodeEvent(body []byte) (locker.Event, error) {
+	var s stored
+	if err := json.Unmarshal(body, &s); err != nil {
+		return locker.Event{}, err
+	}
+	f, err := locker.DecodeFact(s.Type, s.Data)
+	return locker.Event{Time: s.Time, Quality: s.Quality, Fact: f}, err
+}
+
+var (
+	errCommit = errors.New("input/output error")
+	errFull   = errors.New("no space left on the model's disk")
+	errBroken = errors.New("the store is not usable after a failed commit")
+	errDead   = errors.New("there is no power")
+)
+
+// disk is one process's way to the store. After a failed commit it answers
+// errors alone, as the journal does.
+type disk struct {
+	*store
+	p      *process
+	broken bool
+}
+
+// snapshotEvery is less than the journal's, so that many starts use one.
+const snapshotEvery = 400
+
+// commit makes one transaction durable, or not, or both: the error of a commit
+// says nothing about its outcome.
+func (d *disk) commit(apply func()) error {
+	if d.p.dead {
+		return errDead
+	}
+	if d.broken {
+		return errBroken
+	}
+	w := d.p.w
+	w.mayCut()
+	switch {
+	case d.full:
+		d.broken = true
+		return errFull
+	case w.fate.hits(w.faults.commitLost):
+		d.broken = true
+		return errCommit
+	case w.fate.hits(w.faults.commitAmbiguous):
+		d.broken = true
+		apply()
+		return errCommit
+	}
+	apply()
+	w.mayCut()
+	return nil
+}
+
+// Append implements controller.Journal.
+func (d *disk) Append(events []locker.Event, snapshot func() ([]byte, error)) (uint64, error) {
+	first := uint64(len(d.log))
+	bodies := make([][]byte, len(events))
+	for i, e := range events {
+		body, err := encodeEvent(e)
+		if err != nil {
+			return 0, fmt.Errorf("encode event: %w", err)
+		}
+		bodies[i] = body
+	}
+	var ledger []byte
+	covers := len(d.log) + len(bodies)
+	if covers-d.covers >= snapshotEvery {
+		var err error
+		if ledger, err = snapshot(); err != nil {
+			return 0, err
+		}
+	}
+	return first, d.commit(func() {
+		for _, b := range bodies {
+			d.append(b)
+		}
+		if ledger != nil {
+			d.snapshot, d.covers = ledger, covers
+		}
+		d.cursor = max(d.cursor, d.p.line.cursor)
+		d.p.w.committed(bodies)
+	})
+}
+
+var _ controller.Journal = (*disk)(nil)
+
+// Put implements vault.Records.
+func (d *disk) Put(bucket, key string, value []byte) error {
+	value = bytes.Clone(value)
+	return d.commit(func() {
+		if d.records[bucket] == nil {
+			d.records[bucket] = map[string][]byte{}
+		}
+		d.records[bucket][key] = value
+		d.p.w.oracle.kept(bucket, key, value)
+	})
+}
+
+// Get implements vault.Records.
+func (d *disk) Get(bucket, key string) ([]byte, error) {
+	if d.p.dead {
+		return nil, errDead
+	}
+	return bytes.Clone(d.records[bucket][key]), nil
+}
+
+// Delete implements vault.Records.
+func (d *disk) Delete(bucket, key string) error {
+	if _, ok := d.records[bucket][key]; !ok && !d.broken && !d.p.dead {
+		return nil
+	}
+	return d.commit(func() { delete(d.records[bucket], key) })
+}
+
+// Keys implements vault.Records.
+func (d *disk) Keys(bucket string) ([]string, error) {
+	if d.p.dead {
+		return nil, errDead
+	}
+	return slices.Sorted(maps.Keys(d.records[bucket])), nil
+}
+
+var _ vault.Records = (*disk)(nil)
+
+// slots is one process's way to the slot file. A cut in the middle of a write
+// leaves the old block, the new one, or a torn one, which reads as free; an
+// erasure that was cut leaves the old block or none.
+type slots struct{ d *disk }
+
+var _ vault.Slots = slots{}
+
+// Count implements vault.Slots.
+func (s slots) Count() int { return len(s.d.slots) }
+
+// Read implements vault.Slots.
+func (s slots) Read(i int) ([]byte, error) {
+	if s.d.p.dead {
+		return nil, errDead
+	}
+	return bytes.Clone(s.d.slots[i]), nil
+}
+
+// Write implements vault.Slots.
+func (s slots) Write(i int, block []byte) error { return s.set(i, bytes.Clone(block), true) }
+
+// Erase implements vault.Slots.
+func (s slots) Erase(i int) error {
+	if s.d.p.w.bug == OrderKeyKept && s.d.slots[i] != nil && s.d.slots[i][0] == 'k' {
+		return nil
+	}
+	return s.set(i, nil, false)
+}
+
+func (s slots) set(i int, block []byte, torn bool) error {
+	d, w := s.d, s.d.p.w
+	if d.p.dead {
+		return errDead
+	}
+	if w.fate.hits(w.faults.slotFails) {
+		return errCommit
+	}
+	old := d.slots[i]
+	if w.cutsNow() {
+		switch n := w.fate.upTo(3); {
+		case n == 0:
+			d.slots[i] = old
+		case n == 1 && torn:
+			d.slots[i] = nil
+		default:
+			d.slots[i] = block
+		}
+		w.cut()
+	}
+	d.slots[i] = block
+	w.mayCut()
+	return nil
+}
