@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -39,10 +40,7 @@ func TestKeysAreListedAndSigned(t *testing.T) {
 	refused(t, err, "musterstadt-2/keys")
 	_, err = envelope.OpenKeys(newDevice(t), terminal, message)
 	refused(t, err, "not signed by nachtfach.de/musterstadt-1")
-	full := make([]envelope.PublishedKey, envelope.MaxKeys)
-	for i := range full {
-		full[i] = envelope.PublishedKey{ID: 1 << 50, Public: public, Expires: now}
-	}
+	full := slices.Repeat([]envelope.PublishedKey{{ID: 1 << 50, Public: public, Expires: now}}, envelope.MaxKeys)
 	if message, err = envelope.SignKeys(device, terminal, full); err != nil {
 		t.Fatal(err)
 	}

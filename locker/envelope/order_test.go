@@ -46,8 +46,8 @@ func openOrder(private, message []byte, people envelope.People, at time.Time) (e
 }
 
 func TestOrderArrivesAsTheDeskSealedIt(t *testing.T) {
-	o, private, public := newOffice(t), []byte(nil), []byte(nil)
-	private, public = newKey(t)
+	o := newOffice(t)
+	private, public := newKey(t)
 	sent := anOrder()
 	got, err := openOrder(private, sealOrder(t, o.desk, public, sent), &o.roster, now)
 	if err != nil {

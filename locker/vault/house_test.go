@@ -326,15 +326,6 @@ func (h *house) holdings() string {
 	return fmt.Sprintf("%s, %d slots", strings.Join(list, " "), used)
 }
 
-func parse(t *testing.T, text string) pin.Code {
-	t.Helper()
-	c, err := pin.Parse(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // wrong is another code of the same selector.
 func wrong(c pin.Code) pin.Code {
 	var secret uint32

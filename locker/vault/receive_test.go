@@ -342,3 +342,31 @@ func TestStorageThatFailsIsAnErrorAndNoRefusal(t *testing.T) {
 		t.Errorf("left: %s, want %s", got, want)
 	}
 }
+
+func FuzzReceive(f *testing.F) {
+	h := newHouse(f)
+	h.load("A-2026-0001", 1, 10)
+	public := must(h.crypto.PublicKey(h.config.TerminalKey))
+	for _, seed := range [][]byte{
+		h.sealed(h.desk, anOrder("A-2026-0002", 2)),
+		must(envelope.SignWithdrawal(h.desk, envelope.Withdrawal{Terminal: terminal, Order: "A-2026-0001", Issued: now})),
+		h.reissue(h.anna, 10, "A-2026-0001", h.publicKey(2), h.read(10).Share),
+		must(envelope.SealRoster(h.crypto, public, h.signed(h.roster, h.anna, h.bert))),
+		must(envelope.SignPosted(h.city, envelope.Posted{Terminal: terminal, Generation: 10, Order: "A-2026-0001", Day: "2026-11-20"})),
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		for _, receive := range []func([]byte, time.Time) (locker.Input, error){
+			h.vault.ReceiveOrder, h.vault.ReceiveWithdrawal, h.vault.ReceiveCommand, h.vault.ReceiveRoster, h.vault.ReceivePosted,
+		} {
+			in, err := receive(message, now)
+			if err != nil || in == nil {
+				t.Fatalf("%+v, %v", in, err)
+			}
+			if r, ok := in.(locker.MessageRejected); ok && r.Reason == "" {
+				t.Fatalf("%+v has no reason", r)
+			}
+		}
+	})
+}

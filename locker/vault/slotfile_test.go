@@ -173,6 +173,15 @@ func TestVaultRefusesRecordsThatItDoesNotUnderstand(t *testing.T) {
 	_ = h.records.Put("deposits", "10", []byte(`{"generation":11}`))
 	_, err := vault.Open(h.config)
 	refused(t, err, "deposits 10: names generation 11")
+	for says, spoil := range map[string]func(*vault.Config){
+		"the terminal's key":    func(c *vault.Config) { c.TerminalKey = c.TerminalKey[1:] },
+		"the city's letter key": func(c *vault.Config) { c.LetterKey = h.letter },
+	} {
+		bad := h.config
+		spoil(&bad)
+		_, err := vault.Open(bad)
+		refused(t, err, says)
+	}
 	h.config.Device = nil
 	_, err = vault.Open(h.config)
 	refused(t, err, "are wanted")

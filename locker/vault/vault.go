@@ -128,6 +128,12 @@ func Open(c Config) (*Vault, error) {
 	if c.Matcher == nil {
 		c.Matcher = Biometrics{}
 	}
+	if _, err := c.Crypto.PublicKey(c.TerminalKey); err != nil {
+		return nil, fmt.Errorf("open vault: the terminal's key: %w", err)
+	}
+	if _, err := c.Crypto.Seal(c.LetterKey, nil, nil); err != nil {
+		return nil, fmt.Errorf("open vault: the city's letter key: %w", err)
+	}
 	v := &Vault{Config: c}
 	for _, read := range []func() error{v.readSlots, v.readOrders, v.readDeposits, v.readCommands, v.readSelectors, v.readRoster} {
 		if err := read(); err != nil {

@@ -4,7 +4,7 @@
 // the slot key, 32 random bytes that lie in a place that can be overwritten.
 // Its key is
 //
-//	HKDF-SHA256(secret: argon2id(digits, salt), salt: slot key, info: "nachtfach seal v1 secret")
+//	HKDF-SHA256(secret: argon2id(digits, salt), salt: slot key, info: "nachtfach seal v1 code")
 //
 // and its cipher XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03). Ten million
 // secrets are searched in hours by who holds the slot key; the box is not what
@@ -42,8 +42,8 @@ const (
 
 	saltSize = 16 // RFC 9106, 3.1
 
-	infoSecret = "nachtfach seal v1 secret"
-	infoShare  = "nachtfach seal v1 share"
+	infoCode  = "nachtfach seal v1 code"
+	infoShare = "nachtfach seal v1 share"
 )
 
 var (
@@ -85,7 +85,7 @@ func Seal(rand io.Reader, p Params, secret, slotKey, ad, plaintext []byte) ([]by
 	}
 	stretched := p.derive(secret, header[saltAt:nonceAt])
 	defer clear(stretched)
-	return closeBox(header, stretched, slotKey, infoSecret, ad, plaintext)
+	return closeBox(header, stretched, slotKey, infoCode, ad, plaintext)
 }
 
 // Open opens a box of [Seal]. The error is [ErrWrong] or [ErrMalformed].
@@ -96,7 +96,7 @@ func Open(box, secret, slotKey, ad []byte) ([]byte, error) {
 	}
 	stretched := p.derive(secret, box[saltAt:nonceAt])
 	defer clear(stretched)
-	return openBox(box, stretched, slotKey, infoSecret, ad)
+	return openBox(box, stretched, slotKey, infoCode, ad)
 }
 
 // SealShare closes plaintext under a share and the slot key, KeySize random
