@@ -101,13 +101,13 @@ func (names) Extract(image biometrics.Image) (vault.Probe, locker.FingerAdvice, 
 	case "dry":
 		return nil, locker.AdviceDry, nil
 	default:
-		return name1(name), "", nil
+		return pressed(name), "", nil
 	}
 }
 
-type name1 string
+type pressed string
 
-func (n name1) Compare(e []byte) (similarity, fmr float64, err error) {
+func (n pressed) Compare(e []byte) (similarity, fmr float64, err error) {
 	if string(e) == "enrolled:"+string(n) {
 		return 6, 1e-6, nil
 	}
