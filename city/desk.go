@@ -45,11 +45,11 @@ func (c *City) Terminals(ctx context.Context) ([]api.Terminal, error) {
 }
 
 // Events gives a terminal's events from the given sequence on, at most 1000.
-func (c *City) Events(ctx context.Context, terminal string, from uint64, max int) ([]api.Event, error) {
+func (c *City) Events(ctx context.Context, terminal string, from uint64, limit int) ([]api.Event, error) {
 	if _, err := c.record.Terminal(ctx, terminal); err != nil {
 		return nil, err
 	}
-	return c.record.Events(ctx, terminal, from, min(max, 1000))
+	return c.record.Events(ctx, terminal, from, min(limit, 1000))
 }
 
 // Deposits lists a terminal's deposits, the latest first.

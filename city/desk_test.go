@@ -38,7 +38,7 @@ func open(t *testing.T) *desk {
 	t.Parallel()
 	d := &desk{T: t, b: citytest.StartBroker(t), keys: map[locker.KeyID][]byte{}}
 	d.c = citytest.NewCity(t, d.b.URL())
-	d.c.Config.Socket = filepath.Join(socketFolder(t), "desk.sock")
+	d.c.Config.Socket = filepath.Join(t.TempDir(), "s") // a socket's path has at most 107 bytes
 	d.c.Reopen()
 	d.m = citytest.NewTerminal(t, "rathaus-1", d.c.Config.Verifier)
 	d.c.Add(d.m)
@@ -52,17 +52,6 @@ func open(t *testing.T) *desk {
 	d.roll = &envelope.Roster{People: []envelope.Entry{{Person: "anna", Role: locker.Admin, Keys: []string{public}}}}
 	citytest.Eventually(t, "the socket", soon, func() bool { _, err := d.ask.Identity(t.Context()); return err == nil })
 	return d
-}
-
-// socketFolder is short: a socket's path has at most 107 bytes.
-func socketFolder(t *testing.T) string {
-	t.Helper()
-	folder, err := os.MkdirTemp("", "city")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	return folder
 }
 
 func (d *desk) check(err error) {

@@ -44,9 +44,16 @@ func (c *City) listen(ctx context.Context) error {
 	return nil
 }
 
+// maxSocket leaves room for the folder in which a socket is made: the system
+// takes 107 bytes (unix(7)).
+const maxSocket = 107 - 20
+
 // listenUnix makes the socket with mode 0600. A socket that nobody listens on
 // is left over from a crash and is replaced.
 func listenUnix(path string) (net.Listener, error) {
+	if len(path) > maxSocket {
+		return nil, fmt.Errorf("the path has %d bytes, wants at most %d", len(path), maxSocket)
+	}
 	if conn, err := net.Dial("unix", path); err == nil {
 		conn.Close()
 		return nil, errors.New("another process listens there")

@@ -23,7 +23,6 @@ type session struct {
 	*City
 	conn    *broker.Conn
 	intakes map[string]*intake
-	late    int // messages that were dropped for want of room
 }
 
 func (c *City) serve(ctx context.Context, conn *broker.Conn) error {
@@ -259,8 +258,9 @@ func (s *session) handle(ctx context.Context, t *intake, topic report.Topic, pay
 		}
 		_, err = s.record.KeepLetter(ctx, letter)
 		return err
+	default:
+		return nil // not subscribed to
 	}
-	return nil
 }
 
 // maxState bounds a terminal's snapshot, in bytes.

@@ -114,9 +114,9 @@ func (c *Client) Terminals(ctx context.Context) (v []Terminal, err error) {
 	return v, err
 }
 
-// Events gives a terminal's events from the given sequence on, at most max and 1000.
-func (c *Client) Events(ctx context.Context, terminal string, from uint64, max int) (v []Event, err error) {
-	q := url.Values{"from": {strconv.FormatUint(from, 10)}, "max": {strconv.Itoa(max)}}
+// Events gives a terminal's events from the given sequence on, at most limit and 1000.
+func (c *Client) Events(ctx context.Context, terminal string, from uint64, limit int) (v []Event, err error) {
+	q := url.Values{"from": {strconv.FormatUint(from, 10)}, "max": {strconv.Itoa(limit)}}
 	err = c.get(ctx, of(terminal, "events?"+q.Encode()), &v)
 	return v, err
 }

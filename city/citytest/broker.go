@@ -4,92 +4,58 @@
 package citytest
 
 import (
-	"io"
-	"log/slog"
 	"net"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/hooks/auth"
-	"github.com/mochi-mqtt/server/v2/listeners"
-	"github.com/mochi-mqtt/server/v2/packets"
+	"github.com/nachtfach/nachtfach/city/embedded"
 )
 
-// Broker is an embedded broker that can be stopped and started again at the
-// same address, without memory of what it had.
+// Broker is the embedded broker; what goes wrong with it fails the test.
 type Broker struct {
 	t      testing.TB
-	addr   string
-	server *mqtt.Server
-
-	watchers int
+	broker *embedded.Broker
 }
 
 // StartBroker starts a broker on a free port of the loopback; the test's end stops it.
 func StartBroker(t testing.TB) *Broker {
 	t.Helper()
-	b := &Broker{t: t, addr: FreeAddress(t)}
-	b.Start()
-	t.Cleanup(b.Stop)
-	return b
+	b, err := embedded.Start()
+	must(t, err)
+	t.Cleanup(func() { _ = b.Stop() })
+	return &Broker{t, b}
 }
 
 // FreeAddress is an address of the loopback at which nobody listens.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	defer l.Close()
 	return l.Addr().String()
 }
 
 // URL is the broker's address.
-func (b *Broker) URL() string { return "tcp://" + b.addr }
+func (b *Broker) URL() string { return b.broker.URL() }
 
 // Start starts the broker after Stop.
-func (b *Broker) Start() {
-	b.t.Helper()
-	b.server = mqtt.New(&mqtt.Options{InlineClient: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	if err := b.server.AddHook(new(auth.AllowHook), nil); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := b.server.AddListener(listeners.NewTCP(listeners.Config{ID: "tcp", Address: b.addr})); err != nil {
-		b.t.Fatal(err)
-	}
-	if err := b.server.Serve(); err != nil {
-		b.t.Fatal(err)
-	}
-}
+func (b *Broker) Start() { b.t.Helper(); must(b.t, b.broker.Start()) }
 
 // Stop ends all connections and forgets everything.
-func (b *Broker) Stop() {
-	if b.server != nil {
-		_ = b.server.Close()
-		b.server = nil
-	}
-}
+func (b *Broker) Stop() { b.t.Helper(); must(b.t, b.broker.Stop()) }
 
 // Publish puts a message into the broker, as somebody hostile could.
 func (b *Broker) Publish(topic string, payload []byte, retain bool) {
 	b.t.Helper()
-	if err := b.server.Publish(topic, payload, retain, 1); err != nil {
-		b.t.Fatal(err)
-	}
+	must(b.t, b.broker.Publish(topic, payload, retain))
 }
 
-// Watch calls f with every message on the broker until it stops.
+// Watch calls f with every message on the broker.
 func (b *Broker) Watch(f func(topic string, payload []byte)) {
 	b.t.Helper()
-	b.watchers++
-	err := b.server.Subscribe("nachtfach/#", b.watchers, func(_ *mqtt.Client, _ packets.Subscription, p packets.Packet) { f(p.TopicName, p.Payload) })
-	if err != nil {
-		b.t.Fatal(err)
-	}
+	must(b.t, b.broker.Watch(f))
 }
 
 // Collect gathers what is published on one topic from now on.
@@ -114,10 +80,8 @@ func (b *Broker) Collect(topic string) (all func() [][]byte) {
 // WaitFor waits until a message is retained on the topic.
 func (b *Broker) WaitFor(topic string) {
 	b.t.Helper()
-	Eventually(b.t, "a retained message on "+topic, 30*time.Second, func() bool {
-		return b.Retains(topic)
-	})
+	Eventually(b.t, "a retained message on "+topic, 30*time.Second, func() bool { return b.Retains(topic) })
 }
 
 // Retains tells whether a message is retained on the topic.
-func (b *Broker) Retains(topic string) bool { return len(b.server.Topics.Messages(topic)) > 0 }
+func (b *Broker) Retains(topic string) bool { return b.broker.Retained(topic) != nil }

@@ -104,3 +104,16 @@ func (b *Broker) subscribe(id int, f func(string, []byte)) error {
 	}
 	return nil
 }
+
+// Retained is what the broker keeps for a topic; nil for nothing.
+func (b *Broker) Retained(topic string) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.server == nil {
+		return nil
+	}
+	for _, p := range b.server.Topics.Messages(topic) {
+		return p.Payload
+	}
+	return nil
+}

@@ -170,43 +170,40 @@ func (r *Record) Withdraw(ctx context.Context, id locker.OrderID, signed []byte)
 			return err
 		case api.OrderRefused:
 			return fmt.Errorf("order %s was refused by the terminal: %w", id, ErrConflict)
+		default: // sent, accepted
+			return r.send(ctx, tx, Message{
+				Terminal: o.Terminal, Kind: locker.MessageWithdrawal, Object: string(id), Order: id, Payload: signed,
+			})
 		}
-		return r.send(ctx, tx, Message{
-			Terminal: o.Terminal, Kind: locker.MessageWithdrawal, Object: string(id), Order: id, Payload: signed,
-		})
 	})
 	return o, err
 }
 
 // Deposits lists a terminal's deposits, the latest first, at most 1000.
 func (r *Record) Deposits(ctx context.Context, terminal string) ([]api.Deposit, error) {
-	return r.deposits(ctx, `terminal = ? ORDER BY generation DESC LIMIT 1000`, terminal)
+	rows, err := r.db.QueryContext(ctx, `SELECT `+depositColumns+` FROM deposits
+		WHERE terminal = ? ORDER BY generation DESC LIMIT 1000`, terminal)
+	return collect(rows, err, scanDeposit)
+}
+
+const depositColumns = `terminal, generation, order_id, compartment, replaces, state, since, posted, expired, erased`
+
+func scanDeposit(scan func(...any) error) (d api.Deposit, err error) {
+	var since string
+	err = scan(&d.Terminal, &d.Generation, &d.Order, &d.Compartment, &d.Replaces, &d.State, &since, &d.Posted, &d.Expired, &d.Erased)
+	d.Since = parseStamp(since)
+	return d, err
 }
 
 // Living gives the order's deposit whose code is still good, or ErrUnknown.
 func (r *Record) Living(ctx context.Context, id locker.OrderID) (api.Deposit, error) {
-	all, err := r.deposits(ctx, `order_id = ? AND erased = 0 AND state NOT IN (?, ?, ?, ?, ?)
-		AND state NOT IN (?, ?) ORDER BY generation DESC LIMIT 1`, id,
-		api.DepositReplaced, api.DepositAbandoned, api.DepositTaken, api.DepositUnloaded, api.DepositMissing,
-		api.DepositReserved, api.DepositPrepared)
-	if err != nil {
-		return api.Deposit{}, err
+	d, err := scanDeposit(r.db.QueryRowContext(ctx, `SELECT `+depositColumns+` FROM deposits
+		WHERE order_id = ? AND erased = 0 AND state IN (?, ?, ?) ORDER BY generation DESC LIMIT 1`, id,
+		api.DepositLoaded, api.DepositDisputed, api.DepositDoubted).Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return d, fmt.Errorf("order %q has no deposit that can be collected: %w", id, ErrUnknown)
 	}
-	if len(all) == 0 {
-		return api.Deposit{}, fmt.Errorf("order %q has no deposit that can be collected: %w", id, ErrUnknown)
-	}
-	return all[0], nil
-}
-
-func (r *Record) deposits(ctx context.Context, where string, args ...any) ([]api.Deposit, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT terminal, generation, order_id, compartment, replaces, state, since, posted, expired, erased
-		FROM deposits WHERE `+where, args...)
-	return collect(rows, err, func(scan func(...any) error) (d api.Deposit, err error) {
-		var since string
-		err = scan(&d.Terminal, &d.Generation, &d.Order, &d.Compartment, &d.Replaces, &d.State, &since, &d.Posted, &d.Expired, &d.Erased)
-		d.Since = parseStamp(since)
-		return d, err
-	})
+	return d, err
 }
 
 // Message is one that the city repeats until an event answers it or it expires.

@@ -91,10 +91,10 @@ func (r *Record) Hashes(ctx context.Context, terminal string, indexes []int64) (
 	return hashes, nil
 }
 
-// Events gives at most max events from the given one on.
-func (r *Record) Events(ctx context.Context, terminal string, from uint64, max int) ([]api.Event, error) {
+// Events gives at most limit events from the given one on.
+func (r *Record) Events(ctx context.Context, terminal string, from uint64, limit int) ([]api.Event, error) {
 	rows, err := r.db.QueryContext(ctx,
-		`SELECT seq, type, body FROM events WHERE terminal = ? AND seq >= ? ORDER BY seq LIMIT ?`, terminal, from, max)
+		`SELECT seq, type, body FROM events WHERE terminal = ? AND seq >= ? ORDER BY seq LIMIT ?`, terminal, from, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read events of %s: %w", terminal, err)
 	}

@@ -185,8 +185,9 @@ func (p projection) refused(f locker.MessageRefused) error {
 		return p.answered(f.Message, strconv.Itoa(f.Version))
 	case locker.MessageWithdrawal, locker.MessageCommand, locker.MessagePosted:
 		return p.exec(`DELETE FROM outbox WHERE terminal = ? AND kind = ? AND order_id = ?`, p.terminal, f.Message, f.Order)
+	default: // an acknowledgement is not repeated for an answer
+		return nil
 	}
-	return nil
 }
 
 // ends are the states after which no code opens the deposit any more.

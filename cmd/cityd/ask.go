@@ -188,12 +188,9 @@ func letter(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) 
 
 // finger names a position of ISO/IEC 19794-2:2005, table 5.
 func finger(position int) string {
-	names := []string{"Daumen", "Zeigefinger", "Mittelfinger", "Ringfinger", "kleiner Finger"}
-	switch {
-	case position >= 1 && position <= 5:
-		return "rechts, " + names[position-1]
-	case position >= 6 && position <= 10:
-		return "links, " + names[position-6]
+	if position < 1 || position > 10 {
+		return fmt.Sprintf("Nummer %d", position)
 	}
-	return fmt.Sprintf("Nummer %d", position)
+	hand := []string{"rechts", "links"}[(position-1)/5]
+	return hand + ", " + []string{"Daumen", "Zeigefinger", "Mittelfinger", "Ringfinger", "kleiner Finger"}[(position-1)%5]
 }

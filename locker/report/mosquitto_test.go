@@ -104,7 +104,7 @@ func (m *mosquitto) kill() {
 }
 
 func TestMosquittoKilled(t *testing.T) {
-	const events, kills = 10_000, 5
+	const events, kills = 10_000, 4
 	broker := startMosquitto(t)
 	c := citytest.NewCity(t, broker.url())
 	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)

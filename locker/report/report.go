@@ -52,8 +52,8 @@ type Log interface {
 	Size() uint64
 	// Cursor is the number of events that the city holds.
 	Cursor() uint64
-	// Read gives at most max events from the given one on, as they were hashed.
-	Read(from uint64, max int) ([][]byte, error)
+	// Read gives at most limit events from the given one on, as they were hashed.
+	Read(from uint64, limit int) ([][]byte, error)
 	// Checkpoint is the signed note of the tree of the first size events.
 	Checkpoint(size uint64) ([]byte, error)
 	// Acknowledge judges the city's signed note and moves the cursor, also back
