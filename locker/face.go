@@ -248,7 +248,7 @@ func (t *Terminal) viewRound(v *Screen) {
 	case confirming:
 		v.Name, v.Choices = ScreenConfirm, []Choice{ChoiceBack}
 	case roundDone:
-		v.Name = ScreenRoundDone
+		v.Name, v.Choices = ScreenRoundDone, []Choice{ChoiceCancel}
 	}
 	if waived {
 		v.Choices = append(v.Choices, ChoiceDoorClosed)

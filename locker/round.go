@@ -77,6 +77,8 @@ func (s *step) chosenInRound(c Choice) {
 		}
 	case confirming:
 		r.stage = menu
+	case roundDone:
+		s.show(idle)
 	case taskOpen, taskShut:
 		if c == ChoiceDoorClosed {
 			s.closed(s.ledger.door(r.task.Compartment))

@@ -54,7 +54,9 @@ func (s *step) enterCode(text string) {
 	}
 	code, err := pin.Parse(text)
 	if err != nil {
+		s.show(idle)
 		s.session.hint = codeHint(err)
+		s.wait(s.rules().Idle)
 		return
 	}
 	s.show(visiting)

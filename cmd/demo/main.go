@@ -133,11 +133,11 @@ func (t *town) explain(w io.Writer) {
      curl %[2]s/api/scan -d '{"source":"barcode","text":"%[9]s"}'      (anna; bernd: %[10]s, clara: %[11]s)
      curl %[2]s/api/doors/1 -d '{"do":"close"}'
 4. The letter, and the finger:
-     go run ./cmd/cityd letter -socket %[12]s %[9]s
+     go run ./cmd/cityd letter -config %[12]s %[9]s
      curl %[2]s/api/finger -d '{"finger":"anna","impression":3}'
      curl %[2]s/api/state
 
 go run ./cmd/demo -tour does all of this by itself, and twenty scenes more.
 `, compartments, t.controlAt, t.cast.Clerks[0].Card, t.cast.Clerks[0].Number, t.cast.Clerks[1].Card, t.cast.Clerks[1].Number,
-		k.Token, k.URL, t.slips[0], t.slips[1], t.slips[2], t.socket())
+		k.Token, k.URL, t.slips[0], t.slips[1], t.slips[2], t.cityConfig())
 }

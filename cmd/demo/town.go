@@ -152,13 +152,23 @@ func (t *town) buildCity(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := t.writeCityConfig(); err != nil {
+		return err
+	}
 	ctx, t.stopCity = context.WithCancel(context.WithoutCancel(ctx))
 	t.cityDone = make(chan error, 1)
 	go func() { t.cityDone <- t.city.Run(ctx) }()
 	return nil
 }
 
-func (t *town) socket() string { return filepath.Join(t.dir, "city.sock") }
+func (t *town) socket() string     { return filepath.Join(t.dir, "city.sock") }
+func (t *town) cityConfig() string { return filepath.Join(t.dir, "cityd.toml") }
+
+// writeCityConfig lets cityd's commands find this city.
+func (t *town) writeCityConfig() error {
+	text := fmt.Sprintf("record = \"city.db\"\nsocket = \"city.sock\"\nnote_key = \"note.key\"\nletter_key = \"letter.key\"\n[broker]\nurl = %q\n", t.broker.URL())
+	return os.WriteFile(t.cityConfig(), []byte(text), 0o600)
+}
 
 // buildTerminal makes the state folder as lockerd init does.
 func (t *town) buildTerminal(quick bool) (err error) {
