@@ -369,6 +369,9 @@ func (c *city) letter(message []byte) {
 
 func (c *city) post(g locker.Generation, l *letter) {
 	d := c.w.chance
+	if l.posted != "" {
+		return
+	}
 	l.posted = c.w.time().Format(time.DateOnly)
 	l.lost = !c.w.calm && d.hits(0.06)
 	c.answer(g, l)

@@ -41,6 +41,9 @@ type pair struct {
 
 // round sends two clerks with what has arrived.
 func (w *world) round() {
+	if w.over {
+		return
+	}
 	d := w.chance
 	first := d.upTo(len(clerks))
 	second := (first + 1 + d.upTo(len(clerks)-1)) % len(clerks)

@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -168,6 +170,11 @@ func (w *world) heal() {
 	w.clock, w.store.full, w.broker.up = 0, false, true
 	for _, z := range w.street.people {
 		z.habits = habits{pace: time.Second}
+	}
+	for _, g := range slices.Sorted(maps.Keys(w.city.letters)) {
+		if l := w.city.letters[g]; l.posted == "" {
+			w.after(w.chance.between(time.Hour, 30*time.Hour), func() { w.city.post(g, l) })
+		}
 	}
 	for _, d := range w.wall.doors {
 		d.lock = lockFine

@@ -168,7 +168,12 @@ func (p *process) give(in locker.Input) {
 	if p.dead || in == nil {
 		return
 	}
-	if err := p.controller.Handle(p.now(), in); err != nil {
+	var err error
+	p.w.protect(func() { err = p.controller.Handle(p.now(), in) })
+	if p.dead { // the power went in the middle of it
+		return
+	}
+	if err != nil {
 		p.crash(err)
 		return
 	}

@@ -80,6 +80,8 @@ func (w *world) settle(at time.Duration) {
 	day := 24 * time.Hour
 	w.heal()
 	w.protect(w.start)
+	w.runUntil(at + (calmDays-2)*day)
+	w.over = true
 	w.runUntil(at + (calmDays-1)*day)
 	for _, z := range w.street.people {
 		z.visits = 0

@@ -24,6 +24,7 @@ type world struct {
 	fate   *dice  // of faults
 	faults faults
 	calm   bool // faults have ended
+	over   bool // nothing new begins
 	bug    Bug
 
 	config  locker.Config
