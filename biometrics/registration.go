@@ -28,6 +28,9 @@ const (
 	// Corrections stop short of half a period (π), where their sign is a guess.
 	maxCorrection = 1.8
 
+	// One correction of the gradient. Skin stretches more, but over several nodes.
+	maxStrain = 0.15
+
 	relaxations = 3
 
 	// Growing stops when these many nodes agree less than strangers' best.
@@ -176,7 +179,7 @@ func (r *registration) predict(i int) {
 			n := &r.nodes[y*r.w+x]
 			if n.visited && y*r.w+x != i {
 				dx, dy := x-x0, y-y0
-				s.add(float64(dx), float64(dy), n.dx, n.dy, (n.coherence*n.coherence*n.weight+1e-3)*nearness[dx*dx+dy*dy])
+				s.add(float64(dx), float64(dy), n, (n.coherence*n.coherence*n.weight+1e-3)*nearness[dx*dx+dy*dy])
 			}
 		}
 	}
@@ -195,35 +198,44 @@ var nearness = func() (g [19]float64) {
 type affineFit struct {
 	s1, sx, sy, sxx, sxy, syy float64
 	x1, xx, xy, y1, yx, yy    float64
+	gxx, gxy, gyx, gyy        float64 // what the neighbours measured
 }
 
-func (f *affineFit) add(x, y, dx, dy, w float64) {
+func (f *affineFit) add(x, y float64, n *node, w float64) {
 	f.s1 += w
 	f.sx += w * x
 	f.sy += w * y
 	f.sxx += w * x * x
 	f.sxy += w * x * y
 	f.syy += w * y * y
-	f.x1 += w * dx
-	f.xx += w * dx * x
-	f.xy += w * dx * y
-	f.y1 += w * dy
-	f.yx += w * dy * x
-	f.yy += w * dy * y
+	f.x1 += w * n.dx
+	f.xx += w * n.dx * x
+	f.xy += w * n.dx * y
+	f.y1 += w * n.dy
+	f.yx += w * n.dy * x
+	f.yy += w * n.dy * y
+	f.gxx += w * n.dxx
+	f.gxy += w * n.dxy
+	f.gyx += w * n.dyx
+	f.gyy += w * n.dyy
 }
 
-// solve writes the fit into a node. A ridge term draws the gradient to zero
-// where the neighbours cannot tell it.
+// solve writes the fit into a node. Where the neighbours' places cannot tell the
+// gradient, it is drawn to the mean of what they measured.
 func (f *affineFit) solve(n *node) {
 	if f.s1 == 0 {
 		return
 	}
+	const pitch = nodePitch * cell
 	flat := 0.1*f.s1 + 0.3
 	m00, m11, m22 := f.s1+1e-6, f.sxx+flat, f.syy+flat
+	f.xx += flat * pitch * f.gxx / f.s1
+	f.xy += flat * pitch * f.gxy / f.s1
+	f.yx += flat * pitch * f.gyx / f.s1
+	f.yy += flat * pitch * f.gyy / f.s1
 	c00, c01, c02 := m11*m22-f.sxy*f.sxy, f.sy*f.sxy-f.sx*m22, f.sx*f.sxy-f.sy*m11
 	c11, c12, c22 := m00*m22-f.sy*f.sy, f.sx*f.sy-m00*f.sxy, m00*m11-f.sx*f.sx
 	det := m00*c00 + f.sx*c01 + f.sy*c02 // positive: the matrix is positive definite
-	const pitch = nodePitch * cell
 	n.dx = (c00*f.x1 + c01*f.xx + c02*f.xy) / det
 	n.dxx = (c01*f.x1 + c11*f.xx + c12*f.xy) / det / pitch
 	n.dxy = (c02*f.x1 + c12*f.xx + c22*f.xy) / det / pitch
@@ -233,7 +245,10 @@ func (f *affineFit) solve(n *node) {
 }
 
 // compare measures a node's agreement where it was predicted to lie, and then
-// corrects its displacement along the ridges' normal by the phase left over.
+// corrects it along the ridges' normal: the displacement by the phase left over,
+// the gradient by its slope over the patch, which is how much the skin is drawn
+// out there. (Without the slope, growth loses prints that are stretched by a
+// fifth: the neighbours' displacements tell of it too late.)
 func (r *registration) compare(i int) {
 	n := &r.nodes[i]
 	p := r.patch(i)
@@ -244,10 +259,17 @@ func (r *registration) compare(i int) {
 	n.weight = p.weight / patchArea
 	n.coherence = math.Hypot(p.real, p.imag)
 	phase := min(max(math.Atan2(p.imag, p.real), -maxCorrection), maxCorrection)
-	// What is less than two thirds coherent is not followed the whole way.
-	d := phase / p.omega * min(n.coherence*1.5, 1)
+	trust := min(n.coherence*1.5, 1) // what is less than two thirds coherent is not followed the whole way
+	d := phase / p.omega * trust
 	n.dx += d * p.nx
 	n.dy += d * p.ny
+	// The gradient is taken by the candidate's pixels: the normal in its frame.
+	strain := min(max(p.slope/p.omega, -maxStrain), maxStrain) * trust
+	mx, my := r.inverse.cos*p.nx-r.inverse.sin*p.ny, r.inverse.sin*p.nx+r.inverse.cos*p.ny
+	n.dxx += strain * p.nx * mx
+	n.dxy += strain * p.nx * my
+	n.dyx += strain * p.ny * mx
+	n.dyy += strain * p.ny * my
 }
 
 // patch is how two pieces of ridges compare: the mean of e^i(candidate's phase
@@ -256,6 +278,7 @@ type patch struct {
 	real, imag, weight float64
 	samples            int
 	nx, ny, omega      float64 // unit normal, and phase per pixel along it (rad)
+	slope              float64 // change of the difference per pixel along it (rad)
 }
 
 func (r *registration) patch(i int) (p patch) {
@@ -284,7 +307,8 @@ func (r *registration) patch(i int) (p patch) {
 			}
 			ix, iy := int(x)/cell, int(y)/cell
 			if a := &r.probe.waves[iy*r.probe.w+ix]; a.weight > 0 {
-				sum.add(a, b, r.turn, float32(x)-float32(ix*cell+cell/2), float32(y)-float32(iy*cell+cell/2))
+				sum.add(a, b, r.turn, float32(x)-float32(ix*cell+cell/2), float32(y)-float32(iy*cell+cell/2),
+					float32(x-x0), float32(y-y0))
 			}
 		}
 	}
@@ -296,11 +320,15 @@ type phaseSum struct {
 	real, imag, weight float32
 	nx, ny, kx, ky     float32
 	samples            int
+
+	// First moments of the phase along the normal, and the second of place.
+	momentReal, momentImag, spread float32
 }
 
 // add compares two waves; offsetX and offsetY lead from the probe's sample
-// point to the place in question, over which its phase goes on as a plane wave.
-func (s *phaseSum) add(a, b *wave, turn int32, offsetX, offsetY float32) {
+// point to the place in question, over which its phase goes on as a plane wave;
+// fromX and fromY lead there from the node.
+func (s *phaseSum) add(a, b *wave, turn int32, offsetX, offsetY, fromX, fromY float32) {
 	angle := (b.angle256 + turn - a.angle256) & 511
 	phase := b.phase
 	if angle > 128 && angle < 384 { // the normals point against each other
@@ -315,12 +343,16 @@ func (s *phaseSum) add(a, b *wave, turn int32, offsetX, offsetY float32) {
 	}
 	phase -= a.phase + a.kx*offsetX + a.ky*offsetY
 	turnPart := int(phase+4096.5) & 255
-	s.real += weight * cosine[turnPart]
-	imag := weight * cosine[(turnPart-64)&255]
+	real, imag := weight*cosine[turnPart], weight*cosine[(turnPart-64)&255]
+	along := a.nx*fromX + a.ny*fromY
+	s.real += real
+	s.spread += weight * along * along
+	s.momentImag += imag * along
 	if s.nx*a.nx+s.ny*a.ny < 0 { // keep all normals to one side
-		weight, imag = -weight, -imag
+		weight, imag, along = -weight, -imag, -along
 	}
 	s.imag += imag
+	s.momentReal += real * along
 	s.nx += weight * a.nx
 	s.ny += weight * a.ny
 	s.kx += weight * a.kx
@@ -343,6 +375,10 @@ func (s *phaseSum) patch() patch {
 	}
 	p.real, p.imag = float64(s.real)/p.weight, float64(s.imag)/p.weight
 	p.nx, p.ny = float64(s.nx)/length, float64(s.ny)/length
+	size := math.Hypot(float64(s.real), float64(s.imag)) * float64(s.spread)
+	if size > 1e-6 {
+		p.slope = float64(s.real*s.momentImag-s.imag*s.momentReal) / size
+	}
 	p.omega = math.Hypot(float64(s.kx), float64(s.ky)) / length * 2 * math.Pi / 256
 	return p
 }
