@@ -70,7 +70,7 @@ func (k *check) store() {
 	}
 	k.found("journal", fmt.Sprintf("%d events, %d acknowledged by the city", s.journal.Size(), s.journal.Cursor()), nil, "")
 	if filesystem, bad := s.slots.CopyOnWrite(); bad {
-		k.found("slots", "", fmt.Errorf("%s copies on write", filesystem), "put the state folder on ext4 or f2fs: here, what is overwritten may survive")
+		k.found("slots", "", fmt.Errorf("%s copies on write", filesystem), "put the state folder on ext4: here, what is overwritten may survive")
 	} else {
 		k.found("slots", fmt.Sprintf("%d slots; no hardware key: logical erasure only", s.slots.Count()), nil, "")
 	}
