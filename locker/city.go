@@ -46,6 +46,9 @@ func (s *step) orderReceived(in OrderReceived) {
 		return
 	}
 	if k := s.ledger.Keys[in.Terms.Key]; k == nil || k.Used || k.Lapsed {
+		if k == nil || k.Lapsed { // nobody's else: what the vault stored of it goes
+			s.do(EraseOrder{Order: in.Terms.Order, Key: in.Terms.Key})
+		}
 		s.refuse(MessageRejected{Message: MessageOrder, Order: in.Terms.Order, Version: in.Terms.Version, Reason: "its key is used, lapsed or was never offered"})
 		return
 	}

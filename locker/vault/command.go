@@ -28,7 +28,7 @@ type nonceRecord struct {
 const settle = time.Hour
 
 func (c commandRecord) input() locker.ReissueReceived {
-	return locker.ReissueReceived{Order: c.Command.Order, Generation: c.Command.Generation, Admin: c.Admin, Expires: c.Command.Expires}
+	return locker.ReissueReceived{Order: c.Command.Order, Generation: c.Command.Generation, Key: c.Key, Admin: c.Admin, Expires: c.Command.Expires}
 }
 
 func (v *Vault) readCommands() error {
