@@ -44,7 +44,8 @@ type Trouble int
 // The troubles. Silent boards have no power; a Stranger answers under another
 // board's id; a Garbled one's answers are damaged on the way; one with
 // StuckRelays answers every write with "device failure"; one that HoldsOn
-// does so when it is to switch a coil off.
+// does so when it is to switch a coil off; a Flickering one's inputs show
+// something else at each reading.
 const (
 	NoTrouble Trouble = iota
 	Silent
@@ -52,6 +53,7 @@ const (
 	Garbled
 	StuckRelays
 	HoldsOn
+	Flickering
 )
 
 // Boards are relay and input boards on one Modbus RTU line. Board 1 has the
@@ -63,6 +65,7 @@ type Boards struct {
 
 	mu      sync.Mutex
 	trouble map[byte]Trouble
+	flicker bool
 }
 
 // NewBoards returns as many boards as the wall's compartments need.
@@ -99,6 +102,17 @@ func (b *Boards) troubleOf(unit byte) Trouble {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.trouble[unit]
+}
+
+// flickers says whether this reading of a board's inputs is wrong.
+func (b *Boards) flickers(unit byte) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.trouble[unit] != Flickering {
+		return false
+	}
+	b.flicker = !b.flicker
+	return b.flicker
 }
 
 // Serve answers the frames that come over line until reading fails, and
@@ -219,6 +233,7 @@ func (b *Boards) read(unit, function byte, data []byte) ([]byte, exception) {
 	if count < 1 || count > maxRead {
 		return nil, illegalValue
 	}
+	wrong := function == readInputs && b.flickers(unit)
 	bits := make([]byte, 1+(count+7)/8)
 	bits[0] = byte(len(bits) - 1)
 	for i := range count {
@@ -230,7 +245,7 @@ func (b *Boards) read(unit, function byte, data []byte) ([]byte, exception) {
 		if err != nil {
 			return nil, illegalAddress
 		}
-		if function == readCoils && door.Coil || function == readInputs && door.ContactOpen {
+		if function == readCoils && door.Coil || function == readInputs && door.ContactOpen != wrong {
 			bits[1+i/8] |= 1 << (i % 8)
 		}
 	}

@@ -1,8 +1,10 @@
 package firmwaresim_test
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -188,16 +190,25 @@ func TestSilentBoardsDoNotLengthenAPulse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var silent []<-chan change
+	ctx, cancel := context.WithCancel(t.Context())
+	var askers sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		askers.Wait()
+	})
 	for board := range byte(3) {
 		s.Boards.Trouble(board+1, firmwaresim.Silent)
-		silent = append(silent, watch(t, contactOf(t, s, line, int(board)*4+1)))
+		contact := contactOf(t, s, line, int(board)*4+1)
+		askers.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := contact.Open(); err == nil {
+					t.Error("a silent board answered")
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
 	}
-	for _, changes := range silent {
-		if c := next(t, changes); c.err == nil {
-			t.Fatalf("told %+v", c)
-		}
-	}
+	time.Sleep(100 * time.Millisecond) // the line is busy now
 	if err := lock.Pulse(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +239,21 @@ func TestAnAdapterThatWasUnpluggedIsFoundAgain(t *testing.T) {
 	if err := lock.Release(); err != nil {
 		t.Errorf("plugged in again: %v", err)
 	}
+}
+
+func TestAnInputThatFlickersIsNotTold(t *testing.T) {
+	s := newSimulator(t, 1)
+	line := street(t, s)
+	changes := watch(t, contactOf(t, s, line, 1))
+	expect(t, changes, false)
+	s.Boards.Trouble(1, firmwaresim.Flickering)
+	time.Sleep(300 * time.Millisecond)
+	if n := len(changes); n > 0 {
+		t.Errorf("told %d times", n)
+	}
+	do(t, s, 1, firmwaresim.Force)
+	s.Boards.Trouble(1, firmwaresim.NoTrouble)
+	expect(t, changes, true)
 }
 
 func TestBadModbusAddressesAreRefused(t *testing.T) {

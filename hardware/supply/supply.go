@@ -104,11 +104,13 @@ func (s *Supply) Pulse(ctx context.Context, coil Coil, length time.Duration) err
 // hold switches the coil on and returns when it is time to switch it off.
 // energised says that switching it on was confirmed.
 func hold(ctx context.Context, coil Coil, length time.Duration) (energised bool, err error) {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
 	if err := write(coil, true); err != nil {
 		return false, fmt.Errorf("%s: switch on: %w", coil.Name(), err)
 	}
+	// The time counts from the confirmation: the write may have had to wait
+	// for a busy line.
+	timer := time.NewTimer(length)
+	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true, nil

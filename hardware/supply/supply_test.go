@@ -28,11 +28,15 @@ type coil struct {
 	panicOn  bool
 	together bool
 	started  chan struct{}
+	slow     time.Duration // before a write of "on" arrives
 }
 
 func (c *coil) Name() string { return c.name }
 
 func (c *coil) Switch(on bool) error {
+	if on {
+		time.Sleep(c.slow)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if on {
@@ -74,6 +78,13 @@ func TestAPulseLastsAsLongAsAsked(t *testing.T) {
 	}
 	if c.on || c.pulses != 1 || c.lasted < supply.MinPulse {
 		t.Errorf("after the pulse: on %v, %d pulses, %v long", c.on, c.pulses, c.lasted)
+	}
+}
+
+func TestABusyLineDoesNotShortenAPulse(t *testing.T) {
+	c := &coil{name: "lock 1", slow: supply.MinPulse}
+	if err := supply.New().Pulse(t.Context(), c, supply.MinPulse); err != nil || c.lasted < supply.MinPulse {
+		t.Errorf("got %v, %v long", err, c.lasted)
 	}
 }
 
