@@ -145,8 +145,8 @@ func (r *Reporter) Run(ctx context.Context) error {
 	return broker.Keep(ctx, r.config.Logger, r.config.Broker, r.serve)
 }
 
-// Refresh publishes state, keys and letters again if they have changed. It
-// never blocks.
+// Refresh publishes keys and letters if they have changed, and the state, which
+// also follows the events by itself. It never blocks.
 func (r *Reporter) Refresh() {
 	select {
 	case r.refresh <- struct{}{}:

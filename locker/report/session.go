@@ -23,10 +23,12 @@ type session struct {
 	silent   bool          // the city let patience run out since it last moved the cursor
 	stall    *time.Timer   // runs while events are under way
 
-	state, keys []byte // as last published
-	stated      time.Time
-	letters     map[[sha256.Size]byte]bool
-	rejected    time.Time // when a bad acknowledgement was last told
+	keys     []byte // as last published
+	letters  map[[sha256.Size]byte]bool
+	state    []byte
+	stated   time.Time // when the state was last published
+	stale    bool      // the state may have changed since
+	rejected time.Time // when a bad acknowledgement was last told
 }
 
 // serve reports over one connection until it is lost.
@@ -69,7 +71,7 @@ func (s *session) greet(ctx context.Context) error {
 	if err := s.publish(TopicOnline, []byte("true"), true); err != nil {
 		return err
 	}
-	if err := s.show(true); err != nil {
+	if err := s.showAll(); err != nil {
 		return err
 	}
 	if s.next > 0 { // shows the city at once whether its record and ours agree
@@ -83,9 +85,8 @@ func (s *session) greet(ctx context.Context) error {
 func (s *session) loop(ctx context.Context) error {
 	repeat := time.NewTicker(s.config.Repeat)
 	defer repeat.Stop()
-	later := time.NewTicker(stateEvery)
-	defer later.Stop()
-	pending := false
+	calm := time.NewTicker(stateEvery)
+	defer calm.Stop()
 	for {
 		var err error
 		select {
@@ -94,25 +95,24 @@ func (s *session) loop(ctx context.Context) error {
 		case <-s.conn.Lost():
 			return s.conn.Err()
 		case <-s.config.Log.Changed():
+			s.stale = true
 			err = s.fill()
 		case <-s.acks.Ready():
 			err = s.acknowledge()
 		case <-s.stall.C:
 			err = s.rewind()
 		case <-s.refresh:
-			pending = true
+			s.stale = true
+			err = s.offer(false)
 		case <-repeat.C:
-			err = s.show(true)
-		case <-later.C:
+			err = s.showAll()
+		case <-calm.C:
+		}
+		if err == nil && s.stale && time.Since(s.stated) >= stateEvery {
+			err = s.show(false)
 		}
 		if err != nil {
 			return err
-		}
-		if pending && time.Since(s.stated) >= stateEvery {
-			pending = false
-			if err := s.show(false); err != nil {
-				return err
-			}
 		}
 	}
 }
@@ -186,7 +186,7 @@ func (s *session) acknowledge() error {
 			s.config.Logger.Warn("the city has fewer events than it had, sending them again", "had", before, "has", after)
 			s.next = after
 		case s.silent: // it is there again, and has nothing of what is under way
-			s.patience, s.silent = patience, false
+			s.silent = false
 			s.next = after
 		}
 	}
@@ -216,16 +216,27 @@ func (s *session) rewind() error {
 	return s.fill()
 }
 
-// show publishes state, keys and letters: all of it, or what has changed.
-func (s *session) show(all bool) error {
-	s.stated = time.Now()
-	if state := s.config.Desk.State(); state != nil && (all || !bytes.Equal(state, s.state)) {
-		if err := s.publish(TopicState, state, true); err != nil {
-			return err
-		}
-		s.state = state
+func (s *session) showAll() error {
+	if err := s.show(true); err != nil {
+		return err
 	}
-	if keys := s.config.Desk.Keys(); keys != nil && (all || !bytes.Equal(keys, s.keys)) {
+	return s.offer(true)
+}
+
+// show publishes the state, again or if it has changed.
+func (s *session) show(again bool) error {
+	s.stated, s.stale = time.Now(), false
+	state := s.config.Desk.State()
+	if state == nil || !again && bytes.Equal(state, s.state) {
+		return nil
+	}
+	s.state = state
+	return s.publish(TopicState, state, true)
+}
+
+// offer publishes keys and letters, again or what is new.
+func (s *session) offer(again bool) error {
+	if keys := s.config.Desk.Keys(); keys != nil && (again || !bytes.Equal(keys, s.keys)) {
 		if err := s.publish(TopicKeys, keys, true); err != nil {
 			return err
 		}
@@ -235,7 +246,7 @@ func (s *session) show(all bool) error {
 	for _, letter := range s.config.Desk.Letters() {
 		id := sha256.Sum256(letter)
 		sent[id] = true
-		if !all && s.letters[id] {
+		if !again && s.letters[id] {
 			continue
 		}
 		if err := s.publish(TopicLetter, letter, false); err != nil {
