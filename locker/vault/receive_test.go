@@ -148,7 +148,7 @@ func TestLostLetterIsReplacedWithoutANewFinger(t *testing.T) {
 	}
 	old := h.read(10)
 	message := h.reissue(h.anna, 10, "A-2026-0001", h.publicKey(2), old.Share)
-	want := locker.ReissueReceived{Order: "A-2026-0001", Generation: 10, Admin: "a-1", Expires: now.Add(5 * time.Minute)}
+	want := locker.ReissueReceived{Order: "A-2026-0001", Generation: 10, Key: 2, Admin: "a-1", Expires: now.Add(5 * time.Minute)}
 	for range 2 { // the city repeats it
 		if in := must(h.vault.ReceiveCommand(message, now)); in != want {
 			t.Fatalf("%+v", in)
