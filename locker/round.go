@@ -164,6 +164,9 @@ func (s *step) finishTask() {
 	case TaskClear:
 		s.seen(n, r.answer == ChoiceEmpty)
 	}
+	if s.ledger.door(n).Fault != "" {
+		s.session.round.skipped[n] = true // seen, and not mended by it: once a round is enough
+	}
 	s.backToMenu("")
 }
 

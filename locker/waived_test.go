@@ -1,0 +1,54 @@
+package locker_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// waived is a site whose two clerks have worked compartment 1 by hand: its
+// contact tells nothing.
+func waived(t *testing.T) *site {
+	s := newSite(t)
+	s.signIn("c1", "c2")
+	s.jammed[1] = true
+	s.choose(locker.ChoiceNext)
+	s.pass(3*time.Second + time.Millisecond)
+	s.pass(3*time.Second + time.Millisecond)
+	s.wantScreen(locker.ScreenTaskDefect)
+	s.choose(locker.ChoiceByHand)
+	s.wantScreen(locker.ScreenClear)
+	s.choose(locker.ChoiceEmpty)
+	s.choose(locker.ChoiceDoorClosed)
+	s.wantScreen(locker.ScreenRound)
+	return s
+}
+
+func TestADoorWithoutItsContactIsSeenOnceARound(t *testing.T) {
+	s := waived(t)
+	s.clear()
+	if n := len(has[locker.CompartmentCleared](s)); n != len(s.config.Compartments) {
+		t.Fatalf("%d compartments cleared, want each of %d once", n, len(s.config.Compartments))
+	}
+}
+
+func TestAContactThatWorksAgainIsBelieved(t *testing.T) {
+	s := waived(t)
+	s.clear()
+	s.choose(locker.ChoiceFinish)
+	s.badge("c1")
+	s.badge("c2")
+	s.pass(10 * time.Second)
+	s.jammed[1] = false // it was the contact, and it is mended
+	s.signIn("c1", "c2")
+	s.clear()
+	if len(has[locker.CompartmentRestored](s)) != 1 {
+		t.Fatal("a contact that tells of a released door should count again")
+	}
+	i := slices.IndexFunc(s.term.Status().Compartments, func(c locker.CompartmentStatus) bool { return c.Number == 1 })
+	if c := s.term.Status().Compartments[i]; c.Fault != "" || c.Waived || c.Open || c.Use != "empty" {
+		t.Fatalf("compartment 1 is %+v, want it fit for use", c)
+	}
+}
