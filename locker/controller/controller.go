@@ -24,7 +24,7 @@ import (
 )
 
 // Journal makes events durable before Append returns. snapshot gives the
-// ledger after them.
+// ledger after them. Without events it tells whether it still works.
 type Journal interface {
 	Append(events []locker.Event, snapshot func() ([]byte, error)) (first uint64, err error)
 }
@@ -154,11 +154,11 @@ func (k *Controller) Handle(now locker.Now, in locker.Input) error {
 		return k.broken
 	}
 	events, actions := k.Terminal.Step(now, in)
-	if len(events) > 0 {
-		if _, err := k.Journal.Append(events, k.Terminal.Snapshot); err != nil {
-			k.broken = fmt.Errorf("%w: %w", ErrCommit, err)
-			return k.broken
-		}
+	// Also without events: a store that broke under one of the vault's records
+	// ends this turn before its actions.
+	if _, err := k.Journal.Append(events, k.Terminal.Snapshot); err != nil {
+		k.broken = fmt.Errorf("%w: %w", ErrCommit, err)
+		return k.broken
 	}
 	for _, a := range actions {
 		k.carryOut(a)
