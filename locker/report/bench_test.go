@@ -10,15 +10,24 @@ import (
 )
 
 // BenchmarkDrain reports a backlog of 100,000 events to a city that stores and
-// acknowledges them, over an embedded broker, everything in this process.
+// acknowledges them; terminal and city are in this process.
 func BenchmarkDrain(b *testing.B) {
+	b.Run("embedded", func(b *testing.B) {
+		drain(b, citytest.StartBroker(b).URL())
+	})
+	b.Run("mosquitto", func(b *testing.B) {
+		drain(b, startMosquitto(b).url())
+	})
+}
+
+func drain(b *testing.B, url string) {
 	const backlog = 100_000
 	for range b.N {
 		b.StopTimer()
-		_, c, m := start(b)
+		c, m := startAt(b, url)
 		m.AppendMany(backlog)
 		b.StartTimer()
-		_, stop := m.Report(c.Config.Broker.URL)
+		_, stop := m.Report(url)
 		for m.Journal.Cursor() < backlog {
 			time.Sleep(time.Millisecond)
 		}
@@ -32,8 +41,17 @@ func BenchmarkDrain(b *testing.B) {
 // BenchmarkStored measures from the decision, before the journal's commit, to
 // the city's signed word that the event is on its disk.
 func BenchmarkStored(b *testing.B) {
-	_, c, m := start(b)
-	m.Report(c.Config.Broker.URL)
+	b.Run("embedded", func(b *testing.B) {
+		stored(b, citytest.StartBroker(b).URL())
+	})
+	b.Run("mosquitto", func(b *testing.B) {
+		stored(b, startMosquitto(b).url())
+	})
+}
+
+func stored(b *testing.B, url string) {
+	_, m := startAt(b, url)
+	m.Report(url)
 	m.Append(locker.ClockMarked{})
 	citytest.Eventually(b, "connected", soon, acknowledged(m))
 	took := make([]time.Duration, 0, b.N)

@@ -21,11 +21,16 @@ const soon = 30 * time.Second
 // start makes a broker, a city that runs, and one terminal that it knows.
 func start(t testing.TB) (*citytest.Broker, *citytest.City, *citytest.Terminal) {
 	b := citytest.StartBroker(t)
-	c := citytest.NewCity(t, b.URL())
+	c, m := startAt(t, b.URL())
+	return b, c, m
+}
+
+func startAt(t testing.TB, url string) (*citytest.City, *citytest.Terminal) {
+	c := citytest.NewCity(t, url)
 	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
 	c.Add(m)
 	c.Start()
-	return b, c, m
+	return c, m
 }
 
 func acknowledged(m *citytest.Terminal) func() bool {

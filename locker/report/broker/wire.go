@@ -17,22 +17,30 @@ import (
 func dialWire(ctx context.Context, u *url.URL, config *tls.Config) (*framed, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	var conn net.Conn
-	var err error
-	if u.Scheme == "tls" {
-		if config == nil {
-			config = &tls.Config{}
-		}
-		config = config.Clone()
-		config.MinVersion = tls.VersionTLS13
-		conn, err = (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", u.Host)
-	} else {
-		conn, err = (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
-	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", u.Host)
 	if err != nil {
 		return &framed{err: err}, err
 	}
-	return &framed{Conn: conn}, nil
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		conn = prompt{tcp}
+	}
+	if u.Scheme == "tcp" {
+		return &framed{Conn: conn}, nil
+	}
+	if config == nil {
+		config = &tls.Config{}
+	}
+	config = config.Clone()
+	config.MinVersion = tls.VersionTLS13
+	if config.ServerName == "" {
+		config.ServerName = u.Hostname()
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return &framed{err: err}, err
+	}
+	return &framed{Conn: secure}, nil
 }
 
 // framed follows the packets of the incoming stream and breaks it off at one
