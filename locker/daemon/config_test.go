@@ -1,0 +1,92 @@
+package daemon_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/nachtfach/nachtfach/locker/daemon"
+)
+
+const good = `terminal = "rathaus"
+state = "/tmp/none"
+
+[city]
+broker = "tcp://127.0.0.1:1883"
+
+[kiosk]
+listen = "127.0.0.1:0"
+
+[rules]
+retention = "168h"
+
+[[hours]]
+days = ["mon"]
+from = "08:00"
+to = "18:00"
+
+[[modbus]]
+name = "locks"
+path = "/dev/ttyUSB0"
+
+[[compartment]]
+number = 1
+size = "small"
+lock = { modbus = "locks", board = 1, address = 0 }
+contact = { modbus = "locks", board = 1, address = 0 }
+
+[[compartment]]
+number = 2
+size = "large"
+lock = { gpio = "LOCK2" }
+contact = { gpio = "DOOR2" }
+`
+
+func TestAGoodConfigurationIsRead(t *testing.T) {
+	c, err := daemon.ParseConfig("lockerd.toml", []byte(good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := c.Ledger()
+	if len(l.Compartments) != 2 || l.Hours.Windows[0].From != 8*60 || l.Rules.CodeTries != 5 {
+		t.Fatalf("%+v", l)
+	}
+}
+
+func TestTheExampleIsRead(t *testing.T) {
+	text, err := os.ReadFile("../../deploy/lockerd.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := daemon.ParseConfig("deploy/lockerd.toml", text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wrong replaces a piece of the good configuration and wants the error to name
+// the line and to hold the words.
+func wrong(t *testing.T, was, is, line, words string) {
+	t.Helper()
+	text := strings.Replace(good, was, is, 1)
+	if text == good {
+		t.Fatalf("%q is not in the configuration", was)
+	}
+	_, err := daemon.ParseConfig("lockerd.toml", []byte(text))
+	if err == nil || !strings.HasPrefix(err.Error(), "lockerd.toml:"+line+":") || !strings.Contains(err.Error(), words) {
+		t.Errorf("%s: error %v, wants line %s and %q", is, err, line, words)
+	}
+}
+
+func TestAWrongValueIsToldWithItsLineAndWhatWouldBeRight(t *testing.T) {
+	wrong(t, `retention = "168h"`, `retenshun = "168h"`, "11", `unknown key "rules.retenshun"`)
+	wrong(t, `"168h"`, `"a week"`, "11", "90s, 10m or 168h")
+	wrong(t, `"168h"`, `"1ms"`, "11", "wants 1s to")
+	wrong(t, `size = "large"`, `size = "huge"`, "30", "small, medium or large")
+	wrong(t, `"08:00"`, `"25:00"`, "15", "HH:MM")
+	wrong(t, `from = "08:00"`, `from = "18:00"`, "15", "before the end")
+	wrong(t, "number = 2", "number = 1", "29", "twice")
+	wrong(t, `gpio = "LOCK2"`, `modbus = "nowhere", board = 1, address = 0`, "31", `no [[modbus]] line "nowhere"`)
+	wrong(t, `terminal = "rathaus"`, `terminal = "Rathaus Mitte"`, "1", "hyphen")
+	wrong(t, `broker = "tcp://127.0.0.1:1883"`, "", "4", "tls://")
+	wrong(t, `"tcp://127.0.0.1:1883"`, `"tcp://127.0.0.1:1883`, "5", "")
+}
