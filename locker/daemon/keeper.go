@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"runtime/debug"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -40,6 +41,13 @@ func (k keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locke
 func (k keeper) Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (accepted bool, similarity, fmr float64, err error) {
 	c, err := k.Vault.Compare(attempt, g, factor, finger, number, threshold)
 	return c.Accepted, c.Similarity, c.FMR, err
+}
+
+// Forget also gives back what the derivations of the visit took (64 MiB each),
+// which the runtime would keep for minutes.
+func (k keeper) Forget() {
+	k.Vault.Forget()
+	debug.FreeOSMemory()
 }
 
 // Reconcile hands over what the ledger names.

@@ -66,8 +66,8 @@ type Site struct {
 	LetterKey []byte
 	// Sent are all messages that went over the broker on a topic.
 	Sent func(topic string) [][]byte
-	// Publish puts a message into the broker, as somebody hostile could.
-	Publish func(topic string, payload []byte) error
+	// Began, if not nil, is told the title of each scene before it is played.
+	Began func(title string)
 }
 
 // Door is how to reach a kiosk.

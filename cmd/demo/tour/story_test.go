@@ -44,8 +44,7 @@ func TestStoryAcrossProcesses(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	mosquitto := need(t, "mosquitto")
-	w := &world{t: t, dir: t.TempDir(), sent: map[string][][]byte{}}
-	w.build()
+	w := newWorld(t)
 	w.startMosquitto(mosquitto)
 	w.startCity()
 	w.startHardware()
@@ -57,7 +56,18 @@ func TestStoryAcrossProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	err := tour.Play(ctx, w.site(), &out)
+	site := w.site()
+	var before, after int
+	site.Began = func(title string) {
+		switch {
+		case strings.HasPrefix(title, "code and finger open"):
+			before = w.written()
+		case strings.HasPrefix(title, "nothing left"):
+			after = w.written()
+		}
+	}
+	err := tour.Play(ctx, site, &out)
+	t.Logf("lockerd wrote %d KB for one whole pickup, opened twice", (after-before)/1024)
 	t.Logf("the tour:\n%s", out.String())
 	if err != nil {
 		t.Fatalf("%v\nlockerd said:\n%s", err, w.said.String())
@@ -65,7 +75,7 @@ func TestStoryAcrossProcesses(t *testing.T) {
 }
 
 // need finds a peer, or skips; where NACHTFACH_REQUIRE names it, it must be there.
-func need(t *testing.T, name string) string {
+func need(t testing.TB, name string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		path, err = exec.LookPath("/usr/sbin/" + name)
@@ -86,7 +96,7 @@ func required(name string) bool {
 
 // world is the processes and what they said.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	dir       string
 	bin       string
 	broker    string // address
@@ -112,6 +122,30 @@ type world struct {
 	mu   sync.Mutex
 	sent map[string][][]byte
 	said bytes.Buffer
+}
+
+func newWorld(t testing.TB) *world {
+	w := &world{t: t, dir: t.TempDir(), sent: map[string][][]byte{}}
+	w.build()
+	return w
+}
+
+// written is how many bytes lockerd has had written to the disk, in whole pages.
+func (w *world) written() int {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", w.lockerd.Process.Pid))
+	if err != nil {
+		w.t.Logf("no figure of what is written: %v", err)
+		return 0
+	}
+	return figure(string(text), "write_bytes:")
+}
+
+// figure is the number after a word of a file in /proc.
+func figure(text, word string) int {
+	_, rest, _ := strings.Cut(text, "\n"+word)
+	var n int
+	_, _ = fmt.Sscan(rest, &n) // zero says that there is none
+	return n
 }
 
 func (w *world) build() {
@@ -232,8 +266,8 @@ func (w *world) startHardware() {
 	}
 }
 
-// initTerminal writes lockerd's configuration and runs its init and check.
-func (w *world) initTerminal() {
+// initTerminalWithoutCheck writes lockerd's configuration and runs its init.
+func (w *world) initTerminalWithoutCheck() {
 	var err error
 	if w.cast, err = tour.NewCast(terminal, seal.DefaultParams()); err != nil {
 		w.t.Fatal(err)
@@ -257,6 +291,12 @@ func (w *world) initTerminal() {
 	if err := json.Unmarshal(out, &w.identity); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// initTerminal also lets lockerd check its parts, and tells the city.
+func (w *world) initTerminal() {
+	w.initTerminalWithoutCheck()
+	lockerd := filepath.Join(w.bin, "lockerd")
 	if out, err := exec.Command(lockerd, "check", "-config", w.config()).CombinedOutput(); err != nil {
 		w.t.Fatalf("lockerd check: %v\n%s", err, out)
 	}
@@ -402,7 +442,7 @@ func (w *world) site() *tour.Site {
 
 // people are six persons: of pictures of real fingers where those are at hand,
 // three enrolled and others presented; else synthetic ones.
-func people(t *testing.T) []tour.Person {
+func people(t testing.TB) []tour.Person {
 	names := []string{"anna", "bernd", "clara", "dora", "emil", "frieda"}
 	folder := cmp.Or(os.Getenv("NACHTFACH_FINGERPRINTS"), "../../../../shared/fingerprints")
 	folder = filepath.Join(folder, "fvc2002", "DB1_B")
@@ -437,7 +477,7 @@ func people(t *testing.T) []tour.Person {
 // fingers are the folder's names of six of its ten fingers.
 var fingers = []int{101, 103, 104, 105, 106, 107}
 
-func load(t *testing.T, path string) image.Gray {
+func load(t testing.TB, path string) image.Gray {
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)

@@ -49,6 +49,9 @@ func Play(ctx context.Context, site *Site, out io.Writer) error {
 	defer s.before.remove()
 	start := time.Now()
 	for i, sc := range scenes {
+		if site.Began != nil {
+			site.Began(sc.title)
+		}
 		began := time.Now()
 		checked, err := sc.play(s, ctx)
 		if err != nil {
