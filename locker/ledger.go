@@ -152,7 +152,11 @@ func newLedger() *ledger {
 }
 
 // sorted gives a map's keys in order: no map's own order ever decides.
-func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+func sorted[K cmp.Ordered, V any](m map[K]V) []K {
+	keys := slices.AppendSeq(make([]K, 0, len(m)), maps.Keys(m))
+	slices.Sort(keys)
+	return keys
+}
 
 // Snapshot is the ledger as JSON, for [Terminal.Restore]; equal ledgers give equal bytes.
 func (t *Terminal) Snapshot() ([]byte, error) {
@@ -183,6 +187,11 @@ func (l *ledger) spec(n CompartmentID) (CompartmentSpec, bool) {
 		}
 	}
 	return CompartmentSpec{}, false
+}
+
+func (l *ledger) built(n CompartmentID) bool {
+	_, ok := l.spec(n)
+	return ok
 }
 
 // door gives the compartment's entry, making one for a number that is new.

@@ -59,7 +59,11 @@ func (t *Terminal) Status() Status {
 			v.Waiting++
 		}
 	}
-	v.Keys = len(t.UnusedKeys())
+	for _, k := range l.Keys {
+		if !k.Used && !k.Lapsed {
+			v.Keys++
+		}
+	}
 	return v
 }
 

@@ -134,7 +134,7 @@ func New(c Config) *Controller {
 	if k.Start == nil {
 		k.Start = func(lane Lane, job Job) { k.queues[lane].push(job) }
 	}
-	k.publish()
+	k.publish(true)
 	return k
 }
 
@@ -164,14 +164,17 @@ func (k *Controller) Handle(now locker.Now, in locker.Input) error {
 		k.carryOut(a)
 	}
 	k.beats.Add(1)
-	k.publish()
+	k.publish(len(events) > 0)
 	return nil
 }
 
-// publish shows the new state to the goroutines that only look.
-func (k *Controller) publish() {
+// publish shows the new state to the goroutines that only look. What is to be
+// announced lies in the ledger, which events alone change.
+func (k *Controller) publish(events bool) {
 	screen, status := k.Terminal.Screen(), k.Terminal.Status()
-	k.living.Store(&announcements{keys: k.Terminal.UnusedKeys(), letters: k.Terminal.Letters()})
+	if events {
+		k.living.Store(&announcements{keys: k.Terminal.UnusedKeys(), letters: k.Terminal.Letters()})
+	}
 	k.status.Store(&status)
 	old := k.screen.Swap(&screen)
 	if old == nil || old.Number != screen.Number || old.Until != screen.Until {
