@@ -1,14 +1,22 @@
 package locker
 
+import "strings"
+
 // raise records an alarm, unless the same one stands already.
 func (s *step) raise(class AlarmClass, kind AlarmKind, c CompartmentID, g Generation, detail string) {
 	if s.ledger.alarmed(kind, c, g) != nil {
 		return
 	}
-	if len(detail) > 500 {
-		detail = detail[:500]
+	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: class, Kind: kind, Compartment: c, Generation: g, Detail: clip(detail)})
+}
+
+// clip bounds a text from outside, so that it is recorded as it will be read.
+func clip(text string) string {
+	const most = 500
+	if len(text) > most {
+		text = text[:most]
 	}
-	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: class, Kind: kind, Compartment: c, Generation: g, Detail: detail})
+	return strings.ToValidUTF8(text, "?")
 }
 
 // clear ends the alarms of a kind at a compartment.
@@ -40,11 +48,7 @@ func (s *step) partFailed(in PartFailed) {
 			return
 		}
 	}
-	detail := in.Part + ": " + in.Detail
-	if len(detail) > 500 {
-		detail = detail[:500]
-	}
-	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: Morning, Kind: AlarmPart, Detail: detail})
+	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: Morning, Kind: AlarmPart, Detail: clip(in.Part + ": " + in.Detail)})
 }
 
 func (s *step) partHealed(in PartHealed) {

@@ -37,7 +37,7 @@ func (s *step) pulse(r CompartmentReleased) {
 	r.Pulse = s.ledger.Pulse + 1
 	s.emit(r)
 	c, w := s.ledger.door(r.Compartment), s.watch(r.Compartment)
-	if c.Open { // it stands open already: nothing to energise
+	if c.Open && !c.Waived { // it stands open already: nothing to energise
 		s.opened(c)
 		return
 	}
@@ -59,36 +59,59 @@ func (s *step) lockPulsed(in LockPulsed) {
 	}
 }
 
-// notOpened tries once more, and then takes the compartment out of service.
+// notOpened tries once more while somebody waits for it, and then takes the
+// compartment out of service.
 func (s *step) notOpened(c *compartment, f Fault, detail string) {
 	w, r := s.watch(c.Number), c.Release.CompartmentReleased
 	w.opensBy = 0
-	if w.tries < pulses {
+	if w.tries < pulses && s.awaited(c.Number) {
 		s.pulse(r)
 		return
 	}
 	s.fault(c.Number, f, detail)
-	switch ses := s.session; {
-	case ses.mode == visiting && ses.visit.compartment == c.Number:
-		s.visitEnds(ScreenDefect)
-	case ses.mode == rounding && ses.round.task.Compartment == c.Number:
-		s.taskFaulted()
-	}
 }
 
+// awaited tells whether the session waits for this door to open.
+func (s *step) awaited(n CompartmentID) bool {
+	switch ses := s.session; ses.mode {
+	case visiting:
+		return ses.visit.stage == opening && ses.visit.compartment == n
+	case rounding:
+		return ses.round.stage == taskOpening && ses.round.task.Compartment == n
+	}
+	return false
+}
+
+// fault takes a compartment out of service. Whoever waits for its door is told.
 func (s *step) fault(n CompartmentID, f Fault, detail string) {
 	c := s.ledger.Doors[n]
 	if c == nil || c.Waived && f == FaultContact {
 		return
 	}
-	if c.Fault != f || c.Release != nil && !c.Release.Opened {
-		s.emit(CompartmentFaulted{Compartment: n, Fault: f, Detail: detail})
+	pending := c.Release != nil && !c.Release.Opened
+	if c.Fault != f || pending {
+		s.emit(CompartmentFaulted{Compartment: n, Fault: f, Detail: clip(detail)})
 	}
 	s.raise(Morning, AlarmFault, n, 0, string(f)+" "+detail)
+	if !pending {
+		return
+	}
+	s.watch(n).opensBy = 0
+	awaited := s.awaited(n)
+	if f == FaultContact || awaited && s.session.visit.again > 0 {
+		s.doubt(c, "nobody knows whether the door opened, or what the last opening left inside")
+	}
+	switch {
+	case !awaited:
+	case s.session.mode == visiting:
+		s.visitEnds(ScreenDefect)
+	default:
+		s.taskFaulted()
+	}
 }
 
 func (s *step) restore(c *compartment) {
-	if c.Fault != "" {
+	if c.Fault != "" || c.Waived {
 		s.emit(CompartmentRestored{Compartment: c.Number})
 		s.clear(AlarmFault, c.Number)
 	}
@@ -115,12 +138,14 @@ func (s *step) opened(c *compartment) {
 	if c.Fault != "" && !c.Waived {
 		s.restore(c)
 	}
+	awaited := s.awaited(c.Number)
 	s.emit(CompartmentOpened{Compartment: c.Number, Commanded: true})
 	s.watchOpen(c.Number)
-	switch ses := s.session; {
-	case ses.mode == visiting && ses.visit.compartment == c.Number:
+	switch {
+	case !awaited:
+	case s.session.mode == visiting:
 		s.visitOpened()
-	case ses.mode == rounding && ses.round.task.Compartment == c.Number:
+	default:
 		s.taskOpened()
 	}
 }
@@ -134,11 +159,13 @@ func (s *step) watchOpen(n CompartmentID) {
 }
 
 func (s *step) closed(c *compartment) {
-	delete(s.session.doors, c.Number)
+	if c.Release == nil || c.Release.Opened {
+		delete(s.session.doors, c.Number)
+	}
 	s.emit(CompartmentClosed{Compartment: c.Number})
 	s.clear(AlarmEmptyOpen, c.Number)
 	switch ses := s.session; {
-	case ses.mode == visiting && ses.visit.compartment == c.Number:
+	case ses.mode == visiting && ses.visit.stage == taking && ses.visit.compartment == c.Number:
 		s.visitClosed()
 	case ses.mode == rounding && ses.round.task.Compartment == c.Number:
 		s.taskClosed()
@@ -222,11 +249,10 @@ func (s *step) reconcile(levels map[CompartmentID]bool) {
 	for _, n := range sorted(l.Doors) {
 		c := l.Doors[n]
 		if _, built := l.spec(n); !built {
-			if c.Deposit != 0 {
-				s.raise(Morning, AlarmUnknownLayout, n, c.Deposit, "the configuration has no such compartment")
-			}
+			s.unbuilt(c)
 			continue
 		}
+		s.clear(AlarmUnknownLayout, n)
 		level, read := levels[n]
 		switch {
 		case c.Waived:
@@ -240,6 +266,20 @@ func (s *step) reconcile(levels map[CompartmentID]bool) {
 		s.reconcileDoor(c, level)
 	}
 	s.resumeVisit()
+}
+
+// unbuilt tells a deposit behind a door that the configuration has no more.
+// Nothing opens it until the configuration has it again.
+func (s *step) unbuilt(c *compartment) {
+	d := s.ledger.Deposits[c.Deposit]
+	if d == nil {
+		return
+	}
+	s.raise(Morning, AlarmUnknownLayout, c.Number, c.Deposit, "the configuration has no such compartment")
+	switch d.State {
+	case depositLaying, depositReleased, depositOpened, depositClosed, depositUnloading:
+		s.doubt(c, "the configuration lost the compartment while its door was in use")
+	}
 }
 
 func (s *step) reconcileDoor(c *compartment, open bool) {

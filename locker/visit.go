@@ -61,8 +61,7 @@ func (s *step) enterCode(text string) {
 	}
 	s.show(visiting)
 	v := &s.session.visit
-	v.stage, v.attempt, v.code = checking, s.ledger.Attempt+1, code
-	v.answerAt = s.in(s.rules().AnswerAfter)
+	*v = visit{stage: checking, attempt: s.ledger.Attempt + 1, code: code, answerAt: s.in(s.rules().AnswerAfter)}
 	s.session.answers = s.now.Uptime + patience
 	s.do(FindDeposit{Attempt: v.attempt, Code: code})
 }
@@ -104,7 +103,7 @@ func (d *deposit) collectable() bool {
 // work is done and the same is shown.
 func (s *step) depositFound(in DepositFound) {
 	v := &s.session.visit
-	if s.session.mode != visiting || v.stage != checking || in.Attempt != v.attempt || v.generation != 0 || v.refused {
+	if s.session.mode != visiting || v.stage != checking || in.Attempt != v.attempt || v.code.IsZero() {
 		return
 	}
 	d := s.ledger.Deposits[in.Generation]
@@ -179,6 +178,8 @@ func (s *step) barrier(d *deposit) ScreenName {
 		return ScreenDesk
 	case d.State != depositLoaded && d.State != depositDoubted:
 		return ScreenDesk
+	case !s.ledger.built(d.Compartment):
+		return ScreenDefect
 	case s.ledger.door(d.Compartment).Fault != "":
 		return ScreenDefect
 	}
@@ -199,7 +200,7 @@ func (s *step) proved() {
 		return
 	}
 	if o.Recipients[v.recipient].Factor == FactorNumber {
-		if d.Closed[0] {
+		if s.shut(d, 0) {
 			s.visitEnds(ScreenClosed)
 			return
 		}
@@ -223,11 +224,17 @@ func (s *step) openFingers() []int {
 	}
 	var open []int
 	for _, f := range o.Recipients[v.recipient].Fingers {
-		if !d.Closed[f] {
+		if !s.shut(d, f) {
 			open = append(open, f)
 		}
 	}
 	return open
+}
+
+// shut tells whether a finger, or for 0 the number, may not be compared any
+// more. Charges that a restart left unsettled count like failures.
+func (t *Terminal) shut(d *deposit, finger int) bool {
+	return d.Closed[finger] || d.Factors[finger] >= t.ledger.Config.Rules.FactorTries
 }
 
 // askFinger asks for the first open finger after the given one.
@@ -368,7 +375,10 @@ func (s *step) openForCitizen() {
 	s.release(v.compartment, ForPickup, v.generation)
 }
 
-func (s *step) visitOpened() { s.session.visit.stage, s.session.until = taking, 0 }
+func (s *step) visitOpened() {
+	s.session.visit.stage = taking
+	s.session.until, s.session.more = 0, 0
+}
 
 func (s *step) visitClosed() {
 	s.session.visit.stage = questioning
