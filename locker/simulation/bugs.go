@@ -146,11 +146,9 @@ func (b Bug) booted(p *process) {
 	}
 	log := p.w.store.log
 	for i := len(log) - 1; i >= 0 && i > len(log)-40; i-- {
-		if e, err := decodeEvent(log[i].body); err == nil {
-			if f, ok := e.Fact.(locker.CompartmentReleased); ok {
-				p.begin(controller.LockLane, pulseAgain(p, f))
-				return
-			}
+		if f, ok := log[i].event.Fact.(locker.CompartmentReleased); ok {
+			p.begin(controller.LockLane, pulseAgain(p, f))
+			return
 		}
 	}
 }

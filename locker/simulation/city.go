@@ -159,7 +159,7 @@ func (c *city) store(k checkpoint) {
 		if len(covered) > 0 {
 			before = covered[len(covered)-1].chain
 		}
-		covered = append(covered, entry{body, [32]byte(digest(before[:], body))})
+		covered = append(covered, entry{body: body, chain: [32]byte(digest(before[:], body))})
 	}
 	if covered[k.size-1].chain != k.root {
 		c.waiting = nil // somebody put something in between; the terminal sends again

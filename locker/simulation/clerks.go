@@ -221,6 +221,9 @@ func (k *pair) leave() {
 			k.w.wall.set(d, false)
 		}
 	}
+	if k.seen {
+		k.w.oracle.rounded(k.papers)
+	}
 	for _, p := range k.papers {
 		p.place = atDesk
 		if p.file.closed || p.file.withdraw != nil {

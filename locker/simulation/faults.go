@@ -165,7 +165,7 @@ func (w *world) hostile() {
 // heal ends all faults: the power stays, the clock is right, everything is
 // repaired, and nobody means harm.
 func (w *world) heal() {
-	w.calm = true
+	w.calm, w.calmSince = true, w.now
 	w.faults = faults{}
 	w.clock, w.store.full, w.broker.up = 0, false, true
 	for _, z := range w.street.people {

@@ -126,22 +126,11 @@ func (o *oracle) attempt(a locker.AttemptID) *attempt {
 	return o.attempts[a]
 }
 
-// committed is told the events of one transaction once they are durable.
-func (w *world) committed(bodies [][]byte) {
-	for _, body := range bodies {
-		w.hash.Write(body)
-		e, err := decodeEvent(body)
-		if err != nil {
-			w.fail("an event that was committed cannot be read: %v", err)
-		}
-		w.oracle.follow(e)
-	}
-}
-
 // How far trusted time may be ahead of the truth: what the clock's jumps may
 // move it by, see clockJumps and the rule of small steps.
 const aheadAtMost = 21 * time.Minute
 
+// follow is told each event once it is durable.
 func (o *oracle) follow(e locker.Event) {
 	o.events++
 	o.boot = o.w.starts

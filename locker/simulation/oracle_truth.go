@@ -115,8 +115,8 @@ func (o *oracle) inspect() {
 		return
 	}
 	for _, d := range o.w.wall.doors {
-		if d.open {
-			return
+		if d.open || o.w.now-o.door(d.n).moved < 10*time.Minute {
+			return // a handover may be under way
 		}
 	}
 	for id, b := range o.orders {
@@ -183,6 +183,25 @@ func (o *oracle) visited(z *citizen) {
 	o.w.fail("liveness: %s came with the right code and finger for generation %d and went without the document: last screen %s, %d charges open", z.name, z.letter, z.visit.last, open)
 }
 
+// rounded is told what two clerks carry back to the desk. Once faults have
+// ended, nothing that waits stays there while a compartment is free.
+func (o *oracle) rounded(papers []*paper) {
+	if !o.w.calm || o.w.now < o.w.calmSince+48*time.Hour {
+		return
+	}
+	for _, d := range o.w.wall.doors {
+		if len(d.inside) > 0 || o.door(d.n).faulted {
+			continue
+		}
+		for _, p := range papers {
+			f := p.file
+			if b := o.orders[f.order]; b.accepted && b.gen == 0 && !f.closed && f.withdraw == nil && f.terms.Size == locker.Small && !f.terms.LowReach {
+				o.w.fail("liveness: the document of order %s came back from a round, and compartment %d is empty", f.order, d.n)
+			}
+		}
+	}
+}
+
 // patience checks that nobody waits longer than a minute for others' mischief.
 func (o *oracle) patience(z *citizen) {
 	if z.visit.paced > 64*time.Second {
@@ -207,6 +226,11 @@ func (o *oracle) drained() {
 	for id, b := range o.orders {
 		if b.file.order == id && b.file.message != nil && b.file.arrived && b.file.withdraw == nil && !b.file.accepted && !b.file.closed {
 			w.fail("liveness: order %s was never accepted", id)
+		}
+	}
+	for n, b := range o.doors {
+		if b.faulted {
+			w.fail("liveness: compartment %d is out of order, and nothing ails it", n)
 		}
 	}
 	for g, d := range o.gens {

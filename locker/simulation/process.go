@@ -108,11 +108,7 @@ func (w *world) replay() (*locker.Terminal, error) {
 			}
 		}
 		for _, stored := range w.store.log[from:] {
-			e, err := decodeEvent(stored.body)
-			if err != nil {
-				return nil, err
-			}
-			for _, e := range w.bug.replayed(e) {
+			for _, e := range w.bug.replayed(stored.event) {
 				if err := t.Replay(e); err != nil {
 					return nil, err
 				}

@@ -97,10 +97,7 @@ func (w *world) settle(at time.Duration) {
 func (w *world) trace(n int) []string {
 	var lines []string
 	for _, stored := range w.store.log[max(0, len(w.store.log)-n):] {
-		e, err := decodeEvent(stored.body)
-		if err != nil {
-			continue
-		}
+		e := stored.event
 		if _, mark := e.Fact.(locker.ClockMarked); !mark {
 			lines = append(lines, fmt.Sprintf("%s %T%+v", e.Time.Format("02 15:04:05.000"), e.Fact, e.Fact))
 		}

@@ -30,6 +30,7 @@ type store struct {
 type entry struct {
 	body  []byte
 	chain [32]byte
+	event locker.Event // decoded once for all starts
 }
 
 // slotCount is small enough to notice slots that nobody frees.
@@ -47,9 +48,14 @@ func (s *store) root(size int) [32]byte {
 	return s.log[size-1].chain
 }
 
-func (s *store) append(body []byte) {
+func (s *store) append(body []byte) locker.Event {
+	e, err := decodeEvent(body)
+	if err != nil {
+		panic(wrong{fmt.Sprintf("an event that was committed cannot be read: %v", err)})
+	}
 	root := s.root(len(s.log))
-	s.log = append(s.log, entry{body, [32]byte(digest(root[:], body))})
+	s.log = append(s.log, entry{body, [32]byte(digest(root[:], body)), e})
+	return e
 }
 
 // stored is an event's form on the model's disk.
@@ -126,6 +132,14 @@ func (d *disk) commit(apply func()) error {
 // Append implements controller.Journal.
 func (d *disk) Append(events []locker.Event, snapshot func() ([]byte, error)) (uint64, error) {
 	first := uint64(len(d.log))
+	switch {
+	case d.p.dead:
+		return 0, errDead
+	case d.broken:
+		return 0, errBroken
+	case len(events) == 0:
+		return first, nil
+	}
 	bodies := make([][]byte, len(events))
 	for i, e := range events {
 		body, err := encodeEvent(e)
@@ -143,14 +157,14 @@ func (d *disk) Append(events []locker.Event, snapshot func() ([]byte, error)) (u
 		}
 	}
 	return first, d.commit(func() {
-		for _, b := range bodies {
-			d.append(b)
-		}
 		if ledger != nil {
 			d.snapshot, d.covers = ledger, covers
 		}
 		d.cursor = max(d.cursor, d.p.line.cursor)
-		d.p.w.committed(bodies)
+		for _, b := range bodies {
+			d.p.w.hash.Write(b)
+			d.p.w.oracle.follow(d.append(b))
+		}
 	})
 }
 

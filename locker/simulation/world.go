@@ -25,7 +25,9 @@ type world struct {
 	faults faults
 	calm   bool // faults have ended
 	over   bool // nothing new begins
-	bug    Bug
+
+	calmSince time.Duration
+	bug       Bug
 
 	config  locker.Config
 	store   *store
