@@ -178,7 +178,10 @@ func (r *isoReader) resolution(axis string) float64 {
 func (r *isoReader) view(s recordScale) Template {
 	r.u8("finger position")
 	r.u8("impression type")
-	t := Template{width: int(float64(s.width) * s.x), height: int(float64(s.height) * s.y)}
+	t := Template{width: int(math.Ceil(float64(s.width) * s.x)), height: int(math.Ceil(float64(s.height) * s.y))}
+	if t.width > maxCoordinate || t.height > maxCoordinate {
+		r.fail("a picture of %d × %d at 500 pixels an inch: its places do not fit a record", t.width, t.height)
+	}
 	if t.quality.Score = r.u8("finger quality"); t.quality.Score > 100 {
 		r.fail("finger quality %d, not 0 to 100", t.quality.Score)
 	}
