@@ -2,6 +2,7 @@ package city
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,7 +121,7 @@ func parseRoster(message []byte) (terminal string, version int, err error) {
 		return "", 0, fmt.Errorf("sealed roster: %w", err)
 	}
 	if m.Version < 1 || len(m.Sealed) == 0 {
-		return "", 0, fmt.Errorf("sealed roster: lacks version or content")
+		return "", 0, errors.New("sealed roster: lacks version or content")
 	}
-	return m.Terminal, m.Version, nil
+	return m.Terminal, m.Version, envelope.CheckTerminal(m.Terminal)
 }

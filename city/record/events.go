@@ -192,7 +192,7 @@ func (r *Record) SetState(ctx context.Context, terminal string, state []byte) er
 }
 
 // maxAlarms bounds what a hostile broker can fill the record with, per terminal.
-const maxAlarms = 1000
+const maxAlarms = 200
 
 // Alarm notes that something is wrong. The same again only counts, and of too
 // many the oldest go.

@@ -1,0 +1,140 @@
+package record_test
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nachtfach/nachtfach/city/record"
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+func open(t *testing.T) (*record.Record, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "a b?#.sqlite") // a name that would be something else in an URL
+	r, err := record.Open(path, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	if err := r.AddTerminal(t.Context(), "rathaus-1", "key"); err != nil {
+		t.Fatal(err)
+	}
+	return r, path
+}
+
+func TestAFileThatIsNoRecordIsRefused(t *testing.T) {
+	junk := filepath.Join(t.TempDir(), "junk")
+	if err := os.WriteFile(junk, []byte(strings.Repeat("hello ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := record.Open(junk, time.Now); err == nil || !strings.Contains(err.Error(), junk) {
+		t.Errorf("junk is answered with %v", err)
+	}
+	if _, err := record.Open(filepath.Join(junk, "x"), time.Now); err == nil {
+		t.Error("a path through a file is taken")
+	}
+	r, path := open(t)
+	r.Close()
+	db, err := sql.Open("sqlite", filepath.Dir(path)+"/newer")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`PRAGMA user_version = 99`); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	if _, err := record.Open(filepath.Dir(path)+"/newer", time.Now); err == nil || !strings.Contains(err.Error(), "version 99") {
+		t.Errorf("a newer version is answered with %v", err)
+	}
+}
+
+func TestTheRecordIsWhereItWasNamed(t *testing.T) {
+	r, path := open(t)
+	r.Close()
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	again, err := record.Open(path, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if all, err := again.Terminals(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("terminals %v, %v", all, err)
+	}
+}
+
+func TestEventsAreAppendedWithoutGapOrOverlap(t *testing.T) {
+	r, _ := open(t)
+	event := []record.Event{{Body: []byte("{}"), Type: "x", Time: time.Now()}}
+	for _, step := range []struct {
+		first uint64
+		ok    bool
+	}{{1, false}, {0, true}, {0, false}, {2, false}, {1, true}} {
+		err := r.Append(t.Context(), "rathaus-1", step.first, event, nil)
+		if step.ok && err != nil || !step.ok && !errors.Is(err, record.ErrConflict) {
+			t.Errorf("append at %d: %v", step.first, err)
+		}
+	}
+	if err := r.Append(t.Context(), "rathaus-9", 0, event, nil); err == nil {
+		t.Error("events of an unknown terminal are stored")
+	}
+	if got, err := r.Events(t.Context(), "rathaus-1", 0, 10); err != nil || len(got) != 2 {
+		t.Errorf("%d events, %v", len(got), err)
+	}
+}
+
+func TestWhatFollowsFromAnEventIsStoredWithItOrNotAtAll(t *testing.T) {
+	r, _ := open(t)
+	events := []record.Event{
+		{Body: []byte("{}"), Type: "x", Time: time.Now(), Fact: locker.DepositReserved{Generation: 1, Order: "order-0001", Compartment: 3}},
+	}
+	if err := r.Append(t.Context(), "rathaus-1", 7, events, nil); err == nil {
+		t.Fatal("a gap is taken")
+	}
+	if d, err := r.Deposits(t.Context(), "rathaus-1"); err != nil || len(d) != 0 {
+		t.Errorf("deposits %v, %v", d, err)
+	}
+}
+
+func TestATerminalKeepsItsKey(t *testing.T) {
+	r, _ := open(t)
+	if err := r.AddTerminal(t.Context(), "rathaus-1", "key"); err != nil {
+		t.Errorf("the same again: %v", err)
+	}
+	if err := r.AddTerminal(t.Context(), "rathaus-1", "other"); !errors.Is(err, record.ErrConflict) {
+		t.Errorf("another key: %v", err)
+	}
+}
+
+func TestAlarmsAreBounded(t *testing.T) {
+	r, _ := open(t)
+	if err := r.Alarm(t.Context(), "rathaus-1", "fork", "the one that counts"); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 250 {
+		if err := r.Alarm(t.Context(), "rathaus-1", "content", strings.Repeat("x", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := r.Alarm(t.Context(), "rathaus-1", "content", "again"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all, err := r.Alarms(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) > 202 {
+		t.Errorf("%d alarms", len(all))
+	}
+	if all[0].Detail != "again" || all[0].Times != 2 {
+		t.Errorf("the last is %+v", all[0])
+	}
+}
