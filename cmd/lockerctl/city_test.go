@@ -40,10 +40,7 @@ func newTown(t *testing.T) *town {
 	t.Helper()
 	broker := citytest.StartBroker(t)
 	w := &town{T: t, city: citytest.NewCity(t, broker.URL()), private: map[locker.KeyID][]byte{}, people: map[string][]byte{}}
-	folder, err := os.MkdirTemp("", "ctl")
-	w.check(err)
-	t.Cleanup(func() { os.RemoveAll(folder) })
-	w.city.Config.Socket = filepath.Join(folder, "s")
+	w.city.Config.Socket = filepath.Join(t.TempDir(), "s")
 	w.city.Reopen()
 	w.terminal = citytest.NewTerminal(t, "rathaus-1", w.city.Config.Verifier)
 	w.city.Add(w.terminal)
@@ -213,14 +210,15 @@ func checkFingers(t *testing.T, o envelope.Order) {
 	if len(enrolled) != 2 || enrolled[0].Position != 2 || enrolled[1].Position != 7 {
 		t.Fatalf("%d fingers, want 2 and 7", len(enrolled))
 	}
-	for i, name := range []string{"anna", "annas-left"} {
+	right, left := touch(t, "anna"), touch(t, "annas-left")
+	for i, probes := range [][2]*biometrics.Template{{right, left}, {left, right}} {
 		e, err := biometrics.ParseEnrolment(enrolled[i].Enrolment)
 		if err != nil {
 			t.Fatal(err)
 		}
-		own, other := e.Compare(touch(t, name)), e.Compare(touch(t, "bert"))
+		own, other := e.Compare(probes[0]), e.Compare(probes[1])
 		if e.Impressions() != 3 || own.FMR > 1e-4 || other.FMR < 1e-3 {
-			t.Errorf("%s: %d impressions, own finger %v, another's %v", name, e.Impressions(), own, other)
+			t.Errorf("finger %d: %d impressions, own touch %v, the other finger's %v", enrolled[i].Position, e.Impressions(), own, other)
 		}
 	}
 }

@@ -95,6 +95,12 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 			}
 			ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
 		},
+		// smaller FILE OTHER compares two files' sizes.
+		"smaller": func(ts *testscript.TestScript, _ bool, args []string) {
+			if a, b := len(ts.ReadFile(args[0])), len(ts.ReadFile(args[1])); a >= b {
+				ts.Fatalf("%s has %d bytes, %s %d", args[0], a, args[1], b)
+			}
+		},
 		// cut FILE N leaves the first n bytes.
 		"cut": func(ts *testscript.TestScript, _ bool, args []string) {
 			n, err := strconv.ParseInt(args[1], 10, 64)

@@ -111,7 +111,7 @@ func TestTheTokenBecomesACookie(t *testing.T) {
 	r := f.request("GET", "/?token="+f.token, "")
 	r.Header.Del("Authorization")
 	answer := f.do(r)
-	if answer.StatusCode != 303 || strings.Contains(answer.Header.Get("Location"), f.token) {
+	if answer.StatusCode != http.StatusSeeOther || strings.Contains(answer.Header.Get("Location"), f.token) {
 		t.Fatalf("answered %s to %s, want 303 to an address without token", answer.Status, answer.Header.Get("Location"))
 	}
 	cookies := answer.Cookies()

@@ -30,6 +30,7 @@ type terminal struct {
 	screen  locker.Screen
 	changed chan struct{}
 	inputs  []locker.Input
+	takes   time.Duration // an input
 	err     error
 }
 
@@ -46,7 +47,14 @@ func (t *terminal) Screen() (locker.Screen, <-chan struct{}) {
 	return t.screen, t.changed
 }
 
-func (t *terminal) Submit(_ context.Context, in locker.Input) (locker.Screen, error) {
+func (t *terminal) Submit(ctx context.Context, in locker.Input) (locker.Screen, error) {
+	if t.takes > 0 {
+		select {
+		case <-time.After(t.takes):
+		case <-ctx.Done():
+			return locker.Screen{}, ctx.Err()
+		}
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.err != nil {
@@ -194,26 +202,47 @@ func TestAnswersAStalePageWithThePresentScreen(t *testing.T) {
 }
 
 func TestADoublePressCountsOnce(t *testing.T) {
-	term := newTerminal()
-	f := open(t, term)
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	answers := map[int]int{}
-	for range 20 {
-		wg.Go(func() {
-			status := f.do(f.request("POST", "/input", `{"screen":7,"choice":"yes"}`)).StatusCode
-			mu.Lock()
-			defer mu.Unlock()
-			answers[status]++
-		})
-	}
-	wg.Wait()
-	if got := term.given(); len(got) != 1 {
-		t.Errorf("the terminal got %d inputs, want 1", len(got))
-	}
-	if answers[200] != 1 || answers[409] != 19 {
-		t.Errorf("answered %v, want once 200 and 19 times 409", answers)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		term := newTerminal()
+		term.takes = 100 * time.Millisecond
+		f := open(t, term)
+		var mu sync.Mutex
+		var wg sync.WaitGroup
+		answers := map[int]int{}
+		for range 20 {
+			wg.Go(func() {
+				status := f.do(f.request("POST", "/input", `{"screen":7,"choice":"yes"}`)).StatusCode
+				mu.Lock()
+				defer mu.Unlock()
+				answers[status]++
+			})
+		}
+		wg.Wait()
+		if got := term.given(); len(got) != 1 {
+			t.Errorf("the terminal got %d inputs, want 1", len(got))
+		}
+		if answers[200] != 1 || answers[409] != 19 {
+			t.Errorf("answered %v, want once 200 and 19 times 409", answers)
+		}
+	})
+}
+
+func TestGivesUpOnATerminalThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		term := newTerminal()
+		term.takes = time.Minute
+		f := open(t, term)
+		var first sync.WaitGroup
+		first.Go(func() { f.want(f.do(f.request("POST", "/input", `{"screen":7,"choice":"yes"}`)), 503) })
+		synctest.Wait()
+		start := time.Now()
+		f.want(f.do(f.request("POST", "/input", `{"screen":7,"choice":"yes"}`)), 503)
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("gave up after %v", took)
+		}
+		f.want(f.do(f.request("GET", "/screen", "")), 200)
+		first.Wait()
+	})
 }
 
 func TestRefusesWhatIsNoInput(t *testing.T) {
@@ -250,6 +279,31 @@ func TestRefusesWhatIsNoInput(t *testing.T) {
 			t.Errorf("%.60s: the terminal got %v", body, got)
 		}
 	}
+}
+
+func FuzzAnInputIsUnderstoodOrRefused(f *testing.F) {
+	for _, seed := range []string{`{"screen":7,"choice":"yes"}`, `{"screen":7,"text":"1234 5678 9012"}`, `{"screen":7,"text":"\ud800"}`, `{}`, `[`} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		term := newTerminal()
+		k := open(t, term)
+		r := k.request("POST", "/input", body)
+		r.Header.Set("Content-Type", "application/json")
+		status, given := k.do(r).StatusCode, len(term.given())
+		switch status {
+		case 200:
+			if given != 1 || !json.Valid([]byte(body)) {
+				t.Errorf("%q led to %d inputs", body, given)
+			}
+		case 400, 409, 413, 422:
+			if given != 0 {
+				t.Errorf("%q was refused with %d and led to %d inputs", body, status, given)
+			}
+		default:
+			t.Errorf("%q is answered with %d", body, status)
+		}
+	})
 }
 
 func TestTakesNoTextWhereNothingIsToBeTyped(t *testing.T) {
@@ -370,7 +424,7 @@ func TestServesUntilToldToStop(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- f.Serve(ctx, l) }()
 	get := func(path string) (*http.Response, error) {
-		r, err := http.NewRequest("GET", "http://"+l.Addr().String()+path, nil)
+		r, err := http.NewRequest(http.MethodGet, "http://"+l.Addr().String()+path, nil)
 		if err != nil {
 			return nil, err
 		}
