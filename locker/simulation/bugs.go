@@ -21,7 +21,7 @@ const (
 	SlotKept               // a deposit's slot is not overwritten
 	ReusedInDoubt          // doubt does not survive a restart
 	ActBeforeCommit        // events are durable only after the actions
-	WallClockTrusted       // elapsed time is read off the wall clock
+	WallClockTrusted       // the board's clock is believed as the city's word is
 	StaleResult            // a try's result is given to the next deposit's
 	PulseRepeated          // a restart repeats an unanswered pulse
 	OrderKeyKept           // a one-time key is not overwritten
@@ -122,7 +122,7 @@ func (f *faulty) Try(a locker.AttemptID, g locker.Generation, recipient int, cod
 }
 
 // replayed is what a start makes of an event.
-func (b Bug) replayed(e locker.Event) []locker.Event {
+func (b Bug) replayed(w *world, e locker.Event) []locker.Event {
 	again := func(n locker.CompartmentID) []locker.Event {
 		return []locker.Event{e, {Time: e.Time, Quality: e.Quality, Fact: locker.CompartmentCleared{Compartment: n}}}
 	}
@@ -130,6 +130,10 @@ func (b Bug) replayed(e locker.Event) []locker.Event {
 	case locker.CompartmentQuarantined:
 		if b == ReusedInDoubt {
 			return again(f.Compartment)
+		}
+	case locker.CustodyDoubted:
+		if b == ReusedInDoubt {
+			return again(w.oracle.gens[f.Generation].compartment)
 		}
 	case locker.ClockMarked:
 		if b == MarkWithRecordOnly {
@@ -141,25 +145,24 @@ func (b Bug) replayed(e locker.Event) []locker.Event {
 
 // booted is what a start does by itself.
 func (b Bug) booted(p *process) {
-	if b != PulseRepeated {
-		return
-	}
-	log := p.w.store.log
-	for i := len(log) - 1; i >= 0 && i > len(log)-40; i-- {
-		if f, ok := log[i].event.Fact.(locker.CompartmentReleased); ok {
-			p.begin(controller.LockLane, pulseAgain(p, f))
-			return
+	switch b {
+	case PulseRepeated:
+		log := p.w.store.log
+		for i := len(log) - 1; i >= 0 && i > len(log)-40; i-- {
+			if f, ok := log[i].event.Fact.(locker.CompartmentReleased); ok {
+				p.begin(controller.LockLane, pulseAgain(p, f))
+				return
+			}
 		}
+	case WallClockTrusted:
+		b.followWall(p)
+	default:
 	}
 }
 
-// now reads the clocks.
-func (b Bug) now(p *process, n locker.Now) locker.Now {
-	if b == WallClockTrusted {
-		n.Uptime += p.w.clock - p.clockAtStart
-	}
-	return n
+func (b Bug) followWall(p *process) {
+	p.after(time.Hour, func() {
+		b.followWall(p)
+		p.give(locker.CityTime{Time: p.now().Wall})
+	})
 }
-
-// answer is what a job's answer becomes.
-func (b Bug) answer(_ *process, in locker.Input) locker.Input { return in }

@@ -14,20 +14,19 @@ import (
 // process is one start of the terminal's daemon: the real machine, loop and
 // vault over the model's disk, wall and line.
 type process struct {
-	w            *world
-	began        time.Duration
-	clockAtStart time.Duration // world.clock then
-	dead         bool
-	failed       bool // a commit failed: nothing more may be carried out
-	disk         *disk
-	vault        *vault.Vault
-	keeper       *keeper
-	controller   *controller.Controller
-	lanes        [3]lane
-	tick         uint64 // of the tick that is under way
-	hurry        int    // ticks in a row without time passing
-	line         *line
-	ready        bool
+	w          *world
+	began      time.Duration
+	dead       bool
+	failed     bool // a commit failed: nothing more may be carried out
+	disk       *disk
+	vault      *vault.Vault
+	keeper     *keeper
+	controller *controller.Controller
+	lanes      [3]lane
+	tick       uint64 // of the tick that is under way
+	hurry      int    // ticks in a row without time passing
+	line       *line
+	ready      bool
 }
 
 // lane does its jobs one after the other.
@@ -42,7 +41,7 @@ func (w *world) start() {
 		return
 	}
 	w.starts++
-	p := &process{w: w, began: w.now, clockAtStart: w.clock}
+	p := &process{w: w, began: w.now}
 	p.disk = &disk{store: w.store, p: p}
 	p.line = newLine(p)
 	w.process = p
@@ -108,7 +107,7 @@ func (w *world) replay() (*locker.Terminal, error) {
 			}
 		}
 		for _, stored := range w.store.log[from:] {
-			for _, e := range w.bug.replayed(stored.event) {
+			for _, e := range w.bug.replayed(w, stored.event) {
 				if err := t.Replay(e); err != nil {
 					return nil, err
 				}
@@ -147,7 +146,7 @@ func (p *process) end() {
 
 // now reads the machine's clocks.
 func (p *process) now() locker.Now {
-	return p.w.bug.now(p, locker.Now{Uptime: p.w.now - p.began + time.Second, Wall: p.w.time().Add(p.w.clock)})
+	return locker.Now{Uptime: p.w.now - p.began + time.Second, Wall: p.w.time().Add(p.w.clock)}
 }
 
 // after lets something happen unless the process has ended.
@@ -255,7 +254,7 @@ func (p *process) work(n controller.Lane) {
 		p.after(later, func() {
 			l.busy = false
 			p.work(n)
-			p.give(p.w.bug.answer(p, in))
+			p.give(in)
 		})
 	})
 }

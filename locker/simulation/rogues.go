@@ -101,10 +101,8 @@ func (h *dishonest) act(s locker.Screen) time.Duration {
 	case s.Name == locker.ScreenClerk:
 		h.w.oracle.proves(hans.person)
 		h.w.typeIn(s, hans.number)
-	case s.Name == locker.ScreenSecond && h.tries%2 == 0:
-		h.w.scan(locker.SourceBadge, clerks[1].cards[0])
 	case s.Name == locker.ScreenSecond:
-		h.w.scan(locker.SourceBadge, hans.cards[1])
+		h.w.scan(locker.SourceBadge, []string{hans.cards[0], hans.cards[1], clerks[1].cards[0]}[h.tries%3])
 	default:
 		h.w.scan(locker.SourceBadge, hans.cards[h.tries%2])
 	}

@@ -1,0 +1,69 @@
+package simulation_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nachtfach/nachtfach/locker/simulation"
+)
+
+// catches runs seeds with the bug until the oracle finds it, at most so many,
+// and wants it to be found for its own reason.
+func catches(t *testing.T, bug simulation.Bug, reasons ...string) {
+	t.Parallel()
+	const seeds = 20
+	for seed := range uint64(seeds) {
+		r := simulation.Run(simulation.Options{Seed: seed + 1, Days: 10, Bug: bug})
+		if r.Wrong == "" {
+			continue
+		}
+		for _, reason := range reasons {
+			if strings.Contains(r.Wrong, reason) {
+				t.Logf("seed %d, after %v: %s", r.Seed, r.At, r.Wrong)
+				return
+			}
+		}
+		t.Fatalf("seed %d, after %v: found, but not for what it is: %s\n%s", r.Seed, r.At, r.Wrong, strings.Join(r.Trace, "\n"))
+	}
+	t.Fatalf("not found in %d seeds of ten days", seeds)
+}
+
+func TestOracleCatchesATryBeforeItsCharge(t *testing.T) {
+	catches(t, simulation.TryBeforeCharge, "no charge for it is durable")
+}
+
+func TestOracleCatchesOneClerkWhoCountsTwice(t *testing.T) {
+	catches(t, simulation.OneClerkTwice, "who never proved to be there")
+}
+
+func TestOracleCatchesASlotThatIsKept(t *testing.T) {
+	catches(t, simulation.SlotKept, "still opens its factor")
+}
+
+func TestOracleCatchesACompartmentReusedInDoubt(t *testing.T) {
+	catches(t, simulation.ReusedInDoubt, "two clerks have not seen it empty")
+}
+
+func TestOracleCatchesAnActionBeforeItsCommit(t *testing.T) {
+	catches(t, simulation.ActBeforeCommit, "without a committed release")
+}
+
+func TestOracleCatchesATrustedWallClock(t *testing.T) {
+	catches(t, simulation.WallClockTrusted, "and it is", "expired after")
+}
+
+func TestOracleCatchesAStaleResult(t *testing.T) {
+	catches(t, simulation.StaleResult, "is settled as")
+}
+
+func TestOracleCatchesAPulseRepeatedAfterARestart(t *testing.T) {
+	catches(t, simulation.PulseRepeated, "without a committed release of this start")
+}
+
+func TestOracleCatchesAnOrderKeyThatIsKept(t *testing.T) {
+	catches(t, simulation.OrderKeyKept, "still opens its factor")
+}
+
+func TestOracleCatchesAMarkKeptWithRecordsAlone(t *testing.T) {
+	catches(t, simulation.MarkWithRecordOnly, "before the one of")
+}
