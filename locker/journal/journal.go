@@ -35,7 +35,7 @@
 // covered → SHA-256, then the caller's bytes; the latest one only. bucket
 // meta: version, terminal, size, root, cursor, ack; small enough that bbolt
 // keeps it within the root page, which each commit writes anyway. buckets
-// record/…: [Records].
+// record/…: [Records], a bucket each.
 //
 // The package leaves to others what an event means (package locker), when to
 // publish it (package report), and keeping secrets (package vault: what is

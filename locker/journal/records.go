@@ -8,7 +8,9 @@ import (
 )
 
 // Records keeps records beside the log, each written in a durable transaction
-// of its own. What is deleted or replaced may stay in free pages of the file:
+// of its own. A record lies in a bucket of its own within its bucket: a leaf
+// page is written as a whole, and a deposit's record has hundreds of kilobytes,
+// so that neighbours would be written with every change. What is deleted or replaced may stay in free pages of the file:
 // store what is secret only under a key that is erased elsewhere.
 type Records struct{ journal *Journal }
 
@@ -32,15 +34,23 @@ func (r Records) Put(bucket, key string, value []byte) error {
 		if err != nil {
 			return err
 		}
-		return b.Put([]byte(key), value)
+		own, err := b.CreateBucketIfNotExists([]byte(key))
+		if err != nil {
+			return err
+		}
+		return own.Put(recordValue, value)
 	})
 }
 
 // Get answers the record's bytes; nil if there is none.
 func (r Records) Get(bucket, key string) (value []byte, err error) {
 	err = r.read("get record", func(tx *bbolt.Tx) error {
-		if b := tx.Bucket(recordBucket(bucket)); b != nil {
-			value = bytes.Clone(b.Get([]byte(key)))
+		b := tx.Bucket(recordBucket(bucket))
+		if b == nil {
+			return nil
+		}
+		if own := b.Bucket([]byte(key)); own != nil {
+			value = bytes.Clone(own.Get(recordValue))
 		}
 		return nil
 	})
@@ -54,10 +64,10 @@ func (r Records) Delete(bucket, key string) error {
 	}
 	return r.write("delete record", func(tx *bbolt.Tx) error {
 		b := tx.Bucket(recordBucket(bucket))
-		if b == nil {
+		if b == nil || b.Bucket([]byte(key)) == nil {
 			return nil
 		}
-		return b.Delete([]byte(key))
+		return b.DeleteBucket([]byte(key))
 	})
 }
 
@@ -91,6 +101,9 @@ func (r Records) write(what string, f func(tx *bbolt.Tx) error) error {
 	}
 	return r.journal.update(what, r.journal.state(), f)
 }
+
+// recordValue is the one key in a record's bucket.
+var recordValue = []byte("value")
 
 func recordBucket(name string) []byte { return []byte("record/" + name) }
 
