@@ -51,6 +51,15 @@ func (s *step) partFailed(in PartFailed) {
 	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: Morning, Kind: AlarmPart, Detail: clip(in.Part + ": " + in.Detail)})
 }
 
+// forgetParts ends the alarms about parts: what still fails is told anew.
+func (s *step) forgetParts() {
+	for _, id := range sorted(s.ledger.Alarms) {
+		if s.ledger.Alarms[id].Kind == AlarmPart {
+			s.emit(AlarmCleared{Alarm: id})
+		}
+	}
+}
+
 func (s *step) partHealed(in PartHealed) {
 	if in.Part == "reader" {
 		s.session.reader = true

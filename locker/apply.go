@@ -68,7 +68,7 @@ func (l *ledger) elapse(to time.Time) {
 	l.Time = to
 	var open time.Duration = -1
 	for _, d := range l.Deposits {
-		if d.State != depositLoaded || d.Posted.IsZero() || l.door(d.Compartment).Fault != "" {
+		if !l.counts(d) {
 			continue
 		}
 		if open < 0 {
@@ -81,6 +81,29 @@ func (l *ledger) elapse(to time.Time) {
 			delete(l.Orders, id)
 		}
 	}
+}
+
+// counts tells whether the deposit's retention runs: from the letter's posting,
+// while the document could be collected.
+func (l *ledger) counts(d *deposit) bool {
+	return d.State == depositLoaded && !d.Posted.IsZero() && l.door(d.Compartment).Fault == "" &&
+		(!l.failing("reader") || l.withoutReader(d))
+}
+
+// failing tells whether an alarm says that this part has failed.
+func (l *ledger) failing(part string) bool {
+	for _, a := range l.Alarms {
+		if a.Kind == AlarmPart && partOf(a.Detail) == part {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutReader tells whether one of the recipients needs no finger reader.
+func (l *ledger) withoutReader(d *deposit) bool {
+	o := l.Orders[d.Order]
+	return o != nil && slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return r.Factor != FactorFinger })
 }
 
 func (l *ledger) foldPeople(fact Fact) error {
@@ -218,6 +241,10 @@ func (d *deposit) released(p Purpose) {
 		d.State = depositLaying
 	case ForUnload:
 		d.State = depositUnloading
+	case ForInspect:
+		if d.State == depositLoaded {
+			d.State = depositUnloading // until the clerks say that it stays
+		}
 	}
 }
 
@@ -307,7 +334,11 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 			l.Open.Laid = append(l.Open.Laid, g)
 		}
 	case DepositLoaded:
-		d.State, d.Loaded = depositLoaded, at
+		d.State = depositLoaded
+		if d.Loaded.IsZero() {
+			d.Loaded = at
+		}
+		l.unlay(d)
 		if o := l.Orders[d.Order]; o != nil {
 			o.State = orderDeposited
 		}
@@ -332,6 +363,7 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 	case CustodyDoubted:
 		d.State = depositDoubted
 		d.Doubts++
+		l.unlay(d)
 		c.Use, c.Release = useDoubt, nil
 	case SlotErased:
 		d.Slot = false
@@ -459,6 +491,7 @@ func (l *ledger) finish(d *deposit, c *compartment, at time.Time, u use) {
 	if c.Deposit == d.Generation {
 		c.Use, c.Deposit = u, 0
 	}
+	l.forget(d)
 }
 
 // forget drops an ended deposit once nothing of it is left anywhere.

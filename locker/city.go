@@ -26,6 +26,7 @@ func (s *step) message(in Input) {
 			return
 		}
 		s.emit(RosterAccepted(in))
+		s.dismissed()
 	case PostedReceived:
 		s.postedReceived(in)
 	case CityTime:
@@ -87,12 +88,40 @@ func (s *step) reissueReceived(in ReissueReceived) {
 		reject(fmt.Sprintf("generation %d is not the order's deposit", in.Generation))
 	case d.State != depositLoaded || d.Revoked:
 		reject("the deposit is not in a state in which its code can be made anew")
+	case s.spent(in.Key):
+		reject("the key of its share is used, lapsed or was never offered")
 	case s.session.mode == visiting && s.session.visit.generation == d.Generation, s.replacing(d.Generation):
 		reject("the deposit is in use just now; send the command again")
 	default:
 		g := s.ledger.Generation + 1
 		s.emit(DepositReserved{Generation: g, Order: in.Order, Compartment: d.Compartment, Replaces: d.Generation, Admin: in.Admin, Key: in.Key})
+		s.session.reissues[g] = s.now.Uptime + reissuePatience
 		s.do(ReissueDeposit{Generation: g, Replaces: d.Generation, Order: in.Order, At: s.at})
+	}
+}
+
+// spent tells whether a key can open nothing any more.
+func (s *step) spent(id KeyID) bool {
+	k := s.ledger.Keys[id]
+	return k == nil || k.Used || k.Lapsed
+}
+
+// reissuePatience is how long the vault may take for a new code: its lane may
+// be full of the city's messages.
+const reissuePatience = 10 * time.Minute
+
+// lapseReissues gives up on new codes whose answer never came.
+func (s *step) lapseReissues() {
+	for _, g := range sorted(s.session.reissues) {
+		d := s.ledger.Deposits[g]
+		waits := d != nil && d.State == depositReserved
+		if waits && s.now.Uptime < s.session.reissues[g] {
+			continue
+		}
+		delete(s.session.reissues, g)
+		if waits {
+			s.emit(DepositAbandoned{Generation: g, Reason: "the vault did not answer"})
+		}
 	}
 }
 
@@ -129,10 +158,7 @@ func (s *step) refuse(in MessageRejected) {
 		w.suppressed++
 		return
 	}
-	if len(in.Reason) > 500 {
-		in.Reason = in.Reason[:500]
-	}
-	s.emit(MessageRefused{Message: in.Message, Order: in.Order, Version: in.Version, Reason: in.Reason, Suppressed: w.suppressed})
+	s.emit(MessageRefused{Message: in.Message, Order: OrderID(clip(string(in.Order))), Version: in.Version, Reason: clip(in.Reason), Suppressed: w.suppressed})
 	w.suppressed = 0
 }
 
@@ -158,7 +184,7 @@ func (s *step) lapseLedger() {
 // retention is what is left of it, and whether it runs at all.
 func (t *Terminal) retention(d *deposit) (left time.Duration, running bool) {
 	l := t.ledger
-	if d.State != depositLoaded || d.Posted.IsZero() || d.Expired || l.door(d.Compartment).Fault != "" {
+	if d.Expired || !l.counts(d) {
 		return 0, false
 	}
 	held := time.Duration(d.Held)

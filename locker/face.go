@@ -2,6 +2,7 @@ package locker
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -15,12 +16,18 @@ func (s *step) typed(text string) {
 			s.clerkNumber(text)
 			return
 		}
-		if len(text) < 4 || len(text) > 32 {
+		if !digits(text, 4, 32) {
 			s.session.hint = HintDigits
 			return
 		}
 		s.compare(CompareFactor{Factor: FactorNumber, Number: text})
 	}
+}
+
+// digits tells whether text is a number of this many digits; another line
+// costs no attempt.
+func digits(text string, from, to int) bool {
+	return len(text) >= from && len(text) <= to && strings.Trim(text, "0123456789") == ""
 }
 
 // scanned takes a line of a scanner. What is valid at one is nothing at another.
@@ -268,7 +275,7 @@ func (t *Terminal) question() (ScreenName, []Choice) {
 		return ScreenUnload, []Choice{ChoiceRemoved, ChoiceNothing}
 	case r.task.Kind == TaskClear, d == nil:
 		return taskScreen(r.task.Kind), []Choice{ChoiceEmpty, ChoiceNotEmpty}
-	case d.Loaded.IsZero(), d.State == depositLoaded:
+	case d.Loaded.IsZero(), d.State == depositUnloading:
 		return ScreenInspect, []Choice{ChoicePresent, ChoiceRemoved, ChoiceNothing}
 	}
 	return ScreenInspect, []Choice{ChoiceRemoved, ChoiceNothing}

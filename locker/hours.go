@@ -83,10 +83,8 @@ func (h Hours) Next(t time.Time) time.Time {
 	if len(h.Windows) == 0 {
 		return time.Time{}
 	}
-	was := h.Open(t)
-	// Windows begin and end at whole minutes, so that a week of them is the
-	// longest search; an hour's step would miss short windows.
-	for m := t.Truncate(time.Minute).Add(time.Minute); m.Sub(t) <= 8*24*time.Hour; m = m.Add(time.Minute) {
+	was, end := h.Open(t), t.Add(8*24*time.Hour)
+	for m := h.boundary(t); !m.After(end); m = h.boundary(m) {
 		if h.Open(m) != was {
 			return m
 		}
@@ -94,15 +92,38 @@ func (h Hours) Next(t time.Time) time.Time {
 	return time.Time{}
 }
 
-// between is how much of from to to is open. Intervals are short (a mark), so
-// that counting minutes is exact enough; the ends are counted to the second.
+// boundary is the next moment after t at which a window begins or ends, or a
+// day, or at which the zone's clocks are set.
+func (h Hours) boundary(t time.Time) time.Time {
+	l := h.Zone.Local(t)
+	minute := l.Hour()*60 + l.Minute()
+	next := 24 * 60
+	for _, w := range h.Windows {
+		for _, m := range [...]int{w.From, w.To} {
+			if w.Day == l.Weekday() && m > minute && m < next {
+				next = m
+			}
+		}
+	}
+	at := t.Truncate(time.Minute).Add(time.Duration(next-minute) * time.Minute)
+	if h.Zone.Summer {
+		for _, month := range [...]time.Month{time.March, time.October} {
+			if c := lastSunday(t.UTC().Year(), month); c.After(t) && c.Before(at) {
+				at = c
+			}
+		}
+	}
+	return at
+}
+
+// between is how much of from to to is open.
 func (h Hours) between(from, to time.Time) time.Duration {
 	if len(h.Windows) == 0 {
 		return to.Sub(from)
 	}
 	var open time.Duration
 	for t := from; t.Before(to); {
-		next := t.Truncate(time.Minute).Add(time.Minute)
+		next := h.boundary(t)
 		if next.After(to) {
 			next = to
 		}

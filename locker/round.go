@@ -196,7 +196,9 @@ func (s *step) finishLooking(d *deposit, found Choice) {
 		s.clearInside(n)
 		return
 	case found == ChoicePresent:
-		return // still collectable; opening it has cleared the fault
+		s.emit(DocumentLaid{Generation: d.Generation, Round: r.id})
+		s.emit(DepositLoaded{Generation: d.Generation, Round: r.id})
+		return
 	case found == ChoiceRemoved && unconfirmed:
 		s.emit(DepositAbandoned{Generation: d.Generation, Reason: "taken back by the clerks"})
 	case found == ChoiceRemoved:
@@ -256,7 +258,7 @@ func (s *step) depositReady(in DepositReady) {
 	waits := s.session.mode == rounding && r.stage == preparing && r.generation == in.Generation
 	if in.Err != "" {
 		s.failed("deposit", in.Err)
-		s.emit(DepositAbandoned{Generation: in.Generation, Reason: "not prepared: " + in.Err})
+		s.emit(DepositAbandoned{Generation: in.Generation, Reason: clip("not prepared: " + in.Err)})
 		if waits {
 			s.backToMenu(HintNotPrepared)
 		}
@@ -266,6 +268,9 @@ func (s *step) depositReady(in DepositReady) {
 	switch {
 	case d.Replaces != 0:
 		s.reissued(d)
+	case waits && d.Revoked:
+		s.emit(DepositAbandoned{Generation: in.Generation, Reason: "withdrawn"})
+		s.backToMenu(HintUnknownSlip)
 	case waits:
 		s.session.answers = 0
 		s.startTask(r.task)
@@ -310,10 +315,20 @@ func (s *step) confirmedBy(p Person) {
 	laid, clerks := slices.Clone(open.Laid), open.Clerks
 	s.emit(RoundConfirmed{Round: r.id, Clerks: clerks})
 	for _, g := range laid {
-		s.emit(DepositLoaded{Generation: g, Round: r.id})
+		if d := s.ledger.Deposits[g]; d != nil && d.State == depositLaid {
+			s.emit(DepositLoaded{Generation: g, Round: r.id})
+		}
 	}
 	r.stage = roundDone
 	s.wait(s.rules().Notice)
+}
+
+// dismissed ends a round when a new roster takes one of its clerks out.
+func (s *step) dismissed() {
+	open := s.ledger.Open
+	if open != nil && s.session.mode == rounding && slices.ContainsFunc(open.Clerks[:], s.mayNotConfirm) {
+		s.breakOff("the roster has one of the clerks no more")
+	}
 }
 
 // mayNotConfirm tells a clerk whom a new roster has taken out meanwhile.
@@ -340,7 +355,12 @@ func (s *step) roundTimedOut() {
 		s.show(idle)
 		return
 	}
-	s.interrupt("nobody went on")
+	s.breakOff("nobody went on")
+}
+
+// breakOff ends a round in its middle: whatever is half done is in doubt.
+func (s *step) breakOff(reason string) {
+	s.interrupt(reason)
 	for _, g := range sorted(s.ledger.Deposits) {
 		d := s.ledger.Deposits[g]
 		switch {
@@ -359,7 +379,9 @@ func (s *step) roundUnanswered() {
 	if r.stage != preparing {
 		return
 	}
-	s.emit(DepositAbandoned{Generation: r.generation, Reason: "the vault did not answer"})
+	if d := s.ledger.Deposits[r.generation]; d != nil && d.State == depositReserved {
+		s.emit(DepositAbandoned{Generation: r.generation, Reason: "the vault did not answer"})
+	}
 	s.backToMenu(HintNotPrepared)
 }
 

@@ -111,7 +111,7 @@ func (s *step) noEntry(p Person, reason RefusalReason) {
 
 func (s *step) clerkNumber(text string) {
 	i := &s.session.signin
-	if i.stage != awaitingNumber || len(text) < 4 || len(text) > 12 {
+	if i.stage != awaitingNumber || !digits(text, 4, 12) {
 		s.session.hint = HintDigits
 		return
 	}
@@ -130,6 +130,8 @@ func (s *step) clerkChecked(in ClerkChecked) {
 	case in.Err != "":
 		s.failed("roster", in.Err)
 		s.noEntry(i.person, RefusedBroken)
+	case s.mayNot(i.person) != "": // a new roster came in between
+		s.noEntry(i.person, s.mayNot(i.person))
 	case in.Proved && in.Person == i.person:
 		s.admitted()
 	default:
@@ -149,6 +151,12 @@ func (s *step) admitted() {
 	s.emit(ClerkAdmitted{Person: i.person})
 	if i.first == "" {
 		*i = signIn{stage: awaitingSecond, first: i.person}
+		s.wait(s.rules().Idle)
+		return
+	}
+	if first := i.first; s.mayNotConfirm(first) {
+		i.first, i.person, i.stage = i.person, "", awaitingSecond
+		s.emit(ClerkRefused{Person: first, Reason: RefusedRole})
 		s.wait(s.rules().Idle)
 		return
 	}

@@ -140,10 +140,12 @@ type session struct {
 	flight  map[string]time.Duration // obligations under way, by name: uptime at which they are tried again
 	refused window
 	check   uint64 // the last check of a card or number
+	// reissues are the new codes under way: uptime at which they are given up.
+	reissues map[Generation]time.Duration
 }
 
 func newSession() *session {
-	return &session{doors: map[CompartmentID]*watch{}, flight: map[string]time.Duration{}}
+	return &session{doors: map[CompartmentID]*watch{}, flight: map[string]time.Duration{}, reissues: map[Generation]time.Duration{}}
 }
 
 // window bounds how many refused messages of the city are recorded an hour:
@@ -170,6 +172,7 @@ func (s *step) boot(in Booted) {
 	if s.ledger.Open != nil {
 		s.interrupt("restart")
 	}
+	s.forgetParts()
 	s.reconcile(in.Doors)
 }
 
@@ -199,8 +202,14 @@ func (t *Terminal) Deadline() time.Duration {
 	for _, at := range s.flight {
 		sooner(at)
 	}
+	for _, at := range s.reissues {
+		sooner(at)
+	}
 	sooner(t.nextExpiry())
 	sooner(t.nextPace())
+	if opens := t.ledger.Config.Hours.Next(s.clock.base); !opens.IsZero() {
+		sooner(s.clock.uptimeOf(opens))
+	}
 	return next
 }
 
@@ -216,6 +225,7 @@ func (s *step) lapse() {
 		ses.until = 0
 		s.timedOut()
 	}
+	s.lapseReissues()
 	s.lapseLedger()
 }
 
