@@ -52,7 +52,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if *verbose {
 		log = slog.New(slog.NewTextHandler(stderr, nil))
 	}
-	t, err := build(ctx, *plays, log)
+	rules := usual
+	if *plays {
+		rules = hurried
+	}
+	t, err := build(ctx, rules, log)
 	if err != nil {
 		return err
 	}

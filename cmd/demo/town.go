@@ -67,8 +67,18 @@ type machine struct {
 	done chan error
 }
 
+// hurried rules let a story that takes weeks be told in a minute.
+func hurried(r *locker.Rules) {
+	r.Retention = locker.Duration(25 * time.Second)
+	r.AnswerAfter = locker.Duration(time.Second)
+	r.DoorReminder, r.DoorAlarm = locker.Duration(2*time.Second), locker.Duration(10*time.Second)
+}
+
+// usual rules are those of the street.
+func usual(*locker.Rules) {}
+
 // build puts the town together; Close takes it apart, also half built.
-func build(ctx context.Context, quick bool, log *slog.Logger) (t *town, err error) {
+func build(ctx context.Context, rules func(*locker.Rules), log *slog.Logger) (t *town, err error) {
 	t = &town{log: log, sent: map[string][][]byte{}}
 	defer func() {
 		if err != nil {
@@ -78,7 +88,7 @@ func build(ctx context.Context, quick bool, log *slog.Logger) (t *town, err erro
 	if t.dir, err = os.MkdirTemp("", "nachtfach-demo-"); err != nil {
 		return t, err
 	}
-	for _, step := range []func(context.Context) error{t.buildHardware, t.buildCity, func(context.Context) error { return t.buildTerminal(quick) }, t.introduce} {
+	for _, step := range []func(context.Context) error{t.buildHardware, t.buildCity, func(context.Context) error { return t.buildTerminal(rules) }, t.introduce} {
 		if err := step(ctx); err != nil {
 			return t, err
 		}
@@ -171,7 +181,7 @@ func (t *town) writeCityConfig() error {
 }
 
 // buildTerminal makes the state folder as lockerd init does.
-func (t *town) buildTerminal(quick bool) (err error) {
+func (t *town) buildTerminal(rules func(*locker.Rules)) (err error) {
 	if t.cast, err = tour.NewCast(terminal, seal.DefaultParams()); err != nil {
 		return err
 	}
@@ -180,10 +190,7 @@ func (t *town) buildTerminal(quick bool) (err error) {
 		return err
 	}
 	t.config = configuration(t.dir, t.broker.URL(), id, t.sim.Addresses())
-	if quick {
-		t.config.Rules.Retention = locker.Duration(25 * time.Second)
-		t.config.Rules.AnswerAfter = locker.Duration(time.Second)
-	}
+	rules(&t.config.Rules)
 	if err := t.config.Validate(); err != nil {
 		return err
 	}

@@ -197,6 +197,9 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 	for n, c := range p.contacts {
 		wg.Go(func() { watchContact(ctx, n, c, deliver) })
 	}
+	if p.reader != nil {
+		wg.Go(func() { watchReader(ctx, p.reader, deliver) })
+	}
 	for source, list := range p.scanners {
 		for _, s := range list {
 			wg.Go(func() { watchScanner(ctx, source, s, deliver) })
@@ -236,6 +239,33 @@ func watchScanner(ctx context.Context, source locker.Source, s *scanner.Scanner,
 			deliver(ctx, locker.Scanned{Source: source, Text: text})
 		}
 	})
+}
+
+// readerPoll is how often the reader is asked whether it is there.
+const readerPoll = 3 * time.Second
+
+// watchReader tells when the reader goes and when it is back. One in use is there.
+func watchReader(ctx context.Context, r reader, deliver func(context.Context, locker.Input)) {
+	tick := time.NewTicker(readerPoll)
+	defer tick.Stop()
+	for {
+		ask, cancel := context.WithTimeout(ctx, readerPoll)
+		err := r.Check(ask)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			deliver(ctx, locker.PartHealed{Part: "reader"})
+		case !errors.Is(err, context.DeadlineExceeded):
+			deliver(ctx, locker.PartFailed{Part: "reader", Detail: err.Error()})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // Close lets go of everything; the coils are off afterwards.

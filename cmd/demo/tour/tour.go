@@ -42,6 +42,10 @@ var scenes = []scene{
 // Play plays every scene and writes a line for each. The first one that does
 // not hold ends the tour.
 func Play(ctx context.Context, site *Site, out io.Writer) error {
+	return play(ctx, site, scenes, out)
+}
+
+func play(ctx context.Context, site *Site, scenes []scene, out io.Writer) error {
 	s := &story{
 		Site: site, orders: map[string]locker.OrderID{}, letters: map[string]api.Letter{},
 		places: map[string]locker.CompartmentID{},
