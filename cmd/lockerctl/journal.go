@@ -11,7 +11,12 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
 	"syscall"
+	"time"
 
 	"github.com/nachtfach/nachtfach/locker/journal"
 )
@@ -38,10 +43,15 @@ func (t tool) journalDump(ctx context.Context, flags *flag.FlagSet, args []strin
 
 func openJournal(file string) (*journal.Journal, error) {
 	j, err := journal.OpenReadOnly(file)
+	return j, locked(err)
+}
+
+// locked says what to do about a journal that is in use.
+func locked(err error) error {
 	if errors.Is(err, journal.ErrLocked) {
-		err = hint(err, "lockerd runs; ask it with: lockerctl journal dump -socket SOCKET")
+		return hint(err, "lockerd runs; ask it with: lockerctl journal dump -socket SOCKET")
 	}
-	return j, err
+	return err
 }
 
 // dumpSocket asks the terminal's daemon. An answer that breaks off looks like a
@@ -94,12 +104,15 @@ func copyEvents(out io.Writer, in io.Reader, next uint64) error {
 	return nil
 }
 
-func (t tool) journalVerify(_ context.Context, flags *flag.FlagSet, args []string) error {
+func (t tool) journalVerify(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	file := flags.String("file", "", "")
 	if _, err := parse(flags, args); err != nil {
 		return err
 	}
 	if err := require(flags, "file"); err != nil {
+		return err
+	}
+	if err := t.checkApart(ctx, *file); err != nil {
 		return err
 	}
 	j, err := openJournal(*file)
@@ -111,4 +124,72 @@ func (t tool) journalVerify(_ context.Context, flags *flag.FlagSet, args []strin
 		return err
 	}
 	return t.print("journal of terminal %s: %d events, root %s: whole\n", j.Terminal(), size, root)
+}
+
+// maxStack ends a walk over pages that lead in a circle before it eats the memory.
+const maxStack = 16 << 20
+
+// journalCheck looks for damage below the events, on a file that may bring down
+// the process that reads it; journal verify therefore runs it apart.
+func (t tool) journalCheck(_ context.Context, flags *flag.FlagSet, args []string) error {
+	file := flags.String("file", "", "")
+	if _, err := parse(flags, args); err != nil {
+		return err
+	}
+	if err := require(flags, "file"); err != nil {
+		return err
+	}
+	debug.SetMaxStack(maxStack)
+	if err := locked(journal.Check(*file)); err != nil {
+		return err
+	}
+	return t.print("pages of %s: whole\n", *file)
+}
+
+// checkApart runs journal check in a process of its own. That it dies, or takes
+// longer than reading so many bytes can, is damage too.
+func (t tool) checkApart(ctx context.Context, file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("check the pages of %s: %w", file, err)
+	}
+	limit := t.patience + time.Duration(info.Size()>>20)*time.Second
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errTooLong)
+	defer cancel()
+	var says bytes.Buffer
+	check := exec.CommandContext(ctx, self, "journal", "check", "-file", file) //nolint:gosec // G702: it runs itself, on the file it was given
+	check.Args[0], check.Stderr = os.Args[0], &says
+	err = check.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
+		return retold(says.String())
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(context.Cause(ctx), errTooLong):
+		return fmt.Errorf("check the pages of %s: %w: reading them did not end within %v", file, journal.ErrCorrupt, limit)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return fmt.Errorf("check the pages of %s: %w: reading them ended with %w", file, journal.ErrCorrupt, err)
+}
+
+var errTooLong = errors.New("took too long")
+
+// retold is the error that another lockerctl printed.
+func retold(says string) error {
+	err := errors.New("journal check failed")
+	for line := range strings.Lines(says) {
+		line = strings.TrimSpace(line)
+		if what, ok := strings.CutPrefix(line, "lockerctl: error: journal check: "); ok {
+			err = errors.New(what)
+		} else if what, ok := strings.CutPrefix(line, "lockerctl: hint: "); ok {
+			err = hint(err, "%s", what)
+		}
+	}
+	return err
 }

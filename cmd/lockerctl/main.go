@@ -37,6 +37,7 @@ const usage = `Usage:
 
     lockerctl journal dump (-socket SOCKET | -file FILE) [-from N]
     lockerctl journal verify -file FILE
+    lockerctl journal check -file FILE
 
     lockerctl fingerprint extract [-dpi N] [-plain] -o TEMPLATE IMAGE
     lockerctl fingerprint compare [-dpi N] [-json] PROBE CANDIDATE
@@ -67,6 +68,10 @@ given by -from. Two admins of the roster before it, for the first one of itself,
 sign it one after the other. roster submit seals it to the terminal, whose keys
 are in FILE as "lockerd init" printed them.
 
+journal verify reads every event, computes the tree anew and prints its root, to
+be compared with "cityd verify". Before, it has journal check look at the file's
+pages, in a process of its own: a damaged file can bring its reader down.
+
 A fingerprint is a picture (PNG, PGM) or a template (ISO/IEC 19794-2:2005).
 fingerprint score compares every pair of pictures FINGER_IMPRESSION.png of each
 folder and writes database,probe,candidate,score.
@@ -84,15 +89,17 @@ type tool struct {
 	stdout, stderr io.Writer
 	now            func() time.Time
 	rand           io.Reader
-	agent          string // ssh-agent's socket; empty: none
+	agent          string        // ssh-agent's socket; empty: none
+	patience       time.Duration // with a journal whose pages may lead in a circle
 }
 
-func main() {
+func main() { os.Exit(start(10 * time.Second)) }
+
+func start(patience time.Duration) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	t := tool{os.Stdin, os.Stdout, os.Stderr, time.Now, rand.Reader, os.Getenv("SSH_AUTH_SOCK")}
-	code := t.run(ctx, os.Args[1:])
-	stop()
-	os.Exit(code)
+	defer stop()
+	t := tool{os.Stdin, os.Stdout, os.Stderr, time.Now, rand.Reader, os.Getenv("SSH_AUTH_SOCK"), patience}
+	return t.run(ctx, os.Args[1:])
 }
 
 // run is the program without the process around it; it returns the exit code:
@@ -158,7 +165,7 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 			"new": t.rosterNew, "sign": t.rosterSign, "check": t.rosterCheck,
 			"show": t.rosterShow, "submit": t.rosterSubmit,
 		},
-		"journal":     {"dump": t.journalDump, "verify": t.journalVerify},
+		"journal":     {"dump": t.journalDump, "verify": t.journalVerify, "check": t.journalCheck},
 		"fingerprint": {"extract": t.extract, "compare": t.compare, "quality": t.quality, "score": t.score},
 	}
 	if len(args) == 0 {

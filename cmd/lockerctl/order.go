@@ -291,7 +291,10 @@ func (t tool) orderWithdraw(ctx context.Context, flags *flag.FlagSet, args []str
 	if o, err = city.Withdraw(ctx, id, signed); err != nil {
 		return err
 	}
-	return t.print("order %s is %s\n", o.Order, o.State)
+	if o.State == api.OrderWithdrawn {
+		return t.print("order %s is withdrawn\n", o.Order)
+	}
+	return t.print("order %s: asked terminal %s to give it up\n", o.Order, o.Terminal)
 }
 
 func (t tool) orderReissue(ctx context.Context, flags *flag.FlagSet, args []string) error {
