@@ -48,9 +48,28 @@ func Init(c Config, roster []byte) (Identity, error) {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return Identity{}, fmt.Errorf("init: %w", err)
 	}
-	if _, err := os.Stat(f.journal()); err == nil {
-		return Identity{}, fmt.Errorf("init: %s: %w: this terminal has a journal", f.journal(), fs.ErrExist)
+	for _, path := range f.made() {
+		if _, err := os.Stat(path); err == nil {
+			return Identity{}, fmt.Errorf("init: %s: %w: init makes a new terminal, in an empty folder", path, fs.ErrExist)
+		}
 	}
+	id, err := f.make(c, roster)
+	if err != nil { // nothing of it was ever used
+		for _, path := range f.made() {
+			if gone := os.Remove(path); !errors.Is(gone, fs.ErrNotExist) {
+				err = errors.Join(err, gone)
+			}
+		}
+	}
+	return id, err
+}
+
+// made is what init makes, the journal last: a folder with one is a whole one.
+func (f files) made() []string {
+	return []string{f.device(), f.terminal(), f.slots(), f.journal()}
+}
+
+func (f files) make(c Config, roster []byte) (Identity, error) {
 	private, public, err := envelope.GenerateDevice(rand.Reader, c.Terminal)
 	if err != nil {
 		return Identity{}, fmt.Errorf("init: %w", err)
@@ -74,14 +93,13 @@ func Init(c Config, roster []byte) (Identity, error) {
 	return id, initJournal(c, f, roster)
 }
 
-// initJournal comes last: a terminal with a journal is a whole one.
 func initJournal(c Config, f files, roster []byte) error {
 	s, err := openStore(c, f, true)
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	if err := s.vault.InitRoster(roster, time.Now()); err != nil {
-		return errors.Join(fmt.Errorf("init: roster: %w", err), s.Close(), os.Remove(f.journal()))
+		return errors.Join(fmt.Errorf("init: roster: %w", err), s.Close())
 	}
 	return s.Close()
 }
