@@ -13,7 +13,7 @@ import "math"
 type law struct{ zero, decade float64 }
 
 var (
-	minutiaeLaw = law{1.00, 0.70}  // of agreement.evidence
+	minutiaeLaw = law{0.10, 0.19}  // of contest.confirmed
 	denseLaw    = law{0.14, 0.075} // of registered.likeness
 )
 

@@ -6,9 +6,6 @@ const (
 	// Seeds are paired minutiae whose surroundings are alike and whose place
 	// relative to at least two, and half, of the pairs nearby fits.
 	seedSimilarity = 0.1
-	seedReach      = 100.0 // px: how far is nearby
-	seedSlack      = 4.0   // px, and
-	seedStretch    = 0.15  // of the distance
 	minSeeds       = 3
 
 	// The surroundings of an anchor, in pixels and rad: where skin is stiff.
@@ -100,12 +97,11 @@ func (c *contest) seeds(m motion, pairs []pair) []seed {
 			if l == k || q.similarity < seedSimilarity {
 				continue
 			}
-			distance, miss := c.relativeMiss(m, p, q)
-			if distance > seedReach {
-				continue
+			nearby, fits := c.consistent(m, p, q)
+			if nearby {
+				near++
 			}
-			near++
-			if miss < seedSlack+seedStretch*distance {
+			if fits {
 				fitting++
 			}
 		}
@@ -116,14 +112,4 @@ func (c *contest) seeds(m motion, pairs []pair) []seed {
 		}
 	}
 	return seeds
-}
-
-// relativeMiss is how far two pairs are apart on the candidate, and how much
-// their vector differs from the one on the probe.
-func (c *contest) relativeMiss(m motion, p, q pair) (distance, miss float64) {
-	a, b := c.probe.minutiae[p.probe], c.probe.minutiae[q.probe]
-	d, e := c.candidate.minutiae[p.candidate], c.candidate.minutiae[q.candidate]
-	dx, dy := float64(d.X-e.X), float64(d.Y-e.Y)
-	px, py := float64(a.X-b.X), float64(a.Y-b.Y)
-	return math.Hypot(dx, dy), math.Hypot(px-(m.cos*dx-m.sin*dy), py-(m.sin*dx+m.cos*dy))
 }

@@ -124,7 +124,7 @@ type agreement struct {
 	ratio float64 // paired quality over the quality that lies in the overlap
 }
 
-// evidence is what minutiae alone say: how much agrees, relative to what could.
+// evidence is what minutiae say where the ridges are registered: how much agrees, relative to what could.
 // (Without the ratio, large overlaps of strangers gain too much.)
 func (a agreement) evidence() float64 { return a.sum * a.ratio }
 
@@ -149,6 +149,56 @@ func (c *contest) agree(pairs []pair, w warp, back warp) (a agreement) {
 	// Two whole minutiae more keep a tiny overlap from being a perfect one.
 	a.ratio = paired / (math.Sqrt(ofProbe*ofCandidate) + 2)
 	return a
+}
+
+// confirmed is what minutiae say where nothing else is known. Each pair counts
+// as much as the pairs nearby agree with it, squared: strangers' pairs meet one
+// by one, those of one finger move together. The ratio counts twice, once for
+// either print.
+func (c *contest) confirmed(m motion, pairs []pair, ratio float64) float64 {
+	var sum float64
+	for k, p := range pairs {
+		var near, fitting float64
+		for l, q := range pairs {
+			if l == k {
+				continue
+			}
+			nearby, fits := c.consistent(m, p, q)
+			if nearby {
+				near += q.similarity
+			}
+			if fits {
+				fitting += q.similarity
+			}
+		}
+		if near > 0 {
+			share := fitting / near
+			sum += p.similarity * share * share
+		}
+	}
+	return sum * ratio * ratio
+}
+
+const (
+	nearbyReach   = 100.0 // px: pairs further apart tell little of each other
+	nearbySlack   = 4.0   // px that two pairs may differ in their vector, and
+	nearbyStretch = 0.15  // of its length
+)
+
+// consistent tells whether two pairs are near each other on the candidate, and
+// if so, whether they are in the same way to each other on the probe.
+func (c *contest) consistent(m motion, p, q pair) (nearby, fits bool) {
+	a, b := c.probe.minutiae[p.probe], c.probe.minutiae[q.probe]
+	d, e := c.candidate.minutiae[p.candidate], c.candidate.minutiae[q.candidate]
+	dx, dy := float64(d.X-e.X), float64(d.Y-e.Y)
+	square := dx*dx + dy*dy
+	if square > nearbyReach*nearbyReach {
+		return false, false
+	}
+	missX := float64(a.X-b.X) - (m.cos*dx - m.sin*dy)
+	missY := float64(a.Y-b.Y) - (m.sin*dx + m.cos*dy)
+	slack := nearbySlack + nearbyStretch*math.Sqrt(square)
+	return true, missX*missX+missY*missY < slack*slack
 }
 
 func (m Minutia) weight() float64 { return float64(m.Quality) / 100 }

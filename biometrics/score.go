@@ -28,8 +28,11 @@ func Compare(probe, candidate *Template) Score {
 	for _, h := range c.hypothesise() {
 		m, bend, pairs := c.pairElastically(h)
 		a := c.agree(pairs, bend, m.inverse())
-		minutiae = max(minutiae, a.evidence())
-		if !dense || a.evidence() < worthRegistering {
+		if !dense {
+			minutiae = max(minutiae, c.confirmed(m, pairs, a.ratio))
+			continue
+		}
+		if a.evidence() < worthRegistering {
 			continue
 		}
 		if likeness, ok := c.register(h, m, pairs); ok {
