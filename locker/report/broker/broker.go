@@ -249,13 +249,13 @@ func (c *Conn) Close() {
 
 // Keep holds a connection until ctx ends: it dials, hands each connection to
 // serve, and when serve returns dials anew, after a pause that doubles from 250
-// ms to 5 s, with jitter, as long as no connection lasts ten seconds. It returns
+// ms to 3 s, with jitter, as long as no connection lasts ten seconds. It returns
 // the error of ctx, or that of a configuration that cannot work.
 func Keep(ctx context.Context, log *slog.Logger, config Config, serve func(context.Context, *Conn) error) error {
 	if err := config.Validate(); err != nil {
 		return err
 	}
-	const shortest, longest = 250 * time.Millisecond, 5 * time.Second
+	const shortest, longest = 250 * time.Millisecond, 3 * time.Second
 	pause := shortest
 	for ctx.Err() == nil {
 		began := time.Now()

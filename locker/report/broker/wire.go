@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -25,7 +26,7 @@ func dialWire(ctx context.Context, u *url.URL, config *tls.Config) (*framed, err
 		conn = prompt{tcp}
 	}
 	if u.Scheme == "tcp" {
-		return &framed{Conn: conn}, nil
+		return frame(conn), nil
 	}
 	if config == nil {
 		config = &tls.Config{}
@@ -40,7 +41,7 @@ func dialWire(ctx context.Context, u *url.URL, config *tls.Config) (*framed, err
 		conn.Close()
 		return &framed{err: err}, err
 	}
-	return &framed{Conn: secure}, nil
+	return frame(secure), nil
 }
 
 // framed follows the packets of the incoming stream and breaks it off at one
@@ -48,6 +49,7 @@ func dialWire(ctx context.Context, u *url.URL, config *tls.Config) (*framed, err
 // knows the fixed header: one byte of type, one to four of length (MQTT 3.1.1, 2.2).
 type framed struct {
 	net.Conn
+	in *bufio.Reader // the client reads in pieces of a few bytes
 
 	rest  int // bytes of the current packet still to come
 	state frameState
@@ -57,6 +59,8 @@ type framed struct {
 	mu  sync.Mutex
 	err error
 }
+
+func frame(conn net.Conn) *framed { return &framed{Conn: conn, in: bufio.NewReaderSize(conn, 16<<10)} }
 
 type frameState int
 
@@ -72,7 +76,7 @@ var (
 )
 
 func (f *framed) Read(p []byte) (int, error) {
-	n, err := f.Conn.Read(p)
+	n, err := f.in.Read(p)
 	if bad := f.follow(p[:n]); bad != nil {
 		f.Conn.Close()
 		n, err = 0, bad
