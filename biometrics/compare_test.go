@@ -14,7 +14,7 @@ const sure = 1e-4
 func TestImpressionsOfOneFingerMatch(t *testing.T) {
 	finger := newDrawing(1)
 	first := extract(t, finger.print(plain(1)))
-	again := map[string]print{
+	again := map[string]impression{
 		"as before": {dpi: 500, width: 18, height: 20, noise: 12, seed: 2},
 		"shifted":   {dpi: 500, width: 18, height: 20, noise: 12, seed: 3, x: 3, y: -4},
 		"turned":    {dpi: 500, width: 20, height: 20, noise: 12, seed: 4, turn: 0.6},

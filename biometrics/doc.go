@@ -15,7 +15,7 @@
 //	template.go      all that is kept; iso.go, isodense.go: as ISO/IEC 19794-2:2005
 //	cylinder.go, texture.go   what surrounds a minutia, to find its twin
 //	hypotheses.go, pairing.go how one print could lie on the other
-//	registration.go, dense.go  one print grown over the other by its phase
+//	registration.go, phase.go, dense.go  one print grown over the other by its phase
 //	score.go         the comparison; calibration.go: what its score stands for
 //	enrolment.go     several impressions of one finger
 //

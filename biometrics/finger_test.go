@@ -52,8 +52,8 @@ func (d drawing) wave(x, y float64) float64 {
 	return phase
 }
 
-// print is how a finger is laid on the sensor.
-type print struct {
+// impression is how a finger is laid on the sensor.
+type impression struct {
 	dpi           float64
 	width, height float64 // of the sensor, mm
 	x, y          float64 // of the finger's middle from the sensor's, mm
@@ -63,11 +63,11 @@ type print struct {
 	seed          uint64
 }
 
-func plain(seed uint64) print {
-	return print{dpi: 500, width: 18, height: 20, noise: 12, seed: seed}
+func plain(seed uint64) impression {
+	return impression{dpi: 500, width: 18, height: 20, noise: 12, seed: seed}
 }
 
-func (d drawing) print(p print) biometrics.Image {
+func (d drawing) print(p impression) biometrics.Image {
 	r := rand.New(rand.NewPCG(p.seed, 11))
 	perMM := p.dpi / 25.4
 	img := biometrics.Image{Width: int(p.width * perMM), Height: int(p.height * perMM), DPI: p.dpi}
@@ -84,14 +84,14 @@ func (d drawing) print(p print) biometrics.Image {
 }
 
 // toFinger leads from a pixel to millimetres on the finger; toPixel leads back.
-func (p print) toFinger(px, py float64) (x, y float64) {
+func (p impression) toFinger(px, py float64) (x, y float64) {
 	perMM := p.dpi / 25.4
 	u, v := px/perMM-p.width/2-p.x, py/perMM-p.height/2-p.y
 	sin, cos := math.Sincos(p.turn)
 	return (u*cos + v*sin) / (1 + p.stretch), v*cos - u*sin
 }
 
-func (p print) toPixel(x, y float64) (px, py float64) {
+func (p impression) toPixel(x, y float64) (px, py float64) {
 	perMM := p.dpi / 25.4
 	x *= 1 + p.stretch
 	sin, cos := math.Sincos(p.turn)

@@ -95,14 +95,14 @@ const pngSignature = "\x89PNG\r\n\x1a\n"
 func decodePNG(data []byte) (Image, error) {
 	head, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return Image{}, fmt.Errorf("%w (png: %v)", ErrImageFormat, err)
+		return Image{}, fmt.Errorf("%w (png: %w)", ErrImageFormat, err)
 	}
 	if err := checkSides(head.Width, head.Height); err != nil {
 		return Image{}, err
 	}
 	src, err := png.Decode(bytes.NewReader(data))
 	if err != nil {
-		return Image{}, fmt.Errorf("%w (png: %v)", ErrImageFormat, err)
+		return Image{}, fmt.Errorf("%w (png: %w)", ErrImageFormat, err)
 	}
 	return Image{toGrey(src), head.Width, head.Height, pngResolution(data)}, nil
 }
@@ -163,7 +163,7 @@ func decodePGM(data []byte) (Image, error) {
 	for i := range head {
 		n, err := pgmNumber(in)
 		if err != nil {
-			return Image{}, fmt.Errorf("%w (pgm: %v)", ErrImageFormat, err)
+			return Image{}, fmt.Errorf("%w (pgm: %w)", ErrImageFormat, err)
 		}
 		head[i] = n
 	}
@@ -178,7 +178,7 @@ func decodePGM(data []byte) (Image, error) {
 	for i := range pix {
 		v, err := pgmSample(in, data[1] == '2', white)
 		if err != nil {
-			return Image{}, fmt.Errorf("%w (pgm: pixel %d of %d: %v)", ErrImageFormat, i, len(pix), err)
+			return Image{}, fmt.Errorf("%w (pgm: pixel %d of %d: %w)", ErrImageFormat, i, len(pix), err)
 		}
 		pix[i] = byte(min(v, white) * 255 / white)
 	}

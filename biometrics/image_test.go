@@ -122,7 +122,7 @@ func TestBrokenPicturesAreRefused(t *testing.T) {
 }
 
 func FuzzDecodeImage(f *testing.F) {
-	f.Add(encodePNG(f, greyImage(newDrawing(1).print(print{dpi: 250, width: 8, height: 8, seed: 1}))))
+	f.Add(encodePNG(f, greyImage(newDrawing(1).print(impression{dpi: 250, width: 8, height: 8, seed: 1}))))
 	f.Add([]byte("P5 64 64 255\n" + strings.Repeat("\x10\xf0", 2048)))
 	f.Add([]byte("P2 64 64 1\n" + strings.Repeat("0 1 ", 2048)))
 	f.Fuzz(func(t *testing.T, data []byte) {

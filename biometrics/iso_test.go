@@ -228,7 +228,7 @@ func unsqueeze(record []byte, img biometrics.Image) []byte {
 
 func FuzzParseTemplate(f *testing.F) {
 	f.Add(aRecord())
-	dense, err := extract(f, newDrawing(1).print(print{dpi: 500, width: 8, height: 8, seed: 1})).MarshalBinary()
+	dense, err := extract(f, newDrawing(1).print(impression{dpi: 500, width: 8, height: 8, seed: 1})).MarshalBinary()
 	if err != nil {
 		f.Fatal(err)
 	}

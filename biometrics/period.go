@@ -162,7 +162,8 @@ func (s *spectrum) peak(signature *[2*signatureReach + 1]float64) (logPeriod, sh
 		return 0, 0
 	}
 	// The vertex of the parabola through the peak and its neighbours.
-	before, at, after := power[best-1], power[best], power[best+1]
+	peak := power[best-1 : best+2]
+	before, at, after := peak[0], peak[1], peak[2]
 	offset := 0.5 * (before - after) / (before - 2*at + after - 1e-12)
 	return math.Log(spectrumPeriod(float64(best) + offset)), at / total
 }

@@ -83,16 +83,6 @@ func (m mask) at(x, y int) bool {
 	return x >= 0 && y >= 0 && x < m.w && y < m.h && m.on[y*m.w+x]
 }
 
-func (m mask) count() int {
-	n := 0
-	for _, on := range m.on {
-		if on {
-			n++
-		}
-	}
-	return n
-}
-
 // dilate marks every sample within a square of radius r around a marked one.
 func (m mask) dilate(r int) mask { return m.spread(r, true) }
 
