@@ -112,8 +112,14 @@ func (m *Terminal) AppendMany(n int) {
 // Report runs a reporter until the returned function stops it.
 func (m *Terminal) Report(url string) (r *report.Reporter, stop func()) {
 	m.t.Helper()
+	return m.ReportTo(broker.Config{URL: url})
+}
+
+// ReportTo is Report with more than an address.
+func (m *Terminal) ReportTo(b broker.Config) (r *report.Reporter, stop func()) {
+	m.t.Helper()
 	r, err := report.New(report.Config{
-		Terminal: m.ID, Broker: broker.Config{URL: url}, Log: m.Journal, Desk: m.Desk, Logger: Logger(m.t),
+		Terminal: m.ID, Broker: b, Log: m.Journal, Desk: m.Desk, Logger: Logger(m.t),
 	})
 	must(m.t, err)
 	return r, run(m.t, r.Run)

@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nachtfach/nachtfach/city/citytest"
+	"github.com/nachtfach/nachtfach/locker/report/broker"
 )
 
 // mosquitto is a real broker as its own process, with its files in a folder of
@@ -105,24 +107,24 @@ func (m *mosquitto) kill() {
 
 func TestMosquittoKilled(t *testing.T) {
 	const events, kills = 10_000, 4
-	broker := startMosquitto(t)
-	c := citytest.NewCity(t, broker.url())
+	server := startMosquitto(t)
+	c := citytest.NewCity(t, server.url())
 	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
 	c.Add(m)
 	c.Start()
-	m.Report(broker.url())
+	m.Report(server.url())
 	for i := range kills {
 		m.AppendMany(events / (kills + 1))
 		half := m.Journal.Size() - events/(kills+1)/2
 		citytest.Eventually(t, fmt.Sprintf("%d events acknowledged", half), soon, func() bool {
 			return m.Journal.Cursor() >= half
 		})
-		broker.kill()
+		server.kill()
 		if acknowledged(m)() {
 			t.Fatalf("kill %d came too late, everything was there already", i+1)
 		}
 		m.AppendMany(10) // the terminal goes on meanwhile
-		broker.start()
+		server.start()
 	}
 	m.AppendMany(events - int(m.Journal.Size()))
 	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(m))
@@ -131,4 +133,63 @@ func TestMosquittoKilled(t *testing.T) {
 		t.Errorf("refused acknowledgements: %v", refused)
 	}
 	t.Logf("%d events, %d kills: 0 lost, 0 double, in order", events, kills)
+}
+
+// accessRules let the city do everything, and a terminal, known by its client
+// certificate, use its own topics only.
+const accessRules = `user city
+topic readwrite nachtfach/v1/#
+
+pattern write nachtfach/v1/%u/event
+pattern write nachtfach/v1/%u/checkpoint
+pattern write nachtfach/v1/%u/state
+pattern write nachtfach/v1/%u/online
+pattern write nachtfach/v1/%u/keys
+pattern write nachtfach/v1/%u/letter
+pattern read nachtfach/v1/%u/ack
+pattern read nachtfach/v1/%u/order
+pattern read nachtfach/v1/%u/roster
+pattern read nachtfach/v1/%u/command
+pattern read nachtfach/v1/%u/posted
+`
+
+func TestMosquittoWithTLSAndAccessRules(t *testing.T) {
+	needMosquitto(t)
+	folder := t.TempDir()
+	authority := citytest.NewAuthority(t)
+	server := authority.Files(folder, "127.0.0.1")
+	rules := filepath.Join(folder, "access")
+	if err := os.WriteFile(rules, []byte(accessRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	m := startMosquitto(t, "allow_anonymous false", "cafile "+server.CA, "certfile "+server.Certificate, "keyfile "+server.Key,
+		"require_certificate true", "use_identity_as_username true", "tls_version tlsv1.3", "acl_file "+rules)
+	config := func(name string) broker.Config {
+		tls, err := authority.Files(folder, name).Load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return broker.Config{URL: "tls://" + m.addr, TLS: tls}
+	}
+	c := citytest.NewCity(t, "tcp://127.0.0.1:1")
+	c.Config.Broker = config("city")
+	c.Reopen()
+	honest := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
+	c.Add(honest)
+	c.Start()
+
+	// another terminal's certificate is none for these topics
+	intruder := config("rathaus-2")
+	intruder.ClientID = "intruder"
+	honest.AppendMany(50)
+	_, stop := honest.ReportTo(intruder)
+	time.Sleep(time.Second)
+	stop()
+	if held := c.Holds(honest); held != 0 {
+		t.Fatalf("%d events came in with another terminal's certificate", held)
+	}
+
+	honest.ReportTo(config("rathaus-1"))
+	citytest.Eventually(t, "all events acknowledged", soon, acknowledged(honest))
+	c.Same(honest)
 }

@@ -2,17 +2,10 @@ package broker_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -24,6 +17,7 @@ import (
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
 	"github.com/mochi-mqtt/server/v2/listeners"
 
+	"github.com/nachtfach/nachtfach/city/citytest"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 )
 
@@ -146,15 +140,15 @@ func (h *ledgerHook) Init(any) error { return h.Hook.Init(&auth.Options{Ledger: 
 
 func TestWhatIsWrongWithTLSIsTold(t *testing.T) {
 	t.Parallel()
-	ours, others := newAuthority(t), newAuthority(t)
-	good := ours.issue(t, "127.0.0.1", time.Now().Add(time.Hour))
-	mutual := &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.pool}
+	ours, others := citytest.NewAuthority(t), citytest.NewAuthority(t)
+	good := ours.Issue("127.0.0.1", time.Now().Add(time.Hour))
+	mutual := &tls.Config{Certificates: []tls.Certificate{good}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ours.Pool}
 	addr := serve(t, mutual, new(auth.AllowHook))
 	plain := serve(t, nil, new(auth.AllowHook))
-	expired := serve(t, &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "127.0.0.1", time.Now().Add(-time.Hour))}}, new(auth.AllowHook))
-	renamed := serve(t, &tls.Config{Certificates: []tls.Certificate{ours.issue(t, "broker.example", time.Now().Add(time.Hour))}}, new(auth.AllowHook))
+	expired := serve(t, &tls.Config{Certificates: []tls.Certificate{ours.Issue("127.0.0.1", time.Now().Add(-time.Hour))}}, new(auth.AllowHook))
+	renamed := serve(t, &tls.Config{Certificates: []tls.Certificate{ours.Issue("broker.example", time.Now().Add(time.Hour))}}, new(auth.AllowHook))
 	old := serve(t, &tls.Config{Certificates: []tls.Certificate{good}, MaxVersion: tls.VersionTLS12}, new(auth.AllowHook))
-	client := &tls.Config{RootCAs: ours.pool, Certificates: []tls.Certificate{good}}
+	client := &tls.Config{RootCAs: ours.Pool, Certificates: []tls.Certificate{good}}
 
 	if _, err := dial(t, broker.Config{URL: "tls://" + addr, TLS: client}); err != nil {
 		t.Fatalf("what is right is refused: %v", err)
@@ -163,10 +157,10 @@ func TestWhatIsWrongWithTLSIsTold(t *testing.T) {
 		what, addr, says string
 		config           *tls.Config
 	}{
-		{"a foreign authority", addr, "not signed by the configured authority", &tls.Config{RootCAs: others.pool}},
-		{"no client certificate", addr, "client certificate", &tls.Config{RootCAs: ours.pool}},
-		{"a foreign client certificate", addr, "client certificate", &tls.Config{RootCAs: ours.pool,
-			Certificates: []tls.Certificate{others.issue(t, "127.0.0.1", time.Now().Add(time.Hour))}}},
+		{"a foreign authority", addr, "not signed by the configured authority", &tls.Config{RootCAs: others.Pool}},
+		{"no client certificate", addr, "client certificate", &tls.Config{RootCAs: ours.Pool}},
+		{"a foreign client certificate", addr, "client certificate", &tls.Config{RootCAs: ours.Pool,
+			Certificates: []tls.Certificate{others.Issue("127.0.0.1", time.Now().Add(time.Hour))}}},
 		{"no TLS at the broker", plain, "does not speak TLS", client},
 		{"an expired certificate", expired, "not valid", client},
 		{"another name", renamed, "another name", client},
@@ -261,66 +255,4 @@ func TestAPublishThatIsCutOffFails(t *testing.T) {
 	if err := c.Flush(t.Context(), broker.Message{Topic: "a", Payload: []byte("b")}); err == nil {
 		t.Error("a publish without acknowledgement on a broken connection has no error")
 	}
-}
-
-type authority struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-	pool *x509.CertPool
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(cert)
-	return &authority{key, cert, pool}
-}
-
-func (a *authority) issue(t *testing.T, name string, until time.Time) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		NotBefore: until.Add(-2 * time.Hour), NotAfter: until,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	if ip := net.ParseIP(name); ip != nil {
-		template.IPAddresses = []net.IP{ip}
-	} else {
-		template.DNSNames = []string{name}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.X509KeyPair(
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pair
 }
