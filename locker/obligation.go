@@ -93,19 +93,22 @@ func (s *step) settled(in Input) {
 			s.emit(KeyErased{Key: in.Key})
 		}
 	case OrderOverwritten:
-		if o := l.Orders[in.Order]; o != nil && !o.Erased && !s.failed("order "+string(in.Order), in.Err) {
+		if o := l.Orders[in.Order]; o != nil && !o.Erased && (o.State == orderDeposited || o.State == orderEnded) && !s.failed("order "+string(in.Order), in.Err) {
 			s.emit(OrderErased{Order: in.Order})
 		}
 	case SlotOverwritten:
-		if d := l.Deposits[in.Generation]; d != nil && d.Slot && !s.failed(fmt.Sprint("slot ", in.Generation), in.Err) {
+		if d := l.Deposits[in.Generation]; d != nil && d.Slot && d.over() && !s.failed(fmt.Sprint("slot ", in.Generation), in.Err) {
 			s.emit(SlotErased{Generation: in.Generation})
 		}
 	case LetterRemoved:
-		if d := l.Deposits[in.Generation]; d != nil && d.Letter && !s.failed(fmt.Sprint("letter ", in.Generation), in.Err) {
+		if d := l.Deposits[in.Generation]; d != nil && d.Letter && (d.over() || !d.Posted.IsZero()) && !s.failed(fmt.Sprint("letter ", in.Generation), in.Err) {
 			s.emit(LetterDeleted{Generation: in.Generation})
 		}
 	}
 }
+
+// over tells that no code opens the deposit any more.
+func (d *deposit) over() bool { return d.State == depositEnded || d.Revoked }
 
 // failed tells whether the vault could not do it, and then raises or else clears its alarm.
 func (s *step) failed(what, err string) bool {
