@@ -248,7 +248,7 @@ func (s *step) reconcile(levels map[CompartmentID]bool) {
 	}
 	for _, n := range sorted(l.Doors) {
 		c := l.Doors[n]
-		if _, built := l.spec(n); !built {
+		if !l.built(n) {
 			s.unbuilt(c)
 			continue
 		}

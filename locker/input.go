@@ -2,8 +2,6 @@ package locker
 
 import (
 	"time"
-
-	"github.com/nachtfach/nachtfach/pin"
 )
 
 // Input is anything that happens outside, one of the types of this file.
@@ -26,13 +24,14 @@ type (
 		Compartment CompartmentID
 		Open        bool
 	}
-	// PartFailed and PartHealed tell the state of a part that no action asked
-	// for: a reader, a scanner, a contact's board.
+	// PartFailed tells that a part that no action asked for does not work: a
+	// reader, a scanner, a contact's board.
 	PartFailed struct {
 		Part        string
 		Compartment CompartmentID // zero if it belongs to none
 		Detail      string
 	}
+	// PartHealed tells that it works again.
 	PartHealed struct {
 		Part        string
 		Compartment CompartmentID
@@ -112,32 +111,39 @@ type (
 // Answers to actions. Each carries what the action carried, so that a late one
 // finds nothing to act on.
 type (
+	// LockPulsed answers PulseLock.
 	LockPulsed struct {
 		Pulse       PulseID
 		Compartment CompartmentID
 		Err         string // empty: the coil was energised and released
 	}
+	// KeysMade answers MakeKeys.
 	KeysMade struct {
 		Keys []OfferedKey // empty with Err
 		Err  string
 	}
+	// KeyOverwritten answers EraseKey.
 	KeyOverwritten struct {
 		Key KeyID
 		Err string
 	}
+	// OrderOverwritten answers EraseOrder.
 	OrderOverwritten struct {
 		Order OrderID
 		Err   string
 	}
+	// DepositReady answers PrepareDeposit and ReissueDeposit.
 	DepositReady struct {
 		Generation Generation
 		Hash       string
 		Err        string
 	}
+	// SlotOverwritten answers EraseSlot.
 	SlotOverwritten struct {
 		Generation Generation
 		Err        string
 	}
+	// LetterRemoved answers DeleteLetter.
 	LetterRemoved struct {
 		Generation Generation
 		Err        string
@@ -224,6 +230,3 @@ func (FingerCaptured) input()     {}
 func (FactorTried) input()        {}
 func (ClerkChecked) input()       {}
 func (CardFound) input()          {}
-
-// entry is the code as it stands in the session; it has no printed form.
-type entry = pin.Code

@@ -180,18 +180,8 @@ func (t *Terminal) Restore(snapshot []byte) error {
 // Replay applies one event of the journal.
 func (t *Terminal) Replay(e Event) error { return t.ledger.apply(e) }
 
-func (l *ledger) spec(n CompartmentID) (CompartmentSpec, bool) {
-	for _, s := range l.Config.Compartments {
-		if s.Number == n {
-			return s, true
-		}
-	}
-	return CompartmentSpec{}, false
-}
-
 func (l *ledger) built(n CompartmentID) bool {
-	_, ok := l.spec(n)
-	return ok
+	return slices.ContainsFunc(l.Config.Compartments, func(s CompartmentSpec) bool { return s.Number == n })
 }
 
 // door gives the compartment's entry, making one for a number that is new.

@@ -35,7 +35,7 @@ func (t *Terminal) tasks() []Task {
 	l := t.ledger
 	var unload, inspect, clear []Task
 	for _, n := range sorted(l.Doors) {
-		if _, built := l.spec(n); !built || t.session.round.skipped[n] {
+		if !l.built(n) || t.session.round.skipped[n] {
 			continue
 		}
 		c := l.Doors[n]

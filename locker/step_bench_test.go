@@ -40,9 +40,11 @@ func full(b *testing.B) (*locker.Terminal, *locker.Now) {
 // BenchmarkStep is one input at a terminal of 96 compartments with a document in each.
 func BenchmarkStep(b *testing.B) {
 	for name, input := range map[string]func(*locker.Terminal) locker.Input{
-		"tick":          func(*locker.Terminal) locker.Input { return locker.Tick{} },
-		"door unmoved":  func(*locker.Terminal) locker.Input { return locker.DoorMoved{Compartment: 3} },
-		"slip of digit": func(t *locker.Terminal) locker.Input { return locker.Typed{Screen: t.Screen().Number, Text: "123412341230"} },
+		"tick":         func(*locker.Terminal) locker.Input { return locker.Tick{} },
+		"door unmoved": func(*locker.Terminal) locker.Input { return locker.DoorMoved{Compartment: 3} },
+		"slip of digit": func(t *locker.Terminal) locker.Input {
+			return locker.Typed{Screen: t.Screen().Number, Text: "123412341230"}
+		},
 	} {
 		b.Run(name, func(b *testing.B) {
 			term, now := full(b)

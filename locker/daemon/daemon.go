@@ -108,9 +108,7 @@ func (d *Daemon) start() error {
 		Fingers:   fingers{d.parts.reader, d.store.vault.Capture},
 		Announcer: announcer{d}, Now: d.options.Now,
 	})
-	for _, f := range d.parts.rest() {
-		d.parts.faults = append(d.parts.faults, f)
-	}
+	d.parts.faults = append(d.parts.faults, d.parts.rest()...)
 	levels, faults := d.parts.levels()
 	d.parts.faults = append(d.parts.faults, faults...)
 	boot := locker.Booted{Config: d.config.Ledger(), Software: d.options.Software, Doors: levels, Reader: d.parts.reader != nil}

@@ -71,14 +71,14 @@ type Minute int
 
 // UnmarshalText reads HH:MM, to 24:00.
 func (m *Minute) UnmarshalText(text []byte) error {
-	var h, min int
+	var h, minutes int
 	if len(text) != 5 {
 		return fmt.Errorf("time %q: wants HH:MM", text)
 	}
-	if n, err := fmt.Sscanf(string(text), "%02d:%02d", &h, &min); n != 2 || err != nil || h < 0 || min < 0 || min > 59 || h*60+min > 24*60 {
+	if n, err := fmt.Sscanf(string(text), "%02d:%02d", &h, &minutes); n != 2 || err != nil || h < 0 || minutes < 0 || minutes > 59 || h*60+minutes > 24*60 {
 		return fmt.Errorf("time %q: wants HH:MM from 00:00 to 24:00", text)
 	}
-	*m = Minute(h*60 + min)
+	*m = Minute(h*60 + minutes)
 	return nil
 }
 
