@@ -131,8 +131,8 @@ func (t *town) explain(w io.Writer) {
      curl %[2]s/api/scan -d '{"source":"badge","text":"%[5]s"}'       number %[6]s
 2. The screen, and how to press or type at it (the number is the screen's):
      curl -H 'Authorization: Bearer %[7]s' %[8]s/screen
-     curl -H 'Authorization: Bearer %[7]s' %[8]s/input -d '{"screen":NUMBER,"text":"%[4]s"}'
-     curl -H 'Authorization: Bearer %[7]s' %[8]s/input -d '{"screen":NUMBER,"choice":"next"}'
+     curl -H 'Authorization: Bearer %[7]s' %[8]s/input --json '{"screen":NUMBER,"text":"%[4]s"}'
+     curl -H 'Authorization: Bearer %[7]s' %[8]s/input --json '{"screen":NUMBER,"choice":"next"}'
 3. The slips of three documents that have arrived, for the barcode scanner, and the doors:
      curl %[2]s/api/scan -d '{"source":"barcode","text":"%[9]s"}'      (anna; bernd: %[10]s, clara: %[11]s)
      curl %[2]s/api/doors/1 -d '{"do":"close"}'

@@ -170,7 +170,7 @@ func (d *Daemon) openReporter() error {
 // the operators' socket.
 func (d *Daemon) openFaces() (err error) {
 	if d.kiosk, err = kiosk.New(kiosk.Config{
-		Terminal: (*face)(d), Addr: d.listener.Addr().String(), TokenFile: d.files.token(),
+		Terminal: (*face)(d), Addr: d.listener.Addr().String(), TokenFile: d.files.token(), Boot: machineBoot(),
 		Rand: rand.Reader, Uptime: func() time.Duration { return d.options.Now().Uptime }, Logger: d.options.Logger,
 	}); err != nil {
 		return err
@@ -264,6 +264,16 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
+}
+
+// machineBoot names this start of the machine, so that the browser's token
+// outlives a restart of the daemon; empty where the kernel does not tell.
+func machineBoot() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }
 
 // clocks reads the machine's clocks.

@@ -50,6 +50,7 @@ func (d *Daemon) serveSocket(ctx context.Context) error {
 		w.Header().Set("Content-Type", "application/jsonl")
 		if err := d.store.journal.Dump(w, from); err != nil {
 			d.options.Logger.Error("dump the journal", "error", err)
+			panic(http.ErrAbortHandler) // so that what was sent does not pass for the whole
 		}
 	})
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
