@@ -27,8 +27,8 @@ type pair struct {
 	w         *world
 	two       [2]clerk
 	papers    []*paper // to be laid in
-	tried     int
-	signing   int // who signs in
+	aside     []*paper // that go back to the desk
+	signing   int      // who signs in
 	at        *paper
 	last      locker.ScreenName
 	patience  int
@@ -110,13 +110,17 @@ func (k *pair) act(s locker.Screen) time.Duration {
 func (k *pair) menu(s locker.Screen) {
 	k.answered = false
 	if k.at != nil { // what was scanned last did not go in
-		k.papers, k.at = append(k.papers, k.at), nil
+		if s.Hint != "" {
+			k.aside = append(k.aside, k.at)
+		} else {
+			k.papers = append(k.papers, k.at)
+		}
+		k.at = nil
 	}
 	switch {
 	case len(s.Round.Tasks) > 0 && k.w.chance.hits(0.9):
 		k.w.choose(s, locker.ChoiceNext)
-	case len(k.papers) > 0 && k.tried < 14:
-		k.tried++
+	case len(k.papers) > 0:
 		k.at = k.papers[0]
 		k.papers = k.papers[1:]
 		k.w.scan(locker.SourceBarcode, string(k.at.file.order))
@@ -154,9 +158,7 @@ func (k *pair) looks(s locker.Screen) {
 func (k *pair) answer(s locker.Screen, d *door, open bool) {
 	can := func(c locker.Choice) bool { return slices.Contains(s.Choices, c) }
 	take := func() {
-		for _, p := range k.w.wall.take(d, withClerks) {
-			k.papers = append(k.papers, p)
-		}
+		k.papers = append(k.papers, k.w.wall.take(d, withClerks)...)
 	}
 	k.answered = true
 	there := len(d.inside) > 0
@@ -194,7 +196,7 @@ func (k *pair) lays(s locker.Screen) {
 	case can(locker.ChoiceDoorClosed) && !d.open && k.at == nil:
 		k.w.choose(s, locker.ChoiceDoorClosed)
 		return
-	case k.at != nil && (!d.open || k.w.chance.hits(0.03)):
+	case k.at != nil && (!d.open || !k.w.calm && k.w.chance.hits(0.03)):
 		k.w.choose(s, locker.ChoiceNotLaid)
 	case k.at != nil && d.open:
 		k.w.wall.put(d, k.at)
@@ -214,8 +216,9 @@ func (k *pair) defect(s locker.Screen) {
 // leave implements party: what is left over goes back to the desk.
 func (k *pair) leave() {
 	if k.at != nil {
-		k.papers, k.at = append(k.papers, k.at), nil
+		k.aside, k.at = append(k.aside, k.at), nil
 	}
+	k.papers = append(k.papers, k.aside...)
 	for _, d := range k.w.wall.doors {
 		if d.open && k.seen {
 			k.w.wall.set(d, false)
@@ -230,5 +233,5 @@ func (k *pair) leave() {
 			p.file.citizen.done = true // collects it at the desk
 		}
 	}
-	k.papers = nil
+	k.papers, k.aside = nil, nil
 }

@@ -220,8 +220,7 @@ func (o *oracle) followDoor(fact locker.Fact) {
 	switch f := fact.(type) {
 	case locker.CompartmentReleased:
 		o.authorised(f)
-		b := o.door(f.Compartment)
-		if !o.believesOpen(f.Compartment) {
+		if b := o.door(f.Compartment); !b.believed || b.waived {
 			b.released = append(b.released, authority{f, o.w.starts})
 		}
 	case locker.CompartmentOpened:
@@ -248,9 +247,6 @@ func (o *oracle) followDoor(fact locker.Fact) {
 		o.door(o.gens[f.Generation].compartment).seenEmpty = false
 	}
 }
-
-// believesOpen tells whether the events say so: then nothing is energised.
-func (o *oracle) believesOpen(n locker.CompartmentID) bool { return o.door(n).believed }
 
 // cleared checks that two clerks have really seen the compartment empty.
 func (o *oracle) cleared(f locker.CompartmentCleared) {

@@ -167,6 +167,7 @@ type outing struct {
 	got                                              bool
 	patience                                         int
 	paced                                            time.Duration // waited for others' mischief
+	dark                                             bool          // the power went meanwhile
 	last                                             locker.ScreenName
 	ended                                            locker.ScreenName
 }
@@ -241,6 +242,7 @@ func (z *citizen) act(s locker.Screen) time.Duration {
 	switch s.Name {
 	case "", locker.ScreenStarting: // dark
 		z.closesDoors()
+		v.dark = true
 		return 5 * time.Second
 	case locker.ScreenPaced:
 		v.paced += 2 * time.Second
@@ -263,9 +265,13 @@ func (z *citizen) act(s locker.Screen) time.Duration {
 		if s.Expects == locker.ExpectsCode {
 			return z.enters(s)
 		}
-		if closing(s.Name) {
+		if closing(s.Name) && v.entered+v.forgot > 0 {
 			v.ended = s.Name
 			return z.goesHome()
+		}
+		if closing(s.Name) { // the words of whoever stood here before
+			v.paced += 2 * time.Second
+			return 2 * time.Second
 		}
 	}
 	return z.habits.pace
@@ -404,6 +410,7 @@ func (z *citizen) goesHome() time.Duration {
 func (z *citizen) leave() {
 	z.closesDoors()
 	z.w.oracle.visited(z)
+	z.w.oracle.patience(z)
 	d := z.w.chance
 	if z.done || z.w.calm {
 		return
