@@ -174,10 +174,8 @@ func (s *step) lapseLedger() {
 			s.raise(Morning, AlarmNotPosted, d.Compartment, g, "the letter was not posted in time")
 		}
 	}
-	for _, id := range sorted(l.Keys) {
-		if k := l.Keys[id]; !k.Used && !k.Lapsed && !s.at.Before(k.Expires) {
-			s.emit(KeyLapsed{Key: id})
-		}
+	for _, id := range sortedIf(l.Keys, func(k *orderKey) bool { return !k.Used && !k.Lapsed && !s.at.Before(k.Expires) }) {
+		s.emit(KeyLapsed{Key: id})
 	}
 }
 

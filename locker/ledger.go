@@ -158,6 +158,19 @@ func sorted[K cmp.Ordered, V any](m map[K]V) []K {
 	return keys
 }
 
+// sortedIf gives the keys of those that fit, in order. Most turns find none,
+// and pay for no order.
+func sortedIf[K cmp.Ordered, V any](m map[K]V, fits func(V) bool) []K {
+	var keys []K
+	for k, v := range m {
+		if fits(v) {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 // Snapshot is the ledger as JSON, for [Terminal.Restore]; equal ledgers give equal bytes.
 func (t *Terminal) Snapshot() ([]byte, error) {
 	data, err := json.Marshal(t.ledger)
@@ -232,10 +245,11 @@ func (l *ledger) overdue(d *deposit) bool {
 
 // alarmed finds the active alarm of this kind at this place.
 func (l *ledger) alarmed(kind AlarmKind, c CompartmentID, g Generation) *AlarmRaised {
-	for _, id := range sorted(l.Alarms) {
-		if a := l.Alarms[id]; a.Kind == kind && a.Compartment == c && (g == 0 || a.Generation == g) {
-			return a
+	var first *AlarmRaised
+	for _, a := range l.Alarms {
+		if a.Kind == kind && a.Compartment == c && (g == 0 || a.Generation == g) && (first == nil || a.Alarm < first.Alarm) {
+			first = a
 		}
 	}
-	return nil
+	return first
 }

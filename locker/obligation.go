@@ -28,22 +28,21 @@ func (t *Terminal) owed(at time.Time) []obligation {
 	add := func(name string, id any, retry time.Duration, a Action) {
 		list = append(list, obligation{name + " " + fmt.Sprint(id), a, retry})
 	}
+	for _, id := range sortedIf(l.Keys, func(k *orderKey) bool { return k.Lapsed }) {
+		add("key", id, again, EraseKey{Key: id})
+	}
 	offered := 0
-	for _, id := range sorted(l.Keys) {
-		switch k := l.Keys[id]; {
-		case k.Lapsed:
-			add("key", id, again, EraseKey{Key: id})
-		case !k.Used:
+	for _, k := range l.Keys {
+		if !k.Lapsed && !k.Used {
 			offered++
 		}
 	}
 	if want := l.Config.Rules.KeysOffered; offered < (want+1)/2 {
 		add("keys", l.Key, again, MakeKeys{First: l.Key + 1, Count: want - offered, Expires: at.Add(time.Duration(l.Config.Rules.KeyLife))})
 	}
-	for _, id := range sorted(l.Orders) {
-		if o := l.Orders[id]; !o.Erased && (o.State == orderDeposited || o.State == orderEnded) {
-			add("order", id, again, EraseOrder{Order: id, Key: o.Key})
-		}
+	done := func(o *order) bool { return !o.Erased && (o.State == orderDeposited || o.State == orderEnded) }
+	for _, id := range sortedIf(l.Orders, done) {
+		add("order", id, again, EraseOrder{Order: id, Key: l.Orders[id].Key})
 	}
 	for _, g := range sorted(l.Deposits) {
 		d := l.Deposits[g]
