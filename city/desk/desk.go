@@ -11,6 +11,8 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/nachtfach/nachtfach/biometrics"
@@ -29,73 +31,90 @@ type Application struct {
 	Number    string // in place of fingers: chosen by people whose fingers cannot be read
 }
 
-// Finger is one finger with its pictures; biometrics.Impressions of them make
-// a good enrolment.
+// Finger is one enrolled finger. It holds templates and has no printed form.
 type Finger struct {
-	Position int // ISO/IEC 19794-2:2005, table 5, 1 to 10
-	Pictures []biometrics.Image
+	Position  int // ISO/IEC 19794-2:2005, table 5, 1 to 10
+	enrolment []byte
 }
 
-// Order enrols, signs with the desk's key and seals to a leased key of the
-// terminal. The id is drawn at random.
-func (a Application) Order(by envelope.Signer, key envelope.PublishedKey, now time.Time) (locker.OrderID, []byte, error) {
-	factor, err := a.factor()
+// Format hides the finger from every verb of fmt.
+func (Finger) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "desk.Finger(hidden)") }
+
+// PictureError says which picture Enrol refused, and why.
+type PictureError struct {
+	Picture int // from 1
+	Err     error
+}
+
+func (e *PictureError) Error() string { return fmt.Sprintf("picture %d: %v", e.Picture, e.Err) }
+
+// Unwrap gives the engine's reason.
+func (e *PictureError) Unwrap() error { return e.Err }
+
+// Enrol makes an enrolment of pictures of one finger, biometrics.Impressions of
+// them at best. What would be refused at every visit is refused here, as a
+// *PictureError.
+func Enrol(position int, pictures ...biometrics.Image) (Finger, error) {
+	if position < 1 || position > 10 {
+		return Finger{}, fmt.Errorf("finger %d: wants a position from 1 (right thumb) to 10 (left little finger)", position)
+	}
+	templates := make([]*biometrics.Template, len(pictures))
+	for i, p := range pictures {
+		t, err := biometrics.Extract(p)
+		if err != nil {
+			return Finger{}, &PictureError{i + 1, err}
+		}
+		templates[i] = t
+	}
+	e, err := biometrics.Enrol(templates...)
+	if bad := (*biometrics.ImpressionError)(nil); errors.As(err, &bad) {
+		return Finger{}, &PictureError{bad.Impression, bad}
+	}
 	if err != nil {
+		return Finger{}, err
+	}
+	data, err := e.MarshalBinary()
+	return Finger{position, data}, err
+}
+
+// Validate says what is missing before a key is leased for it.
+func (a Application) Validate() error {
+	switch {
+	case a.Number != "" && len(a.Fingers) > 0:
+		return errors.New("fingers or a number, not both")
+	case a.Number == "" && (len(a.Fingers) == 0 || len(a.Fingers) > 2):
+		return errors.New("wants one or two fingers, or a number")
+	case a.Number != "" && (len(a.Number) < 6 || len(a.Number) > 12 || strings.Trim(a.Number, "0123456789") != ""):
+		return errors.New("number: wants 6 to 12 digits")
+	}
+	return nil
+}
+
+// Order signs with the desk's key and seals to a leased key of the terminal.
+// The id is drawn at random.
+func (a Application) Order(by envelope.Signer, key envelope.PublishedKey, now time.Time) (locker.OrderID, []byte, error) {
+	if err := a.Validate(); err != nil {
 		return "", nil, err
 	}
-	defer factor.Wipe()
 	id := drawID()
-	recipient := locker.Recipient{Kind: locker.Applicant, Factor: factor.Kind}
-	for _, f := range factor.Fingers {
+	factor := envelope.Factor{Kind: locker.FactorFinger}
+	recipient := locker.Recipient{Kind: locker.Applicant, Factor: locker.FactorFinger}
+	for _, f := range a.Fingers {
+		factor.Fingers = append(factor.Fingers, envelope.Finger{Position: f.Position, Enrolment: f.enrolment})
 		recipient.Fingers = append(recipient.Fingers, f.Position)
 	}
-	order := envelope.Order{
+	if a.Number != "" {
+		factor.Kind, factor.Number, recipient.Factor = locker.FactorNumber, a.Number, locker.FactorNumber
+	}
+	sealed, err := envelope.SealOrder(envelope.Standard{}, by, key.Public, envelope.Order{
 		Terminal: a.Terminal, Issued: now.UTC().Truncate(time.Second),
 		Terms: locker.OrderTerms{
 			Order: id, Version: 1, Key: key.ID, Documents: []locker.DocumentKind{a.Document},
 			Recipients: []locker.Recipient{recipient}, Size: a.Size, LowReach: a.LowReach, PINLetter: a.PINLetter,
 		},
 		Factors: []envelope.Factor{factor},
-	}
-	sealed, err := envelope.SealOrder(envelope.Standard{}, by, key.Public, order)
+	})
 	return id, sealed, err
-}
-
-func (a Application) factor() (envelope.Factor, error) {
-	if a.Number != "" {
-		if len(a.Fingers) > 0 {
-			return envelope.Factor{}, errors.New("order: fingers or a number, not both")
-		}
-		return envelope.Factor{Kind: locker.FactorNumber, Number: a.Number}, nil
-	}
-	if len(a.Fingers) == 0 {
-		return envelope.Factor{}, errors.New("order: wants the pictures of one or two fingers, or a number")
-	}
-	f := envelope.Factor{Kind: locker.FactorFinger}
-	for _, finger := range a.Fingers {
-		enrolment, err := enrol(finger)
-		if err != nil {
-			return envelope.Factor{}, fmt.Errorf("order: finger %d: %w", finger.Position, err)
-		}
-		f.Fingers = append(f.Fingers, envelope.Finger{Position: finger.Position, Enrolment: enrolment})
-	}
-	return f, nil
-}
-
-func enrol(f Finger) ([]byte, error) {
-	templates := make([]*biometrics.Template, len(f.Pictures))
-	for i, p := range f.Pictures {
-		t, err := biometrics.Extract(p)
-		if err != nil {
-			return nil, fmt.Errorf("picture %d: %w", i+1, err)
-		}
-		templates[i] = t
-	}
-	e, err := biometrics.Enrol(templates...)
-	if err != nil {
-		return nil, err
-	}
-	return e.MarshalBinary()
 }
 
 // drawID draws 80 bits: opaque, and short enough for a slip's barcode.

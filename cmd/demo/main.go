@@ -76,17 +76,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 func (t *town) prepare(ctx context.Context) error {
 	c := t.site().City
 	for _, p := range t.people[:3] {
+		finger, err := p.Enrolled()
+		if err != nil {
+			return err
+		}
 		var id locker.OrderID
-		err := retry(ctx, func() error {
+		err = retry(ctx, func() error {
 			key, err := c.LeaseKey(ctx, terminal)
 			if err != nil {
 				return err
 			}
 			a := desk.Application{Terminal: terminal, Document: locker.IdentityCard, Size: locker.Small}
-			a.Fingers = []desk.Finger{{Position: p.Finger}}
-			for _, g := range p.Enrol {
-				a.Fingers[0].Pictures = append(a.Fingers[0].Pictures, tour.Picture(g))
-			}
+			a.Fingers = []desk.Finger{finger}
 			var sealed []byte
 			if id, sealed, err = a.Order(t.cast.Desk, envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, time.Now()); err != nil {
 				return err

@@ -90,12 +90,6 @@ func (t tool) capture(a *desk.Application, fingers fingerFlag, dpi float64) erro
 		}
 		a.Number = strings.TrimSpace(line)
 	}
-	if len(fingers) == 0 {
-		if len(a.Number) < 6 || len(a.Number) > 12 || strings.Trim(a.Number, "0123456789") != "" {
-			return errors.New("number: wants 6 to 12 digits")
-		}
-		return nil
-	}
 	for _, f := range fingers {
 		finger, err := f.read(dpi)
 		if err != nil {
@@ -103,7 +97,7 @@ func (t tool) capture(a *desk.Application, fingers fingerFlag, dpi float64) erro
 		}
 		a.Fingers = append(a.Fingers, finger)
 	}
-	return nil
+	return a.Validate()
 }
 
 // pictures is one -finger.
@@ -113,23 +107,16 @@ type pictures struct {
 }
 
 func (p pictures) read(dpi float64) (desk.Finger, error) {
-	finger := desk.Finger{Position: p.position}
-	var templates []*biometrics.Template
-	for _, path := range p.paths {
-		picture, err := readPicture(path, dpi)
-		if err != nil {
-			return finger, err
+	images := make([]biometrics.Image, len(p.paths))
+	for i, path := range p.paths {
+		var err error
+		if images[i], err = readPicture(path, dpi); err != nil {
+			return desk.Finger{}, err
 		}
-		template, err := biometrics.Extract(picture)
-		if err != nil {
-			return finger, fmt.Errorf("%s: %w", path, err)
-		}
-		finger.Pictures = append(finger.Pictures, picture)
-		templates = append(templates, template)
 	}
-	_, err := biometrics.Enrol(templates...)
-	if bad := (*biometrics.ImpressionError)(nil); errors.As(err, &bad) && bad.Impression >= 1 && bad.Impression <= len(p.paths) {
-		return finger, fmt.Errorf("%s: %w", p.paths[bad.Impression-1], err)
+	finger, err := desk.Enrol(p.position, images...)
+	if bad := (*desk.PictureError)(nil); errors.As(err, &bad) && bad.Picture >= 1 && bad.Picture <= len(p.paths) {
+		return finger, fmt.Errorf("%s: %w", p.paths[bad.Picture-1], bad.Err)
 	}
 	return finger, err
 }

@@ -35,9 +35,9 @@ func (s *story) order(ctx context.Context, p Person, by envelope.Signer) (locker
 		return "", err
 	}
 	a := desk.Application{Terminal: s.Terminal, Document: locker.IdentityCard, Size: locker.Small}
-	finger := desk.Finger{Position: p.Finger}
-	for _, g := range p.Enrol {
-		finger.Pictures = append(finger.Pictures, Picture(g))
+	finger, err := p.Enrolled()
+	if err != nil {
+		return "", err
 	}
 	a.Fingers = []desk.Finger{finger}
 	id, sealed, err := a.Order(by, envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, time.Now())

@@ -22,6 +22,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/biometrics"
 	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/city/desk"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 )
@@ -264,7 +265,11 @@ func (s *Site) lift(ctx context.Context) error {
 	return request(ctx, http.MethodPost, s.Control+"/api/finger", "", map[string]bool{"lift": true}, nil)
 }
 
-// Picture is a finger as the desk's scanner gives it.
-func Picture(g image.Gray) biometrics.Image {
-	return biometrics.Image{Pix: g.Pix, Width: g.Rect.Dx(), Height: g.Rect.Dy(), DPI: 500}
+// Enrolled is the person's finger as the desk captures it.
+func (p Person) Enrolled() (desk.Finger, error) {
+	var pictures []biometrics.Image
+	for _, g := range p.Enrol {
+		pictures = append(pictures, biometrics.Image{Pix: g.Pix, Width: g.Rect.Dx(), Height: g.Rect.Dy(), DPI: 500})
+	}
+	return desk.Enrol(p.Finger, pictures...)
 }
