@@ -30,6 +30,7 @@ type clock struct {
 	allowance time.Duration // by which the wall clock may still move it
 	heard     time.Duration // uptime of the city's last signed time
 	confirmed bool
+	quality   TimeQuality // of base
 }
 
 func (s *step) startClock() {
@@ -61,11 +62,13 @@ func (t *Terminal) trust(now Now) (time.Time, TimeQuality) {
 	c.base, c.at = at, max(now.Uptime, c.at)
 	switch off := now.Wall.Sub(at).Abs(); {
 	case c.confirmed && now.Uptime-c.heard < confirmedFor:
-		return at, TimeConfirmed
+		c.quality = TimeConfirmed
 	case off <= agrees:
-		return at, TimeClock
+		c.quality = TimeClock
+	default:
+		c.quality = TimeHeld
 	}
-	return at, TimeHeld
+	return at, c.quality
 }
 
 // cityTime follows the time of a verified acknowledgement, forward only: a
@@ -76,7 +79,7 @@ func (s *step) cityTime(t time.Time) {
 	if t.Before(s.at.Add(-jump)) {
 		return
 	}
-	c.heard, c.confirmed = s.now.Uptime, true
+	c.heard, c.confirmed, c.quality = s.now.Uptime, true, TimeConfirmed
 	ahead := t.Sub(s.at)
 	if ahead <= 0 {
 		return

@@ -44,7 +44,7 @@ type CompartmentStatus struct {
 func (t *Terminal) Status() Status {
 	l, c := t.ledger, t.session.clock
 	v := Status{
-		Terminal: l.Config.Terminal, Boot: l.Boot, Time: c.base,
+		Terminal: l.Config.Terminal, Software: t.session.software, Boot: l.Boot, Time: c.base, Quality: c.quality,
 		Open: l.Config.Hours.Open(c.base), Busy: t.session.mode != idle,
 		Compartments: []CompartmentStatus{}, Alarms: []AlarmRaised{}, Roster: l.Roster,
 	}

@@ -123,23 +123,24 @@ const (
 
 // session is who stands there and what is on its way: volatile, dropped at start.
 type session struct {
-	running bool
-	number  uint64
-	shown   Screen
-	clock   clock
-	mode    mode
-	hint    Hint
-	until   time.Duration // uptime at which the screen ends; zero: never
-	more    int           // extensions of this screen that were used
-	answers time.Duration // uptime at which a running check without an answer is given up
-	visit   visit
-	signin  signIn
-	round   round
-	reader  bool // a finger reader answers
-	doors   map[CompartmentID]*watch
-	flight  map[string]time.Duration // obligations under way, by name: uptime at which they are tried again
-	refused window
-	check   uint64 // the last check of a card or number
+	running  bool
+	number   uint64
+	shown    Screen
+	clock    clock
+	mode     mode
+	hint     Hint
+	until    time.Duration // uptime at which the screen ends; zero: never
+	more     int           // extensions of this screen that were used
+	answers  time.Duration // uptime at which a running check without an answer is given up
+	visit    visit
+	signin   signIn
+	round    round
+	reader   bool // a finger reader answers
+	software string
+	doors    map[CompartmentID]*watch
+	flight   map[string]time.Duration // obligations under way, by name: uptime at which they are tried again
+	refused  window
+	check    uint64 // the last check of a card or number
 	// reissues are the new codes under way: uptime at which they are given up.
 	reissues map[Generation]time.Duration
 }
@@ -163,9 +164,9 @@ func (s *step) boot(in Booted) {
 	s.session = newSession()
 	s.session.running = true
 	s.session.number = number
-	s.session.reader = in.Reader
+	s.session.reader, s.session.software = in.Reader, clip(in.Software)
 	s.startClock()
-	s.emit(TerminalBooted{Boot: s.ledger.Boot + 1, Software: in.Software})
+	s.emit(TerminalBooted{Boot: s.ledger.Boot + 1, Software: s.session.software})
 	if !sameConfig(s.ledger.Config, in.Config) {
 		s.emit(TerminalConfigured{Config: in.Config})
 	}
