@@ -112,6 +112,7 @@ type Controller struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when the screen changes
 	capture context.CancelFunc
+	stopped chan struct{} // closed when Run returns
 }
 
 // announcements is what the reporter publishes from the ledger.
@@ -127,7 +128,7 @@ type delivery struct {
 
 // New is a controller at rest; Boot, then Run.
 func New(c Config) *Controller {
-	k := &Controller{Config: c, inbox: make(chan delivery, 64), changed: make(chan struct{})}
+	k := &Controller{Config: c, inbox: make(chan delivery, 64), changed: make(chan struct{}), stopped: make(chan struct{})}
 	for i := range k.queues {
 		k.queues[i] = newQueue()
 	}

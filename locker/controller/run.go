@@ -14,13 +14,14 @@ import (
 var ErrStopped = errors.New("the controller has stopped")
 
 // Run is the loop: inputs as they come, a tick at each deadline, jobs in their
-// lanes. It returns nil when ctx ends, and the commit's error when one fails.
+// lanes. It runs once. It returns nil when ctx ends, and the commit's error when one fails.
 func (k *Controller) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	defer k.stopCapture()
+	defer close(k.stopped)
 	for _, q := range k.queues {
 		wg.Go(func() { q.work(ctx, k.Deliver) })
 	}
@@ -66,12 +67,16 @@ func (k *Controller) Submit(ctx context.Context, in locker.Input) (locker.Screen
 	done := make(chan locker.Screen, 1)
 	select {
 	case k.inbox <- delivery{in, done}:
+	case <-k.stopped:
+		return locker.Screen{}, ErrStopped
 	case <-ctx.Done():
 		return locker.Screen{}, ErrStopped
 	}
 	select {
 	case s := <-done:
 		return s, nil
+	case <-k.stopped:
+		return locker.Screen{}, ErrStopped
 	case <-ctx.Done():
 		return locker.Screen{}, ErrStopped
 	}
