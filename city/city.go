@@ -28,8 +28,8 @@ import (
 	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
-	"github.com/nachtfach/nachtfach/locker/report"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
 // Config is what a City needs; all of it is required but Socket, Name and Repeat.
@@ -143,10 +143,10 @@ func (c *City) poked() []string {
 }
 
 // topics says where each kind of message goes.
-var topics = map[locker.MessageKind]report.Topic{
-	locker.MessageOrder:      report.TopicOrder,
-	locker.MessageWithdrawal: report.TopicOrder,
-	locker.MessageRoster:     report.TopicRoster,
-	locker.MessageCommand:    report.TopicCommand,
-	locker.MessagePosted:     report.TopicPosted,
+var topics = map[locker.MessageKind]topic.Topic{
+	locker.MessageOrder:      topic.Order,
+	locker.MessageWithdrawal: topic.Order,
+	locker.MessageRoster:     topic.Roster,
+	locker.MessageCommand:    topic.Command,
+	locker.MessagePosted:     topic.Posted,
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/nachtfach/nachtfach/city/citytest"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
-	"github.com/nachtfach/nachtfach/locker/report"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
 // contract is docs/asyncapi.yaml, taken strictly: what it does not name is
@@ -99,17 +99,17 @@ func strict(v any, joined bool) {
 }
 
 // check holds a payload against the one of the channel's messages that it must be.
-func (c *contract) check(topic report.Topic, payload []byte) error {
-	channel, ok := c.Channels[string(topic)]
+func (c *contract) check(on topic.Topic, payload []byte) error {
+	channel, ok := c.Channels[string(on)]
 	if !ok {
-		return fmt.Errorf("topic %q has no channel", topic)
+		return fmt.Errorf("topic %q has no channel", on)
 	}
 	var event struct{ Type string }
 	_ = json.Unmarshal(payload, &event) // only events have a type
 	var errs []string
 	for name := range channel.Messages {
 		m := c.Components.Messages[name]
-		if topic == report.TopicEvent && m.Name != event.Type {
+		if on == topic.Event && m.Name != event.Type {
 			continue
 		}
 		err := c.validate(m.Payload["$ref"], m.ContentType, payload)
@@ -118,7 +118,7 @@ func (c *contract) check(topic report.Topic, payload []byte) error {
 		}
 		errs = append(errs, err.Error())
 	}
-	return fmt.Errorf("on %s: %s\n%.300s", topic, strings.Join(errs, "\n"), payload)
+	return fmt.Errorf("on %s: %s\n%.300s", on, strings.Join(errs, "\n"), payload)
 }
 
 func (c *contract) validate(ref, contentType string, payload []byte) error {
@@ -146,12 +146,12 @@ func TestTheContractNamesEveryEventAndTopic(t *testing.T) {
 	if want := locker.FactTypes(); !slices.Equal(named, want) {
 		t.Errorf("events of the contract\n%v\nof the machine\n%v", named, want)
 	}
-	for _, topic := range []report.Topic{
-		report.TopicEvent, report.TopicCheckpoint, report.TopicState, report.TopicOnline, report.TopicKeys, report.TopicLetter,
-		report.TopicAck, report.TopicOrder, report.TopicRoster, report.TopicCommand, report.TopicPosted,
+	for _, on := range []topic.Topic{
+		topic.Event, topic.Checkpoint, topic.State, topic.Online, topic.Keys, topic.Letter,
+		topic.Ack, topic.Order, topic.Roster, topic.Command, topic.Posted,
 	} {
-		if got := c.Channels[string(topic)].Address; got != topic.Of("{terminal}") {
-			t.Errorf("channel %s has address %q", topic, got)
+		if got := c.Channels[string(on)].Address; got != on.Of("{terminal}") {
+			t.Errorf("channel %s has address %q", on, got)
 		}
 	}
 	if len(c.Channels) != 11 {
@@ -165,21 +165,21 @@ func TestEveryMessageFitsTheContract(t *testing.T) {
 	d := open(t)
 	c := readContract(t)
 	var mu sync.Mutex
-	seen := map[report.Topic]int{}
+	seen := map[topic.Topic]int{}
 	var wrong []error
-	d.b.Watch(func(on string, payload []byte) {
-		_, topic, ok := report.SplitTopic(on)
+	d.b.Watch(func(whole string, payload []byte) {
+		_, on, ok := topic.Split(whole)
 		mu.Lock()
 		defer mu.Unlock()
 		if !ok {
-			wrong = append(wrong, fmt.Errorf("topic %s is none", on))
+			wrong = append(wrong, fmt.Errorf("topic %s is none", whole))
 			return
 		}
-		seen[topic]++
-		if topic == report.TopicRoster && len(payload) == 0 { // cleared
+		seen[on]++
+		if on == topic.Roster && len(payload) == 0 { // cleared
 			return
 		}
-		if err := c.check(topic, payload); err != nil {
+		if err := c.check(on, payload); err != nil {
 			wrong = append(wrong, err)
 		}
 	})
@@ -224,8 +224,8 @@ func TestEveryMessageFitsTheContract(t *testing.T) {
 	for _, err := range wrong {
 		t.Error(err)
 	}
-	if n := len(locker.FactTypes()); seen[report.TopicEvent] < n {
-		t.Errorf("%d events seen, wants %d at least", seen[report.TopicEvent], n)
+	if n := len(locker.FactTypes()); seen[topic.Event] < n {
+		t.Errorf("%d events seen, wants %d at least", seen[topic.Event], n)
 	}
 }
 

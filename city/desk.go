@@ -9,7 +9,7 @@ import (
 	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
-	"github.com/nachtfach/nachtfach/locker/report"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
 // inputError is what the caller got wrong.
@@ -26,7 +26,7 @@ func (c *City) Identity(context.Context) (api.Identity, error) {
 
 // AddTerminal registers a terminal with the verifier key of its device's notes.
 func (c *City) AddTerminal(ctx context.Context, id, verifier string) error {
-	if !report.ValidTerminal(id) {
+	if !topic.ValidTerminal(id) {
 		return wrong("terminal %q: wants 1 to 40 of a–z, 0–9 and hyphen", id)
 	}
 	if _, err := deviceVerifier(verifier); err != nil {

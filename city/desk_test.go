@@ -16,6 +16,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/report"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 	"github.com/nachtfach/nachtfach/pin"
 )
 
@@ -123,10 +124,10 @@ func (d *desk) order(id locker.OrderID) api.Order {
 }
 
 // silent tells how many messages of the topic came within a while.
-func (d *desk) during(topic report.Topic, while time.Duration) int {
-	before := len(d.m.Desk.Received(topic))
+func (d *desk) during(on topic.Topic, while time.Duration) int {
+	before := len(d.m.Desk.Received(on))
 	time.Sleep(while)
-	return len(d.m.Desk.Received(topic)) - before
+	return len(d.m.Desk.Received(on)) - before
 }
 
 func TestAKeyIsLeasedOnceAndOnlyIfAnEventNamesIt(t *testing.T) {
@@ -135,14 +136,14 @@ func TestAKeyIsLeasedOnceAndOnlyIfAnEventNamesIt(t *testing.T) {
 	d.check(err)
 	unnamed, err := envelope.SignKeys(d.m.Signer, d.m.ID, []envelope.PublishedKey{{ID: 9, Public: public, Expires: time.Now().Add(time.Hour)}})
 	d.check(err)
-	d.b.Publish(report.TopicKeys.Of(d.m.ID), unnamed, true)
+	d.b.Publish(topic.Keys.Of(d.m.ID), unnamed, true)
 	d.offer(1, 2)
 	first, second := d.lease(), d.lease()
 	if first.Key == second.Key || first.Key > 2 || second.Key > 2 {
 		t.Fatalf("leased keys %d and %d", first.Key, second.Key)
 	}
 	d.r.Refresh()
-	d.b.Publish(report.TopicKeys.Of(d.m.ID), d.m.Desk.Keys(), true) // the list once more
+	d.b.Publish(topic.Keys.Of(d.m.ID), d.m.Desk.Keys(), true) // the list once more
 	time.Sleep(100 * time.Millisecond)
 	_, err = d.ask.LeaseKey(t.Context(), d.m.ID)
 	d.refused(err, http.StatusConflict, "no unused order key")
@@ -160,13 +161,13 @@ func TestAnOrderIsHeldUntilItsDocumentArrivesAndRepeatedUntilAnswered(t *testing
 	if o.State != api.OrderHeld {
 		t.Fatalf("the order is %s", o.State)
 	}
-	if n := d.during(report.TopicOrder, 500*time.Millisecond); n != 0 {
+	if n := d.during(topic.Order, 500*time.Millisecond); n != 0 {
 		t.Fatalf("%d messages before the document arrived", n)
 	}
 	_, err = d.ask.Arrived(t.Context(), "order-0001")
 	d.check(err)
-	citytest.Eventually(t, "the order twice", soon, func() bool { return len(d.m.Desk.Received(report.TopicOrder)) >= 2 })
-	if got := d.m.Desk.Received(report.TopicOrder)[0]; !bytes.Equal(got, sealed) {
+	citytest.Eventually(t, "the order twice", soon, func() bool { return len(d.m.Desk.Received(topic.Order)) >= 2 })
+	if got := d.m.Desk.Received(topic.Order)[0]; !bytes.Equal(got, sealed) {
 		t.Error("the terminal got something else than the desk sealed")
 	}
 	_, err = d.ask.SubmitOrder(t.Context(), d.seal("order-0001", 2, key))
@@ -175,7 +176,7 @@ func TestAnOrderIsHeldUntilItsDocumentArrivesAndRepeatedUntilAnswered(t *testing
 	terms := locker.OrderTerms{Order: "order-0001", Version: 1, Key: key.Key}
 	d.m.Append(locker.OrderAccepted{OrderTerms: terms, Hash: envelope.Hash(sealed)})
 	citytest.Eventually(t, "accepted", soon, func() bool { return d.order("order-0001").State == api.OrderAccepted })
-	if n := d.during(report.TopicOrder, 500*time.Millisecond); n != 0 {
+	if n := d.during(topic.Order, 500*time.Millisecond); n != 0 {
 		t.Errorf("%d messages after the answer", n)
 	}
 	d.forgotten("the sealed order", m(sealed))
@@ -208,7 +209,7 @@ func TestARefusedOrderIsToldWithItsReason(t *testing.T) {
 	d.check(err)
 	// somebody else's message under this name answers nothing
 	d.m.Append(locker.MessageRefused{Message: locker.MessageOrder, Order: "order-0001", Version: 7, Reason: "forged"})
-	citytest.Eventually(t, "the order", soon, func() bool { return len(d.m.Desk.Received(report.TopicOrder)) > 0 })
+	citytest.Eventually(t, "the order", soon, func() bool { return len(d.m.Desk.Received(topic.Order)) > 0 })
 	d.m.Append(locker.MessageRefused{Message: locker.MessageOrder, Order: "order-0001", Version: 1, Reason: "desk has left"})
 	citytest.Eventually(t, "refused", soon, func() bool {
 		o := d.order("order-0001")
@@ -263,7 +264,7 @@ func TestAWithdrawal(t *testing.T) {
 	_, err = d.ask.Withdraw(t.Context(), "order-sent", sign("order-sent"))
 	d.check(err)
 	withdrawals := func() (n int) {
-		for _, message := range d.m.Desk.Received(report.TopicOrder) {
+		for _, message := range d.m.Desk.Received(topic.Order) {
 			if envelope.IsWithdrawal(message) {
 				n++
 			}
@@ -273,7 +274,7 @@ func TestAWithdrawal(t *testing.T) {
 	citytest.Eventually(t, "the withdrawal, twice", soon, func() bool { return withdrawals() >= 2 })
 	d.m.Append(locker.OrderWithdrawn{Order: "order-sent", Desk: "anna"})
 	citytest.Eventually(t, "withdrawn", soon, func() bool { return d.order("order-sent").State == api.OrderWithdrawn })
-	if n := d.during(report.TopicOrder, 500*time.Millisecond); n != 0 {
+	if n := d.during(topic.Order, 500*time.Millisecond); n != 0 {
 		t.Errorf("%d messages after the answer", n)
 	}
 }
@@ -318,15 +319,15 @@ func TestALetterIsPrintedOnceAndForgotten(t *testing.T) {
 		t.Error("the letter is another one")
 	}
 	sealed := d.m.Desk.Letters()[0]
-	d.b.Publish(report.TopicLetter.Of(d.m.ID), sealed, false) // the terminal has not heard yet and repeats it
+	d.b.Publish(topic.Letter.Of(d.m.ID), sealed, false) // the terminal has not heard yet and repeats it
 	time.Sleep(200 * time.Millisecond)
 	_, err := d.ask.Letter(t.Context(), "order-0001")
 	d.refused(err, http.StatusNotFound, "no letter that is not printed yet")
 	d.forgotten("the code", []byte(strings.TrimPrefix(code.QR(), "NF1:")))
 	d.forgotten("the sealed letter", m(sealed))
 
-	citytest.Eventually(t, "the posted letter told twice", soon, func() bool { return len(d.m.Desk.Received(report.TopicPosted)) >= 2 })
-	posted, err := envelope.OpenPosted(d.m.CityVerifier(d.c), d.m.ID, d.m.Desk.Received(report.TopicPosted)[0])
+	citytest.Eventually(t, "the posted letter told twice", soon, func() bool { return len(d.m.Desk.Received(topic.Posted)) >= 2 })
+	posted, err := envelope.OpenPosted(d.m.CityVerifier(d.c), d.m.ID, d.m.Desk.Received(topic.Posted)[0])
 	d.check(err)
 	if posted.Generation != 1 || posted.Order != "order-0001" || posted.Day != l.Posted {
 		t.Errorf("told %+v", posted)
@@ -336,7 +337,7 @@ func TestALetterIsPrintedOnceAndForgotten(t *testing.T) {
 		all, err := d.ask.Deposits(t.Context(), d.m.ID)
 		return err == nil && all[0].Posted == posted.Day
 	})
-	if n := d.during(report.TopicPosted, 500*time.Millisecond); n != 0 {
+	if n := d.during(topic.Posted, 500*time.Millisecond); n != 0 {
 		t.Errorf("%d messages after the answer", n)
 	}
 
@@ -346,7 +347,7 @@ func TestALetterIsPrintedOnceAndForgotten(t *testing.T) {
 		return err == nil && all[0].Erased
 	})
 	d.forgotten("the re-issue share", share.Bytes())
-	d.b.Publish(report.TopicLetter.Of(d.m.ID), sealed, false) // played again much later
+	d.b.Publish(topic.Letter.Of(d.m.ID), sealed, false) // played again much later
 	time.Sleep(200 * time.Millisecond)
 	d.forgotten("the re-issue share", share.Bytes())
 }
@@ -365,7 +366,7 @@ func TestALetterThatTheDeviceDidNotSignIsRefused(t *testing.T) {
 		Terminal: d.m.ID, Order: "order-0002", Generation: 2, Code: code, Share: share,
 	})
 	d.check(err)
-	d.b.Publish(report.TopicLetter.Of(d.m.ID), forged, false)
+	d.b.Publish(topic.Letter.Of(d.m.ID), forged, false)
 	citytest.Eventually(t, "an alarm", soon, func() bool { return len(d.c.Alarmed(api.AlarmSignature)) == 1 })
 	_, err = d.ask.Letter(t.Context(), "order-0002")
 	d.refused(err, http.StatusNotFound, "no letter")
@@ -381,9 +382,9 @@ func TestALostLetterIsReplaced(t *testing.T) {
 	signed, err := envelope.Sign(d.admin, draft.Namespace, draft.Text)
 	d.check(err)
 	d.check(d.ask.Reissue(t.Context(), "order-0001", signed))
-	citytest.Eventually(t, "the command, twice", soon, func() bool { return len(d.m.Desk.Received(report.TopicCommand)) >= 2 })
+	citytest.Eventually(t, "the command, twice", soon, func() bool { return len(d.m.Desk.Received(topic.Command)) >= 2 })
 
-	command, admin, err := envelope.OpenCommand(envelope.Standard{}, d.m.Desk.Received(report.TopicCommand)[0], d.m.ID, d.roll, time.Now())
+	command, admin, err := envelope.OpenCommand(envelope.Standard{}, d.m.Desk.Received(topic.Command)[0], d.m.ID, d.roll, time.Now())
 	d.check(err)
 	if admin != "anna" || command.Order != "order-0001" || command.Generation != 1 {
 		t.Fatalf("command %+v of %s", command, admin)
@@ -399,7 +400,7 @@ func TestALostLetterIsReplaced(t *testing.T) {
 		all, err := d.ask.Deposits(t.Context(), d.m.ID)
 		return err == nil && len(all) == 2 && all[1].State == api.DepositReplaced && all[0].State == api.DepositLoaded
 	})
-	if n := d.during(report.TopicCommand, 500*time.Millisecond); n != 0 {
+	if n := d.during(topic.Command, 500*time.Millisecond); n != 0 {
 		t.Errorf("%d messages after the answer", n)
 	}
 	d.forgotten("the old share", share.Bytes())
@@ -410,12 +411,12 @@ func TestALostLetterIsReplaced(t *testing.T) {
 func TestARosterIsRetainedUntilItIsAnswered(t *testing.T) {
 	d := open(t)
 	d.check(d.ask.SubmitRoster(t.Context(), []byte(`{"terminal":"rathaus-1","version":3,"sealed":"AAAA"}`)))
-	d.b.WaitFor(report.TopicRoster.Of(d.m.ID))
-	citytest.Eventually(t, "the roster", soon, func() bool { return len(d.m.Desk.Received(report.TopicRoster)) > 0 })
+	d.b.WaitFor(topic.Roster.Of(d.m.ID))
+	citytest.Eventually(t, "the roster", soon, func() bool { return len(d.m.Desk.Received(topic.Roster)) > 0 })
 	d.m.Append(locker.RosterAccepted{Version: 3, Hash: "00"})
-	citytest.Eventually(t, "nothing retained", soon, func() bool { return !d.b.Retains(report.TopicRoster.Of(d.m.ID)) })
+	citytest.Eventually(t, "nothing retained", soon, func() bool { return !d.b.Retains(topic.Roster.Of(d.m.ID)) })
 	time.Sleep(300 * time.Millisecond)
-	if n := d.during(report.TopicRoster, 500*time.Millisecond); n != 0 {
+	if n := d.during(topic.Roster, 500*time.Millisecond); n != 0 {
 		t.Errorf("%d messages after the answer", n)
 	}
 	d.refused(d.ask.SubmitRoster(t.Context(), []byte(`{"terminal":"rathaus-9","version":3,"sealed":"AAAA"}`)), http.StatusNotFound, "rathaus-9")

@@ -12,7 +12,7 @@ import (
 	"github.com/nachtfach/nachtfach/city/citytest"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
-	"github.com/nachtfach/nachtfach/locker/report"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
 const soon = 30 * time.Second
@@ -26,7 +26,7 @@ func start(t *testing.T) (*citytest.Broker, *citytest.City, *citytest.Terminal) 
 	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
 	c.Add(m)
 	c.Start()
-	b.WaitFor(report.TopicAck.Of(m.ID))
+	b.WaitFor(topic.Ack.Of(m.ID))
 	return b, c, m
 }
 
@@ -42,7 +42,7 @@ func bodies(t *testing.T, m *citytest.Terminal, from uint64, n int) [][]byte {
 func publish(t *testing.T, b *citytest.Broker, m *citytest.Terminal, bodies ...[]byte) {
 	t.Helper()
 	for _, body := range bodies {
-		b.Publish(report.TopicEvent.Of(m.ID), body, false)
+		b.Publish(topic.Event.Of(m.ID), body, false)
 	}
 }
 
@@ -52,7 +52,7 @@ func checkpoint(t *testing.T, b *citytest.Broker, m *citytest.Terminal, size uin
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Publish(report.TopicCheckpoint.Of(m.ID), note, true)
+	b.Publish(topic.Checkpoint.Of(m.ID), note, true)
 }
 
 func holds(c *citytest.City, m *citytest.Terminal, n uint64) func() bool {
@@ -156,8 +156,8 @@ func TestHostilePayloadsDoNothing(t *testing.T) {
 	flipped := slices.Clone(own)
 	flipped[len(flipped)-5] ^= 1
 	deep := []byte(strings.Repeat("[", 100_000))
-	for _, topic := range []report.Topic{
-		report.TopicEvent, report.TopicCheckpoint, report.TopicState, report.TopicKeys, report.TopicLetter, report.TopicOnline, "nonsense",
+	for _, on := range []topic.Topic{
+		topic.Event, topic.Checkpoint, topic.State, topic.Keys, topic.Letter, topic.Online, "nonsense",
 	} {
 		for _, payload := range [][]byte{
 			nil, {0}, []byte("{"), []byte("null"), []byte("{}"), []byte(`{"specversion":"1.0","sequence":"-1"}`),
@@ -165,7 +165,7 @@ func TestHostilePayloadsDoNothing(t *testing.T) {
 			[]byte(`{"specversion":"1.0","sequence":"0","source":"/terminal/rathaus-1","data":17}`),
 			deep, foreign, flipped, bodies(t, other, 0, 1)[0],
 		} {
-			b.Publish(topic.Of(m.ID), payload, false)
+			b.Publish(on.Of(m.ID), payload, false)
 		}
 	}
 	b.Publish("nachtfach/v1/rathaus-9/event", []byte("x"), false)
@@ -201,14 +201,14 @@ func TestAForkRaisesAnAlarmAndIsNotAcknowledged(t *testing.T) {
 func TestAnOldAcknowledgementPlayedAgainLosesNothing(t *testing.T) {
 	t.Parallel()
 	b, c, m := start(t)
-	acks := b.Collect(report.TopicAck.Of(m.ID))
+	acks := b.Collect(topic.Ack.Of(m.ID))
 	m.Report(b.URL())
 	for range 3 {
 		m.AppendMany(50)
 		citytest.Eventually(t, "all acknowledged", soon, func() bool { return m.Journal.Cursor() == m.Journal.Size() })
 	}
 	for _, old := range acks() {
-		b.Publish(report.TopicAck.Of(m.ID), old, true)
+		b.Publish(topic.Ack.Of(m.ID), old, true)
 	}
 	m.AppendMany(50)
 	citytest.Eventually(t, "all stored", soon, holds(c, m, 200))
@@ -236,8 +236,8 @@ func (newer) Type() string { return "de.nachtfach.drone.landed.v1" }
 func TestTheAcknowledgementCarriesTheCitysTime(t *testing.T) {
 	t.Parallel()
 	b, c, m := start(t)
-	acks := b.Collect(report.TopicAck.Of(m.ID))
-	b.Publish(report.TopicOnline.Of(m.ID), []byte("true"), true)
+	acks := b.Collect(topic.Ack.Of(m.ID))
+	b.Publish(topic.Online.Of(m.ID), []byte("true"), true)
 	citytest.Eventually(t, "an acknowledgement", soon, func() bool { return len(acks()) > 0 })
 	verifier := m.CityVerifier(c)
 	ack, err := envelope.OpenAck(verifier, m.ID, acks()[0])

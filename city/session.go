@@ -10,8 +10,8 @@ import (
 	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/locker"
-	"github.com/nachtfach/nachtfach/locker/report"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
 // commitAfter bounds the events of one transaction.
@@ -61,9 +61,9 @@ func (s *session) greet(ctx context.Context) error {
 	within, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var filters []string
-	for _, t := range []report.Topic{
-		report.TopicEvent, report.TopicCheckpoint, report.TopicState,
-		report.TopicOnline, report.TopicKeys, report.TopicLetter,
+	for _, t := range []topic.Topic{
+		topic.Event, topic.Checkpoint, topic.State,
+		topic.Online, topic.Keys, topic.Letter,
 	} {
 		filters = append(filters, t.Of("+"))
 	}
@@ -140,7 +140,7 @@ func (s *session) take(ctx context.Context) error {
 		s.config.Logger.Warn("messages dropped, terminals will send again", "dropped", dropped)
 	}
 	for _, m := range messages {
-		id, topic, ok := report.SplitTopic(m.Topic)
+		id, on, ok := topic.Split(m.Topic)
 		if !ok {
 			continue
 		}
@@ -149,12 +149,12 @@ func (s *session) take(ctx context.Context) error {
 			return err
 		}
 		if t == nil {
-			if topic == report.TopicOnline {
+			if on == topic.Online {
 				s.config.Logger.Warn("a terminal that is not registered reports", "terminal", id)
 			}
 			continue
 		}
-		if err := s.handle(ctx, t, topic, m.Payload); err != nil {
+		if err := s.handle(ctx, t, on, m.Payload); err != nil {
 			return err
 		}
 		if len(t.covered) >= commitAfter {
@@ -198,7 +198,7 @@ func (s *session) acknowledge(ctx context.Context, t *intake) error {
 		return err
 	}
 	t.due = false
-	return s.conn.Publish(broker.Message{Topic: report.TopicAck.Of(t.terminal), Payload: ack, Retained: true})
+	return s.conn.Publish(broker.Message{Topic: topic.Ack.Of(t.terminal), Payload: ack, Retained: true})
 }
 
 // clearRoster takes the answered roster out of the broker, unless another is open.
@@ -212,16 +212,16 @@ func (s *session) clearRoster(ctx context.Context, terminal string) error {
 			return nil
 		}
 	}
-	return s.conn.Publish(broker.Message{Topic: report.TopicRoster.Of(terminal), Retained: true})
+	return s.conn.Publish(broker.Message{Topic: topic.Roster.Of(terminal), Retained: true})
 }
 
 // handle takes one message. Its error is one of the record; what is wrong with
 // the message becomes an alarm.
-func (s *session) handle(ctx context.Context, t *intake, topic report.Topic, payload []byte) error {
-	switch topic {
-	case report.TopicEvent:
+func (s *session) handle(ctx context.Context, t *intake, on topic.Topic, payload []byte) error {
+	switch on {
+	case topic.Event:
 		return s.judge(ctx, t, api.AlarmContent, t.event(payload))
-	case report.TopicCheckpoint:
+	case topic.Checkpoint:
 		size, root, err := openCheckpoint(payload, t.terminal, t.verifier)
 		if err != nil {
 			return s.judge(ctx, t, api.AlarmSignature, err)
@@ -234,24 +234,24 @@ func (s *session) handle(ctx context.Context, t *intake, topic report.Topic, pay
 			return s.judge(ctx, t, api.AlarmMisfit, err)
 		}
 		return err
-	case report.TopicState:
+	case topic.State:
 		if len(payload) > maxState || !json.Valid(payload) {
 			return s.judge(ctx, t, api.AlarmContent, errors.New("state: no JSON, or too large"))
 		}
 		return s.record.SetState(ctx, t.terminal, payload)
-	case report.TopicOnline:
+	case topic.Online:
 		online := string(payload) == "true"
 		if err := s.record.SetOnline(ctx, t.terminal, online); err != nil || !online {
 			return err
 		}
 		return s.repeat(ctx, t.terminal)
-	case report.TopicKeys:
+	case topic.Keys:
 		keys, err := openKeyList(payload, t.terminal, t.verifier)
 		if err != nil {
 			return s.judge(ctx, t, api.AlarmSignature, err)
 		}
 		return s.record.OfferKeys(ctx, keys)
-	case report.TopicLetter:
+	case topic.Letter:
 		letter, err := s.openLetter(payload, t.terminal, t.verifier)
 		if err != nil {
 			return s.judge(ctx, t, api.AlarmSignature, err)

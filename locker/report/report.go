@@ -25,6 +25,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
 const (
@@ -110,7 +111,7 @@ type Status struct {
 
 // New checks the configuration. Nothing happens before Run.
 func New(config Config) (*Reporter, error) {
-	if !ValidTerminal(config.Terminal) {
+	if !topic.ValidTerminal(config.Terminal) {
 		return nil, fmt.Errorf("report: terminal %q: wants 1 to 40 of a–z, 0–9 and hyphen", config.Terminal)
 	}
 	if config.Log == nil || config.Desk == nil || config.Logger == nil {
@@ -126,7 +127,7 @@ func New(config Config) (*Reporter, error) {
 		config.Broker.ClientID = "nachtfach-" + config.Terminal
 	}
 	config.Broker.Will = &broker.Message{
-		Topic: TopicOnline.Of(config.Terminal), Payload: []byte("false"), Retained: true,
+		Topic: topic.Online.Of(config.Terminal), Payload: []byte("false"), Retained: true,
 	}
 	return &Reporter{
 		config:  config,
@@ -189,8 +190,8 @@ func (r *Reporter) deliver(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			if topic, ok := topicIn(r.config.Terminal, m.Topic); ok && len(m.Payload) > 0 {
-				r.config.Desk.Receive(topic, m.Payload)
+			if of, on, ok := topic.Split(m.Topic); ok && of == r.config.Terminal && len(m.Payload) > 0 {
+				r.config.Desk.Receive(on, m.Payload)
 			}
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/report"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
 const soon = 30 * time.Second
@@ -72,8 +73,8 @@ func TestTheCursorMovesOnTheCitysWordAlone(t *testing.T) {
 	m.AppendMany(300)
 	var mu sync.Mutex
 	published := 0
-	b.Watch(func(topic string, _ []byte) {
-		if topic == report.TopicEvent.Of(m.ID) {
+	b.Watch(func(on string, _ []byte) {
+		if on == topic.Event.Of(m.ID) {
 			mu.Lock()
 			published++
 			mu.Unlock()
@@ -135,7 +136,7 @@ func TestHostileAcknowledgementsMoveNothing(t *testing.T) {
 		"empty":                {},
 		"endless":              bytes.Repeat([]byte("a\n"), 200_000),
 	} {
-		b.Publish(report.TopicAck.Of(m.ID), forged, false)
+		b.Publish(topic.Ack.Of(m.ID), forged, false)
 		time.Sleep(20 * time.Millisecond)
 		if at := m.Journal.Cursor(); at != 60 {
 			t.Errorf("an acknowledgement %s moved the cursor to %d", what, at)
@@ -191,25 +192,25 @@ func TestStateKeysAndLettersArePublishedAgainWhenTheyChange(t *testing.T) {
 	b, _, m := start(t)
 	var mu sync.Mutex
 	seen := map[string]int{}
-	b.Watch(func(topic string, payload []byte) {
+	b.Watch(func(on string, payload []byte) {
 		mu.Lock()
 		defer mu.Unlock()
-		seen[topic+" "+string(payload)]++
+		seen[on+" "+string(payload)]++
 	})
-	has := func(topic report.Topic, payload string) func() bool {
-		return func() bool { mu.Lock(); defer mu.Unlock(); return seen[topic.Of(m.ID)+" "+payload] == 1 }
+	has := func(on topic.Topic, payload string) func() bool {
+		return func() bool { mu.Lock(); defer mu.Unlock(); return seen[on.Of(m.ID)+" "+payload] == 1 }
 	}
 	m.Desk.Show([]byte(`{"a":1}`), []byte("keys 1"), []byte("letter 1"))
 	r, _ := m.Report(b.URL())
-	citytest.Eventually(t, "state", soon, has(report.TopicState, `{"a":1}`))
-	citytest.Eventually(t, "keys", soon, has(report.TopicKeys, "keys 1"))
-	citytest.Eventually(t, "letter", soon, has(report.TopicLetter, "letter 1"))
+	citytest.Eventually(t, "state", soon, has(topic.State, `{"a":1}`))
+	citytest.Eventually(t, "keys", soon, has(topic.Keys, "keys 1"))
+	citytest.Eventually(t, "letter", soon, has(topic.Letter, "letter 1"))
 	m.Desk.Show([]byte(`{"a":2}`), []byte("keys 1"), []byte("letter 1"), []byte("letter 2"))
 	r.Refresh()
-	citytest.Eventually(t, "new state", soon, has(report.TopicState, `{"a":2}`))
-	citytest.Eventually(t, "new letter", soon, has(report.TopicLetter, "letter 2"))
+	citytest.Eventually(t, "new state", soon, has(topic.State, `{"a":2}`))
+	citytest.Eventually(t, "new letter", soon, has(topic.Letter, "letter 2"))
 	citytest.Eventually(t, "the rest is not repeated", soon, func() bool {
-		return has(report.TopicKeys, "keys 1")() && has(report.TopicLetter, "letter 1")()
+		return has(topic.Keys, "keys 1")() && has(topic.Letter, "letter 1")()
 	})
 }
 
@@ -219,15 +220,15 @@ func TestTheCitysMessagesAreHandedOver(t *testing.T) {
 	r, _ := m.Report(b.URL())
 	citytest.Eventually(t, "connected", soon, func() bool { return r.Status().Connected })
 	citytest.Eventually(t, "each message", soon, func() bool {
-		for _, topic := range []report.Topic{report.TopicOrder, report.TopicRoster, report.TopicCommand, report.TopicPosted} {
-			if len(m.Desk.Received(topic)) == 0 {
-				b.Publish(topic.Of(m.ID), []byte("for you"), false)
-				b.Publish(topic.Of("rathaus-2"), []byte("for others"), false)
+		for _, on := range []topic.Topic{topic.Order, topic.Roster, topic.Command, topic.Posted} {
+			if len(m.Desk.Received(on)) == 0 {
+				b.Publish(on.Of(m.ID), []byte("for you"), false)
+				b.Publish(on.Of("rathaus-2"), []byte("for others"), false)
 				return false
 			}
-			for _, got := range m.Desk.Received(topic) {
+			for _, got := range m.Desk.Received(on) {
 				if string(got) != "for you" {
-					t.Fatalf("received %q on %s", got, topic)
+					t.Fatalf("received %q on %s", got, on)
 				}
 			}
 		}

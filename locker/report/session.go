@@ -11,6 +11,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
 // session is what one connection knows.
@@ -47,7 +48,7 @@ func (r *Reporter) serve(ctx context.Context, conn *broker.Conn) error {
 	if ctx.Err() != nil { // a stop in good order says so itself; the will is for the others
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		if err := conn.Flush(bye, r.message(TopicOnline, []byte("false"), true)); err != nil {
+		if err := conn.Flush(bye, r.message(topic.Online, []byte("false"), true)); err != nil {
 			r.config.Logger.Warn("could not sign off from the broker", "error", err)
 		}
 	}
@@ -60,15 +61,15 @@ func (s *session) greet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	id := s.config.Terminal
-	if err := s.conn.Subscribe(ctx, s.acks, TopicAck.Of(id)); err != nil {
+	if err := s.conn.Subscribe(ctx, s.acks, topic.Ack.Of(id)); err != nil {
 		return err
 	}
 	err := s.conn.Subscribe(ctx, s.mail,
-		TopicOrder.Of(id), TopicRoster.Of(id), TopicCommand.Of(id), TopicPosted.Of(id))
+		topic.Order.Of(id), topic.Roster.Of(id), topic.Command.Of(id), topic.Posted.Of(id))
 	if err != nil {
 		return err
 	}
-	if err := s.publish(TopicOnline, []byte("true"), true); err != nil {
+	if err := s.publish(topic.Online, []byte("true"), true); err != nil {
 		return err
 	}
 	if err := s.showAll(); err != nil {
@@ -135,7 +136,7 @@ func (s *session) fill() error {
 			return fmt.Errorf("read the journal: event %d of %d is not there", s.next, log.Size())
 		}
 		for _, e := range events {
-			if err := s.publish(TopicEvent, e, false); err != nil {
+			if err := s.publish(topic.Event, e, false); err != nil {
 				return err
 			}
 			s.next++
@@ -155,7 +156,7 @@ func (s *session) checkpoint(size uint64) error {
 	if err != nil {
 		return fmt.Errorf("checkpoint of %d events: %w", size, err)
 	}
-	return s.publish(TopicCheckpoint, note, true)
+	return s.publish(topic.Checkpoint, note, true)
 }
 
 // acknowledge lets the journal judge what the city sent, and goes on from the
@@ -231,13 +232,13 @@ func (s *session) show(again bool) error {
 		return nil
 	}
 	s.state = state
-	return s.publish(TopicState, state, true)
+	return s.publish(topic.State, state, true)
 }
 
 // offer publishes keys and letters, again or what is new.
 func (s *session) offer(again bool) error {
 	if keys := s.config.Desk.Keys(); keys != nil && (again || !bytes.Equal(keys, s.keys)) {
-		if err := s.publish(TopicKeys, keys, true); err != nil {
+		if err := s.publish(topic.Keys, keys, true); err != nil {
 			return err
 		}
 		s.keys = keys
@@ -249,7 +250,7 @@ func (s *session) offer(again bool) error {
 		if !again && s.letters[id] {
 			continue
 		}
-		if err := s.publish(TopicLetter, letter, false); err != nil {
+		if err := s.publish(topic.Letter, letter, false); err != nil {
 			return err
 		}
 	}

@@ -1,63 +1,14 @@
 package report
 
-import "strings"
+import "github.com/nachtfach/nachtfach/locker/report/topic"
 
-// Topic is the last part of an MQTT topic, after nachtfach/v1/<terminal>/. The
-// contract is docs/asyncapi.yaml.
-type Topic string
+// Topic is what a message came on.
+type Topic = topic.Topic
 
-// From the terminal.
+// The topics whose messages are handed to [Terminal.Receive].
 const (
-	TopicEvent      Topic = "event"      // one CloudEvent
-	TopicCheckpoint Topic = "checkpoint" // retained: signed note of the journal's tree
-	TopicState      Topic = "state"      // retained: snapshot
-	TopicOnline     Topic = "online"     // retained, last will: true or false
-	TopicKeys       Topic = "keys"       // retained: signed list of unused order keys
-	TopicLetter     Topic = "letter"     // sealed and signed letter
+	TopicOrder   = topic.Order
+	TopicRoster  = topic.Roster
+	TopicCommand = topic.Command
+	TopicPosted  = topic.Posted
 )
-
-// To the terminal.
-const (
-	TopicAck     Topic = "ack"     // retained: the city's signed note
-	TopicOrder   Topic = "order"   // sealed order, or a withdrawal
-	TopicRoster  Topic = "roster"  // retained: signed roster
-	TopicCommand Topic = "command" // signed command
-	TopicPosted  Topic = "posted"  // signed: the letter went out
-)
-
-const prefix = "nachtfach/v1/"
-
-// Of is the whole topic for one terminal; "+" makes it a filter for all.
-func (t Topic) Of(terminal string) string { return prefix + terminal + "/" + string(t) }
-
-// SplitTopic takes a whole topic apart; ok is false for one that is not ours.
-func SplitTopic(topic string) (terminal string, t Topic, ok bool) {
-	rest, ok := strings.CutPrefix(topic, prefix)
-	if !ok {
-		return "", "", false
-	}
-	terminal, last, ok := strings.Cut(rest, "/")
-	if !ok || !ValidTerminal(terminal) || strings.Contains(last, "/") {
-		return "", "", false
-	}
-	return terminal, Topic(last), true
-}
-
-func topicIn(terminal, topic string) (Topic, bool) {
-	of, t, ok := SplitTopic(topic)
-	return t, ok && of == terminal
-}
-
-// ValidTerminal tells whether this can be a terminal's id: 1 to 40 of a–z, 0–9
-// and hyphen, so that it fits into topics as it is.
-func ValidTerminal(id string) bool {
-	if len(id) < 1 || len(id) > 40 {
-		return false
-	}
-	for _, r := range id {
-		if (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' {
-			return false
-		}
-	}
-	return true
-}
