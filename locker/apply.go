@@ -83,29 +83,6 @@ func (l *ledger) elapse(to time.Time) {
 	}
 }
 
-// counts tells whether the deposit's retention runs: from the letter's posting,
-// while the document could be collected.
-func (l *ledger) counts(d *deposit) bool {
-	return d.State == depositLoaded && !d.Posted.IsZero() && l.door(d.Compartment).Fault == "" &&
-		(!l.failing("reader") || l.withoutReader(d))
-}
-
-// failing tells whether an alarm says that this part has failed.
-func (l *ledger) failing(part string) bool {
-	for _, a := range l.Alarms {
-		if a.Kind == AlarmPart && partOf(a.Detail) == part {
-			return true
-		}
-	}
-	return false
-}
-
-// withoutReader tells whether one of the recipients needs no finger reader.
-func (l *ledger) withoutReader(d *deposit) bool {
-	o := l.Orders[d.Order]
-	return o != nil && slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return r.Factor != FactorFinger })
-}
-
 func (l *ledger) foldPeople(fact Fact) error {
 	switch f := fact.(type) {
 	case RosterAccepted:

@@ -178,34 +178,3 @@ func (s *step) lapseLedger() {
 		s.emit(KeyLapsed{Key: id})
 	}
 }
-
-// retention is what is left of it, and whether it runs at all.
-func (t *Terminal) retention(d *deposit) (left time.Duration, running bool) {
-	l := t.ledger
-	if d.Expired || !l.counts(d) {
-		return 0, false
-	}
-	held := time.Duration(d.Held)
-	if at := t.session.clock.base; at.After(l.Time) {
-		held += l.Config.Hours.between(l.Time, at)
-	}
-	return time.Duration(l.Config.Rules.Retention) - held, true
-}
-
-// nextExpiry is the uptime at which the first deposit can expire; zero for
-// none. While the gates are closed retention stands still, and the marks suffice.
-func (t *Terminal) nextExpiry() time.Duration {
-	c := t.session.clock
-	if !t.ledger.Config.Hours.Open(c.base) {
-		return 0
-	}
-	var next time.Duration
-	for _, d := range t.ledger.Deposits {
-		if left, running := t.retention(d); running {
-			if at := c.at + max(left, time.Second); next == 0 || at < next {
-				next = at
-			}
-		}
-	}
-	return next
-}

@@ -58,7 +58,9 @@ func TestAnExpiredDocumentIsTakenOutByTwoClerks(t *testing.T) {
 }
 
 func TestRetentionStandsStillWhileNobodyCanCollect(t *testing.T) {
-	for name, c := range map[string]struct{ stop, resume func(*site, locker.CompartmentID) }{
+	for name, c := range map[string]struct {
+		stop, resume func(*site, locker.CompartmentID)
+	}{
 		"the door is out of order": {
 			func(s *site, n locker.CompartmentID) {
 				s.give(locker.PartFailed{Part: "contact", Compartment: n, Detail: "no answer"})

@@ -302,7 +302,9 @@ func TestADocumentThatDoesNotGoInStaysWithTheClerks(t *testing.T) {
 
 func TestAVaultThatDoesNotPrepareOpensNoDoor(t *testing.T) {
 	for name, answer := range map[string]func(*site, locker.PrepareDeposit){
-		"an error":  func(s *site, p locker.PrepareDeposit) { s.give(locker.DepositReady{Generation: p.Generation, Err: "disk full"}) },
+		"an error": func(s *site, p locker.PrepareDeposit) {
+			s.give(locker.DepositReady{Generation: p.Generation, Err: "disk full"})
+		},
 		"no answer": func(s *site, _ locker.PrepareDeposit) { s.pass(31 * time.Second) },
 		"withdrawn": func(s *site, p locker.PrepareDeposit) {
 			s.give(locker.WithdrawalReceived{Order: "ORDER-1", Desk: "d1"})

@@ -1,0 +1,60 @@
+package locker
+
+import (
+	"slices"
+	"time"
+)
+
+// counts tells whether the deposit's retention runs: from the letter's posting,
+// while the document could be collected.
+func (l *ledger) counts(d *deposit) bool {
+	return d.State == depositLoaded && !d.Posted.IsZero() && l.door(d.Compartment).Fault == "" &&
+		(!l.failing("reader") || l.withoutReader(d))
+}
+
+// failing tells whether an alarm says that this part has failed.
+func (l *ledger) failing(part string) bool {
+	for _, a := range l.Alarms {
+		if a.Kind == AlarmPart && partOf(a.Detail) == part {
+			return true
+		}
+	}
+	return false
+}
+
+// withoutReader tells whether one of the recipients needs no finger reader.
+func (l *ledger) withoutReader(d *deposit) bool {
+	o := l.Orders[d.Order]
+	return o != nil && slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return r.Factor != FactorFinger })
+}
+
+// retention is what is left of it, and whether it runs at all.
+func (t *Terminal) retention(d *deposit) (left time.Duration, running bool) {
+	l := t.ledger
+	if d.Expired || !l.counts(d) {
+		return 0, false
+	}
+	held := time.Duration(d.Held)
+	if at := t.session.clock.base; at.After(l.Time) {
+		held += l.Config.Hours.between(l.Time, at)
+	}
+	return time.Duration(l.Config.Rules.Retention) - held, true
+}
+
+// nextExpiry is the uptime at which the first deposit can expire; zero for
+// none. While the gates are closed retention stands still, and the marks suffice.
+func (t *Terminal) nextExpiry() time.Duration {
+	c := t.session.clock
+	if !t.ledger.Config.Hours.Open(c.base) {
+		return 0
+	}
+	var next time.Duration
+	for _, d := range t.ledger.Deposits {
+		if left, running := t.retention(d); running {
+			if at := c.at + max(left, time.Second); next == 0 || at < next {
+				next = at
+			}
+		}
+	}
+	return next
+}
