@@ -19,7 +19,7 @@ const (
 	TryBeforeCharge        // a charge is durable only after the try
 	OneClerkTwice          // a second card makes a second person
 	SlotKept               // a deposit's slot is not overwritten
-	ReusedInDoubt          // doubt does not survive a restart
+	ReusedInDoubt          // a start takes a compartment that was released for untouched
 	ActBeforeCommit        // events are durable only after the actions
 	WallClockTrusted       // the board's clock is believed as the city's word is
 	StaleResult            // a try's result is given to the next deposit's
@@ -122,18 +122,16 @@ func (f *faulty) Try(a locker.AttemptID, g locker.Generation, recipient int, cod
 }
 
 // replayed is what a start makes of an event.
-func (b Bug) replayed(w *world, e locker.Event) []locker.Event {
-	again := func(n locker.CompartmentID) []locker.Event {
-		return []locker.Event{e, {Time: e.Time, Quality: e.Quality, Fact: locker.CompartmentCleared{Compartment: n}}}
-	}
+func (b Bug) replayed(e locker.Event) []locker.Event {
 	switch f := e.Fact.(type) {
-	case locker.CompartmentQuarantined:
-		if b == ReusedInDoubt {
-			return again(f.Compartment)
-		}
-	case locker.CustodyDoubted:
-		if b == ReusedInDoubt {
-			return again(w.oracle.gens[f.Generation].compartment)
+	case locker.CompartmentReleased:
+		if b == ReusedInDoubt && f.Purpose == locker.ForLoading {
+			fact := func(f locker.Fact) locker.Event { return locker.Event{Time: e.Time, Quality: e.Quality, Fact: f} }
+			f.Generation = 0
+			return []locker.Event{
+				fact(f), fact(locker.CompartmentOpened{Compartment: f.Compartment, Commanded: true}),
+				fact(locker.CompartmentClosed{Compartment: f.Compartment}),
+			}
 		}
 	case locker.ClockMarked:
 		if b == MarkWithRecordOnly {

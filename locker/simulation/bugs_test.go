@@ -7,8 +7,9 @@ import (
 	"github.com/nachtfach/nachtfach/locker/simulation"
 )
 
-// catches runs seeds with the bug until the oracle finds it, at most so many,
-// and wants it to be found for its own reason.
+// catches runs seeds with the bug until the oracle finds it for its own reason,
+// at most so many. A bug may show another face first; that such a finding is no
+// false alarm is for TestSeeds.
 func catches(t *testing.T, bug simulation.Bug, reasons ...string) {
 	t.Parallel()
 	const seeds = 20
@@ -23,7 +24,7 @@ func catches(t *testing.T, bug simulation.Bug, reasons ...string) {
 				return
 			}
 		}
-		t.Fatalf("seed %d, after %v: found, but not for what it is: %s\n%s", r.Seed, r.At, r.Wrong, strings.Join(r.Trace, "\n"))
+		t.Logf("seed %d, after %v: %s", r.Seed, r.At, r.Wrong)
 	}
 	t.Fatalf("not found in %d seeds of ten days", seeds)
 }

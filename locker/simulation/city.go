@@ -80,7 +80,7 @@ func newCity(w *world) *city {
 		w: w, device: noteKey{envelope.Origin(w.config.Terminal)}, key: noteKey{"nachtfach.de/city/testhausen"},
 		letterKey: digest([]byte("letter key")), terminalKey: digest([]byte("terminal key")),
 		hash: map[locker.KeyID]string{}, byOrder: map[locker.OrderID]*file{}, letters: map[locker.Generation]*letter{},
-		sent: map[int]bool{},
+		sent: map[int]bool{1: true},
 	}
 	c.roster = envelope.Roster{Terminal: w.config.Terminal, Version: 1, Issued: began, People: []envelope.Entry{
 		{Person: "a1", Role: locker.Admin, Keys: []string{newSigner("a1").public}},
@@ -184,6 +184,13 @@ func (c *city) acknowledge() {
 	c.w.broker.toTerminal(func(p *process) { p.line.acknowledged(a) })
 }
 
+// restored is the city's record from a backup: its last events are missing.
+func (c *city) restored(lost int) {
+	c.held = c.held[:max(0, len(c.held)-lost)]
+	c.waiting = nil
+	c.acknowledge()
+}
+
 // online is the terminal's word that it is connected: all that is open is sent.
 func (c *city) online() { c.repeat() }
 
@@ -220,6 +227,10 @@ func (c *city) learn(e locker.Event) {
 		c.ended(f.Generation)
 	case locker.DocumentMissing:
 		c.ended(f.Generation)
+	case locker.ClerkRefused:
+		if f.Reason == locker.RefusedBlocked && c.sent[c.roster.Version] {
+			c.roster.Version++ // lifts it
+		}
 	case locker.RosterAccepted:
 		c.sent[f.Version] = true
 	}

@@ -29,6 +29,7 @@ type pair struct {
 	papers    []*paper // to be laid in
 	aside     []*paper // that go back to the desk
 	signing   int      // who signs in
+	refused   int      // cards that did not get them in
 	at        *paper
 	last      locker.ScreenName
 	patience  int
@@ -72,12 +73,19 @@ func (k *pair) act(s locker.Screen) time.Duration {
 	}
 	switch s.Name {
 	case "", locker.ScreenStarting:
+		if k.patience == 1 {
+			k.closes()
+		}
 		k.signing, k.seen = 0, false
 		return 5 * time.Second
 	case locker.ScreenClerk:
 		k.w.oracle.proves(k.two[k.signing].person)
 		k.w.typeIn(s, k.two[k.signing].number)
 	case locker.ScreenSecond:
+		if k.refused++; k.refused > 5 {
+			k.leave() // one of them is blocked
+			return 0
+		}
 		k.signing = 1
 		k.w.scan(locker.SourceBadge, k.two[1].cards[0])
 	case locker.ScreenRound:
@@ -97,7 +105,7 @@ func (k *pair) act(s locker.Screen) time.Duration {
 		return 0
 	case locker.ScreenChecking, locker.ScreenPreparing, locker.ScreenTaskOpens:
 	default: // somebody else's screen, or nobody's
-		if k.seen {
+		if k.refused++; k.seen || k.refused > 50 {
 			k.leave() // the round was interrupted
 			return 0
 		}
@@ -213,18 +221,21 @@ func (k *pair) defect(s locker.Screen) {
 	k.w.choose(s, locker.ChoiceSkip)
 }
 
+// closes all doors that stand open.
+func (k *pair) closes() {
+	for _, d := range k.w.wall.doors {
+		k.w.wall.set(d, false)
+	}
+}
+
 // leave implements party: what is left over goes back to the desk.
 func (k *pair) leave() {
 	if k.at != nil {
 		k.aside, k.at = append(k.aside, k.at), nil
 	}
 	k.papers = append(k.papers, k.aside...)
-	for _, d := range k.w.wall.doors {
-		if d.open && k.seen {
-			k.w.wall.set(d, false)
-		}
-	}
 	if k.seen {
+		k.closes()
 		k.w.oracle.rounded(k.papers)
 	}
 	for _, p := range k.papers {

@@ -17,6 +17,7 @@ type faults struct {
 	fullPerDay                                            float64
 	slow                                                  float64 // a job of the vault takes longer than anybody waits
 	drop, duplicate, reorder, outages, hostile            float64
+	backup                                                float64 // the city loses its last events
 	clockPerDay                                           float64
 	bounce                                                float64
 	lockPerDay, contactPerDay, forcedPerDay, readerPerDay float64
@@ -33,7 +34,7 @@ func drawFaults(d *dice) faults {
 		cutAtWrite: some(0.002), cutPerDay: some(0.5),
 		commitLost: some(0.001), commitAmbiguous: some(0.001), slotFails: some(0.01),
 		fullPerDay: some(0.1), slow: some(0.01),
-		drop: some(0.05), duplicate: some(0.1), reorder: some(0.05), outages: some(0.5), hostile: some(3),
+		drop: some(0.05), duplicate: some(0.1), reorder: some(0.05), outages: some(0.5), hostile: some(3), backup: some(0.1),
 		clockPerDay: some(0.3), bounce: some(0.2),
 		lockPerDay: some(0.3), contactPerDay: some(0.3), forcedPerDay: some(0.2), readerPerDay: some(0.2),
 	}
@@ -64,7 +65,7 @@ func (f faults) latency(w *world, n controller.Lane) (before, later time.Duratio
 	return time.Millisecond, w.chance.between(time.Millisecond, 150*time.Millisecond)
 }
 
-// daily draws for each day what its faults are and when they come.
+// misfortune draws for each day what its faults are and when they come.
 func (w *world) misfortune() {
 	day := 24 * time.Hour
 	d, f := w.fate, w.faults
@@ -90,6 +91,7 @@ func (w *world) misfortune() {
 			w.after(d.between(10*time.Second, 8*time.Hour), func() { w.broker.set(true) })
 		})
 		often(f.hostile, w.hostile)
+		often(f.backup, func() { w.city.restored(d.upTo(60)) })
 		often(f.clockPerDay, w.clockJumps)
 		often(f.lockPerDay, func() { w.lockBreaks(pick(d, w.wall.doors)) })
 		often(f.contactPerDay, func() { w.contactBreaks(pick(d, w.wall.doors)) })

@@ -33,7 +33,7 @@ func (k *keeper) Reissue(g, replaces locker.Generation, order locker.OrderID, at
 
 // Try implements controller.Vault.
 func (k *keeper) Try(a locker.AttemptID, g locker.Generation, recipient int, code pin.Code) (bool, error) {
-	k.p.w.oracle.tries(k.p, a, g, code)
+	k.p.w.oracle.tries(a, g, code)
 	opened, err := k.Vault.Try(a, g, recipient, code)
 	k.p.w.oracle.tried(a, g, opened, err)
 	return opened, err
@@ -41,7 +41,7 @@ func (k *keeper) Try(a locker.AttemptID, g locker.Generation, recipient int, cod
 
 // Compare implements controller.Vault.
 func (k *keeper) Compare(a locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (bool, float64, float64, error) {
-	k.p.w.oracle.compares(k.p, a, g, finger)
+	k.p.w.oracle.compares(a, g, finger)
 	c, err := k.Vault.Compare(a, g, factor, finger, number, threshold)
 	if err == nil {
 		k.p.w.oracle.compared(a, g, finger, number, c.Accepted)

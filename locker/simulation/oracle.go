@@ -33,7 +33,25 @@ type oracle struct {
 
 // Counts are what a run has seen, so that a test can tell that it saw anything.
 type Counts struct {
-	Taken, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts, Lost int
+	Taken, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts int
+}
+
+// Add counts another run's.
+func (c *Counts) Add(o Counts) {
+	c.Taken += o.Taken
+	c.Loaded += o.Loaded
+	c.Unloaded += o.Unloaded
+	c.Reissued += o.Reissued
+	c.Doubted += o.Doubted
+	c.Forced += o.Forced
+	c.Refused += o.Refused
+	c.Expired += o.Expired
+	c.Restarts += o.Restarts
+}
+
+// Blind tells that something never happened, so that nothing was proved about it.
+func (c Counts) Blind() bool {
+	return min(c.Taken, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts) == 0
 }
 
 // deposited is one generation.

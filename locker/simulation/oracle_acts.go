@@ -7,7 +7,8 @@ import (
 	"github.com/nachtfach/nachtfach/pin"
 )
 
-// carriesOut is told each action that a process begins.
+// carriesOut is told each action that a process begins. One that had begun may
+// still end after a commit has failed: what allowed it was durable.
 func (o *oracle) carriesOut(p *process) {
 	if p.failed || p.disk.broken {
 		o.fail(8, "start %d carries out an action after a failed commit", o.w.starts)
@@ -27,7 +28,6 @@ func (o *oracle) ended(*process) {}
 
 // energised is told each pulse before the coil is driven.
 func (o *oracle) energised(p *process, n locker.CompartmentID) {
-	o.carriesOut(p)
 	b := o.door(n)
 	if len(b.released) == 0 {
 		o.fail(1, "the lock of compartment %d is energised without a committed release of this start", n)
@@ -100,8 +100,7 @@ func (o *oracle) looks(d *door, a, b locker.Person) {
 }
 
 // tries is told a code before it is tried on a seal.
-func (o *oracle) tries(p *process, id locker.AttemptID, g locker.Generation, code pin.Code) {
-	o.carriesOut(p)
+func (o *oracle) tries(id locker.AttemptID, g locker.Generation, code pin.Code) {
 	if g == 0 {
 		return
 	}
@@ -142,8 +141,7 @@ func (o *oracle) tried(id locker.AttemptID, g locker.Generation, opened bool, er
 func (o *oracle) captured(id locker.AttemptID, f finger) { o.attempt(id).finger = f }
 
 // compares is told a comparison before it is made.
-func (o *oracle) compares(p *process, id locker.AttemptID, g locker.Generation, position int) {
-	o.carriesOut(p)
+func (o *oracle) compares(id locker.AttemptID, g locker.Generation, position int) {
 	a, d := o.attempt(id), o.gens[g]
 	switch {
 	case a.compares == 0:

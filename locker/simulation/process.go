@@ -107,7 +107,7 @@ func (w *world) replay() (*locker.Terminal, error) {
 			}
 		}
 		for _, stored := range w.store.log[from:] {
-			for _, e := range w.bug.replayed(w, stored.event) {
+			for _, e := range w.bug.replayed(stored.event) {
 				if err := t.Replay(e); err != nil {
 					return nil, err
 				}

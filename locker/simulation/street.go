@@ -409,6 +409,10 @@ func (z *citizen) goesHome() time.Duration {
 // leave implements party: whoever has nothing comes again, or asks for a new letter.
 func (z *citizen) leave() {
 	z.closesDoors()
+	switch z.visit.last {
+	case "", locker.ScreenOpening, locker.ScreenTake, locker.ScreenQuestion:
+		z.file.paper.left = z.file.paper.place == behindDoor
+	}
 	z.w.oracle.visited(z)
 	z.w.oracle.patience(z)
 	d := z.w.chance

@@ -65,6 +65,9 @@ func newWorld(o Options) *world {
 	w.city = newCity(w)
 	w.street = newStreet(w)
 	w.faults = drawFaults(w.fate)
+	if w.bug == ReusedInDoubt { // needs a cut within the seconds of laying in
+		w.faults.cutAtWrite = 0.01
+	}
 	return w
 }
 
