@@ -76,6 +76,9 @@ func (s *step) moreTime() {
 	switch {
 	case ses.mode == rounding:
 		d = s.rules().RoundIdle
+		if ses.round.stage == taskOpen {
+			s.watchOpen(ses.round.task.Compartment)
+		}
 	case ses.visit.stage == questioning:
 		d = s.rules().Question
 	}

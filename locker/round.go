@@ -126,6 +126,7 @@ func (s *step) taskClosed() {
 	if r.stage != taskOpen {
 		return
 	}
+	s.clear(AlarmLeftOpen, r.task.Compartment) // two clerks stood there all the time
 	s.wait(s.rules().RoundIdle)
 	if r.answer == "" && r.task.Kind != TaskLoad {
 		r.stage = taskShut

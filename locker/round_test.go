@@ -343,3 +343,21 @@ func TestADocumentLaidInADoorThatDoesNotOpenIsTriedElsewhere(t *testing.T) {
 		t.Fatal("the compartment that does not open was given again")
 	}
 }
+
+func TestClerksWhoTakeTheirTimeLeaveNoAlarmBehind(t *testing.T) {
+	s := newSite(t)
+	s.order("ORDER-1", 1)
+	s.signIn("c1", "c2")
+	s.clear()
+	s.slip("ORDER-1")
+	s.pass(2 * time.Minute)
+	s.choose(locker.ChoiceMoreTime)
+	s.pass(2 * time.Minute)
+	s.wantAlarm(locker.AlarmLeftOpen, "")
+	s.choose(locker.ChoiceNotLaid) // and then the door stays open
+	s.pass(2 * time.Minute)
+	s.wantAlarm(locker.AlarmLeftOpen, locker.Wake)
+	s.door(1, false)
+	s.wantScreen(locker.ScreenRound)
+	s.wantAlarm(locker.AlarmLeftOpen, "")
+}
