@@ -106,7 +106,10 @@ func (m *mosquitto) kill() {
 }
 
 func TestMosquittoKilled(t *testing.T) {
-	const events, kills = 10_000, 4
+	events, kills := 10_000, 4
+	if testing.Short() { // the race detector makes it slow
+		events, kills = 2_000, 2
+	}
 	server := startMosquitto(t)
 	c := citytest.NewCity(t, server.url())
 	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
@@ -115,7 +118,7 @@ func TestMosquittoKilled(t *testing.T) {
 	m.Report(server.url())
 	for i := range kills {
 		m.AppendMany(events / (kills + 1))
-		half := m.Journal.Size() - events/(kills+1)/2
+		half := m.Journal.Size() - uint64(events/(kills+1)/2)
 		citytest.Eventually(t, fmt.Sprintf("%d events acknowledged", half), soon, func() bool {
 			return m.Journal.Cursor() >= half
 		})
