@@ -87,7 +87,7 @@ func TestOutsideTheHoursNoCodeIsTakenAndClerksMayWork(t *testing.T) {
 	}
 	s.signIn("c1", "c2")
 	s.wantScreen(locker.ScreenRound)
-	s.finish2()
+	s.finishShut()
 	for s.now.Wall.Before(opens) {
 		s.pass(min(time.Hour, opens.Sub(s.now.Wall)))
 	}
@@ -100,8 +100,8 @@ func TestOutsideTheHoursNoCodeIsTakenAndClerksMayWork(t *testing.T) {
 	s.wantScreen(locker.ScreenDone)
 }
 
-// finish2 ends a round behind closed gates.
-func (s *site) finish2() {
+// finishShut ends a round behind closed gates.
+func (s *site) finishShut() {
 	s.t.Helper()
 	s.choose(locker.ChoiceFinish)
 	s.badge("c1")

@@ -137,13 +137,13 @@ func (m *mischief) sensible() {
 			m.feed(locker.Typed{Screen: sc.Number, Text: code(int(g))})
 			return
 		}
-		m.badge2(1)
+		m.card(1)
 	case locker.ScreenClerk, locker.ScreenNumber:
 		m.feed(locker.Typed{Screen: sc.Number, Text: "4711"})
 	case locker.ScreenSecond:
-		m.badge2(2)
+		m.card(2)
 	case locker.ScreenConfirm:
-		m.badge2(1 + m.pick(2))
+		m.card(1 + m.pick(2))
 	case locker.ScreenRound:
 		if len(sc.Round.Tasks) == 0 && m.pick(4) > 0 {
 			m.feed(locker.Scanned{Source: locker.SourceBarcode, Text: fmt.Sprintf("ORDER-%d", m.pick(9))})
@@ -160,7 +160,7 @@ func (m *mischief) sensible() {
 	}
 }
 
-func (m *mischief) badge2(n int) {
+func (m *mischief) card(n int) {
 	m.feed(locker.Scanned{Source: locker.SourceBadge, Text: fmt.Sprint("c", n)})
 }
 
