@@ -341,7 +341,7 @@ func (c *city) repeat() {
 }
 
 func (c *city) send(kind locker.MessageKind, raw []byte) {
-	c.w.broker.toTerminal(func(p *process) { p.controller.Receive(kind, raw) })
+	c.w.broker.toTerminal(func(p *process) { p.receive(kind, raw) })
 }
 
 // takeBack is the desk's withdrawal.

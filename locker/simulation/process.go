@@ -27,6 +27,7 @@ type process struct {
 	hurry      int    // ticks in a row without time passing
 	line       *line
 	ready      bool
+	receives   bool // a message of the city, just now
 }
 
 // lane does its jobs one after the other.
@@ -224,9 +225,18 @@ func (p *process) screen() locker.Screen {
 	return s
 }
 
+// receive takes a message of the city. Looking at it is no action of the machine.
+func (p *process) receive(kind locker.MessageKind, raw []byte) {
+	p.receives = true
+	p.controller.Receive(kind, raw)
+	p.receives = false
+}
+
 // begin is controller.Config.Start: it queues a job.
 func (p *process) begin(n controller.Lane, job controller.Job) {
-	p.w.oracle.carriesOut(p)
+	if !p.receives {
+		p.w.oracle.carriesOut(p)
+	}
 	l := &p.lanes[n]
 	l.jobs = append(l.jobs, job)
 	if n == controller.ReaderLane {
