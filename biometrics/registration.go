@@ -33,9 +33,10 @@ const (
 
 	relaxations = 3
 
-	// Growing stops when these many nodes agree less than strangers' best.
+	// Growing stops when these many nodes and more agree less than any genuine
+	// pair that a door would accept.
 	earlyNodes     = 40
-	earlyAgreement = 0.12
+	earlyAgreement = 0.25
 )
 
 // worthRelaxing is the coherence below which a growth is a stranger's, before
