@@ -28,10 +28,11 @@ func number(t testing.TB, name string, otherwise int) int {
 // TestSeeds runs months of terminals. NACHTFACH_SEEDS and NACHTFACH_DAYS make it
 // more, NACHTFACH_SEED repeats one run.
 func TestSeeds(t *testing.T) {
-	days, seeds := number(t, "NACHTFACH_DAYS", 8), number(t, "NACHTFACH_SEEDS", 12)
+	days, seeds := 8, 12
 	if testing.Short() { // under the race detector
 		days, seeds = 4, 3
 	}
+	days, seeds = number(t, "NACHTFACH_DAYS", days), number(t, "NACHTFACH_SEEDS", seeds)
 	if os.Getenv("NACHTFACH_SEED") != "" {
 		seed := number(t, "NACHTFACH_SEED", 1)
 		report(t, simulation.Run(simulation.Options{Seed: uint64(seed), Days: days}), days)
