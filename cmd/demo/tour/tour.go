@@ -50,7 +50,7 @@ func play(ctx context.Context, site *Site, scenes []scene, out io.Writer) error 
 		Site: site, orders: map[string]locker.OrderID{}, letters: map[string]api.Letter{},
 		places: map[string]locker.CompartmentID{},
 	}
-	defer s.before.remove()
+	defer func() { s.before.remove() }()
 	start := time.Now()
 	for i, sc := range scenes {
 		if site.Began != nil {
