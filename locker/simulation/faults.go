@@ -58,6 +58,7 @@ func (f faults) latency(w *world, n controller.Lane) (before, later time.Duratio
 		return 5 * time.Millisecond, 200 * time.Millisecond
 	case controller.ReaderLane:
 		return w.chance.between(200*time.Millisecond, time.Second), 10 * time.Millisecond
+	default:
 	}
 	if !w.calm && w.fate.hits(f.slow) {
 		return w.fate.between(time.Second, 45*time.Second), w.fate.between(0, 10*time.Second)

@@ -72,7 +72,7 @@ type deposited struct {
 // filed is one order, and who is said to have its document.
 type filed struct {
 	file   *file
-	custod locker.Custody
+	holder locker.Custody
 	door   locker.CompartmentID
 	gen    locker.Generation
 
@@ -191,7 +191,7 @@ func (o *oracle) followOrder(fact locker.Fact) {
 		if b == nil {
 			o.fail(5, "order %s was accepted, which no desk has made", f.Order)
 		}
-		b.custod, b.accepted = locker.CustodyClerks, true
+		b.holder, b.accepted = locker.CustodyClerks, true
 	case locker.OrderErased:
 		o.orders[f.Order].erased = true
 		o.noise("order", f.Order, func(b box) bool { return b.hpke && b.order == f.Order })
@@ -199,7 +199,7 @@ func (o *oracle) followOrder(fact locker.Fact) {
 }
 
 // sealed is told each order that a desk makes.
-func (o *oracle) sealed(f *file) { o.orders[f.order] = &filed{file: f, custod: locker.CustodyClerks} }
+func (o *oracle) sealed(f *file) { o.orders[f.order] = &filed{file: f, holder: locker.CustodyClerks} }
 
 // lettered is told each letter that reached the city.
 func (o *oracle) lettered(g locker.Generation, l *letter) {
@@ -296,8 +296,8 @@ func (o *oracle) abandoned(f locker.DepositAbandoned) {
 	d.ended = true
 	if d.replaces == 0 {
 		b := o.orders[d.order]
-		if b.custod != locker.CustodyUnknown {
-			b.custod = locker.CustodyClerks
+		if b.holder != locker.CustodyUnknown {
+			b.holder = locker.CustodyClerks
 		}
 		b.gen = 0
 	}
@@ -308,7 +308,7 @@ func (o *oracle) end(g locker.Generation) { o.gens[g].ended = true }
 func (o *oracle) claim(g locker.Generation, c locker.Custody) {
 	d := o.gens[g]
 	b := o.orders[d.order]
-	b.custod, b.door = c, d.compartment
+	b.holder, b.door = c, d.compartment
 }
 
 // noise checks that nothing in the slots opens the boxes that hold a factor, and

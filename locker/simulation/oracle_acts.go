@@ -24,8 +24,6 @@ func (o *oracle) booted(p *process) {
 	p.after(6*time.Second, o.doorsKnown)
 }
 
-func (o *oracle) ended(*process) {}
-
 // energised is told each pulse before the coil is driven.
 func (o *oracle) energised(p *process, n locker.CompartmentID) {
 	b := o.door(n)

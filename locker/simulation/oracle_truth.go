@@ -133,9 +133,9 @@ func (o *oracle) custody(id locker.OrderID, b *filed) {
 		return
 	}
 	wrong := func() {
-		o.fail(7, "the document of order %s is said to be with %s (compartment %d), and is in place %d (compartment %d), without an alarm", id, b.custod, b.door, truth.place, truth.door)
+		o.fail(7, "the document of order %s is said to be with %s (compartment %d), and is in place %d (compartment %d), without an alarm", id, b.holder, b.door, truth.place, truth.door)
 	}
-	switch b.custod {
+	switch b.holder {
 	case locker.CustodyCompartment:
 		if (truth.place != behindDoor || truth.door != b.door) && !o.alarmed(b.door) {
 			wrong()
@@ -153,7 +153,7 @@ func (o *oracle) custody(id locker.OrderID, b *filed) {
 			wrong()
 		}
 	default:
-		o.fail(7, "custody of the document of order %s is %q", id, b.custod)
+		o.fail(7, "custody of the document of order %s is %q", id, b.holder)
 	}
 }
 
@@ -168,7 +168,7 @@ func (o *oracle) visited(z *citizen) {
 		return // replaced, or taken out by clerks, while the letter was on its way
 	}
 	b := o.orders[d.order]
-	if b.custod != locker.CustodyCompartment || b.file.paper.place != behindDoor || o.alarmed(d.compartment) || b.file.withdraw != nil {
+	if b.holder != locker.CustodyCompartment || b.file.paper.place != behindDoor || o.alarmed(d.compartment) || b.file.withdraw != nil {
 		return
 	}
 	open := 0
@@ -228,6 +228,7 @@ func (o *oracle) drained() {
 			w.fail("liveness: order %s was never accepted", id)
 		}
 	}
+	o.nothingLeft()
 	for n, b := range o.doors {
 		if b.faulted {
 			w.fail("liveness: compartment %d is out of order, and nothing ails it", n)
@@ -242,5 +243,41 @@ func (o *oracle) drained() {
 		if x.hpke && o.orders[x.order].erased {
 			w.fail("invariant 4: order %s was erased, and opened once more", x.order)
 		}
+	}
+}
+
+// nothingLeft checks that the disk holds what lives, and nothing else.
+func (o *oracle) nothingLeft() {
+	w := o.w
+	living := 0
+	for _, d := range o.gens {
+		if d.loaded && !d.slotErased {
+			living++
+		}
+	}
+	waiting := 0
+	for id, b := range o.orders {
+		switch {
+		case b.accepted && !b.erased && b.loaded:
+			w.fail("liveness: order %s lies in a compartment, and its key was never erased", id)
+		case b.accepted && !b.erased:
+			waiting++
+		}
+	}
+	slots := 0
+	for _, block := range w.store.slots {
+		if len(block) > 0 && block[0] == 'd' {
+			slots++
+		}
+	}
+	switch {
+	case slots != living:
+		w.fail("invariant 4: %d deposits live, and %d slots hold a deposit's key", living, slots)
+	case len(w.store.records["deposits"]) != living:
+		w.fail("liveness: %d deposits live, and %d have a record", living, len(w.store.records["deposits"]))
+	case len(w.store.records["orders"]) != waiting:
+		w.fail("liveness: %d orders wait, and %d are kept", waiting, len(w.store.records["orders"]))
+	case len(w.store.records["letters"]) > 0:
+		w.fail("liveness: all letters were posted, and %d are kept", len(w.store.records["letters"]))
 	}
 }

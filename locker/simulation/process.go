@@ -3,7 +3,6 @@ package simulation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -142,7 +141,6 @@ func (p *process) end() {
 	if p.w.process == p {
 		p.w.process = nil
 	}
-	p.w.oracle.ended(p)
 }
 
 // now reads the machine's clocks.
@@ -300,8 +298,6 @@ func (p *process) AnnounceLetter(g locker.Generation) {
 	p.w.oracle.carriesOut(p)
 	p.after(50*time.Millisecond, func() { p.line.sendLetter(g) })
 }
-
-func (p *process) String() string { return fmt.Sprintf("start %d", p.w.starts) }
 
 // pulseAgain is the job of a pulse that nobody decided.
 func pulseAgain(p *process, f locker.CompartmentReleased) controller.Job {

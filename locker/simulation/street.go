@@ -282,8 +282,9 @@ func closing(n locker.ScreenName) bool {
 	case locker.ScreenDone, locker.ScreenDisputed, locker.ScreenLeftOpen, locker.ScreenDefect, locker.ScreenWithdrawn,
 		locker.ScreenDesk, locker.ScreenClosed, locker.ScreenRefused:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 func (z *citizen) enters(s locker.Screen) time.Duration {
@@ -412,6 +413,7 @@ func (z *citizen) leave() {
 	switch z.visit.last {
 	case "", locker.ScreenOpening, locker.ScreenTake, locker.ScreenQuestion:
 		z.file.paper.left = z.file.paper.place == behindDoor
+	default:
 	}
 	z.w.oracle.visited(z)
 	z.w.oracle.patience(z)

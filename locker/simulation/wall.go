@@ -17,13 +17,12 @@ type wall struct {
 }
 
 type door struct {
-	n        locker.CompartmentID
-	open     bool
-	inside   []*paper
-	lock     lockState
-	contact  contactState
-	told     uint64 // of the level that is on its way to the machine
-	released time.Duration
+	n       locker.CompartmentID
+	open    bool
+	inside  []*paper
+	lock    lockState
+	contact contactState
+	told    uint64 // of the level that is on its way to the machine
 }
 
 type lockState int
@@ -69,7 +68,6 @@ func (a *wall) levels() map[locker.CompartmentID]bool {
 // pulse energises a lock. The door springs open a moment later.
 func (a *wall) pulse(n locker.CompartmentID) error {
 	d := a.door(n)
-	d.released = a.w.now
 	switch d.lock {
 	case lockBroken:
 		return errors.New("lock: the driver reports an open load")
@@ -78,6 +76,7 @@ func (a *wall) pulse(n locker.CompartmentID) error {
 	case lockSluggish:
 		d.lock = lockFine
 		return nil
+	default:
 	}
 	a.w.after(a.w.chance.between(80*time.Millisecond, 400*time.Millisecond), func() {
 		if !d.open {
