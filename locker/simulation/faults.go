@@ -32,7 +32,7 @@ func drawFaults(d *dice) faults {
 	}
 	return faults{
 		cutAtWrite: some(0.002), cutPerDay: some(0.5),
-		commitLost: some(0.001), commitAmbiguous: some(0.001), slotFails: some(0.01),
+		commitLost: some(0.001), commitAmbiguous: some(0.001), slotFails: some(0.05),
 		fullPerDay: some(0.1), slow: some(0.01),
 		drop: some(0.05), duplicate: some(0.1), reorder: some(0.05), outages: some(0.5), hostile: some(3), backup: some(0.1),
 		clockPerDay: some(0.3), bounce: some(0.2),

@@ -102,6 +102,7 @@ type doorBook struct {
 	believed  bool // open, as the events say
 	waived    bool
 	faulted   bool
+	forced    bool          // and no alarm has told it yet
 	told      time.Duration // of the last event about it
 	released  []authority
 }
@@ -179,6 +180,9 @@ func (o *oracle) followPeople(fact locker.Fact) {
 		o.round.open = false
 	case locker.AlarmRaised:
 		o.alarms[f.Alarm] = f
+		if f.Kind == locker.AlarmForced {
+			o.door(f.Compartment).forced = false
+		}
 	case locker.AlarmCleared:
 		delete(o.alarms, f.Alarm)
 	}

@@ -224,6 +224,7 @@ func (o *oracle) followDoor(fact locker.Fact) {
 		b.believed, b.seenEmpty = true, false
 		if !f.Commanded {
 			o.counts.Forced++
+			b.forced = true
 		}
 	case locker.CompartmentClosed:
 		about(f.Compartment).believed = false

@@ -80,8 +80,12 @@ func (o *oracle) known(d *door) bool {
 // doorsKnown checks that the events agree with the doors.
 func (o *oracle) doorsKnown() {
 	for _, d := range o.w.wall.doors {
-		if b := o.door(d.n); o.known(d) && b.believed != d.open {
+		b := o.door(d.n)
+		if o.known(d) && b.believed != d.open {
 			o.fail(6, "the door of compartment %d is open: %v, and the events say %v", d.n, d.open, b.believed)
+		}
+		if b.forced && !o.standing(locker.AlarmForced, d.n) {
+			o.fail(6, "the door of compartment %d was forced, and nobody is woken", d.n)
 		}
 	}
 }
@@ -100,6 +104,16 @@ func (o *oracle) leftOpen() {
 func (o *oracle) alarmed(n locker.CompartmentID) bool {
 	for _, a := range o.alarms {
 		if a.Compartment == n {
+			return true
+		}
+	}
+	return false
+}
+
+// standing tells whether an alarm of this kind stands.
+func (o *oracle) standing(kind locker.AlarmKind, n locker.CompartmentID) bool {
+	for _, a := range o.alarms {
+		if a.Kind == kind && a.Compartment == n {
 			return true
 		}
 	}
