@@ -30,7 +30,8 @@ func TestTourHoldsAndLeavesNothingBehind(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes most of a minute")
 	}
-	short, err := os.MkdirTemp("", "nf") // the test's own folder is too long for a socket in it
+	//nolint:usetesting // the test's own folder is too long for a socket in it
+	short, err := os.MkdirTemp("", "nf")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -208,6 +208,10 @@ func (s *story) powerCutClosed(ctx context.Context) (string, error) {
 	if err := s.door(ctx, n, "jam"); err != nil { // so that it is released and stays closed
 		return "", err
 	}
+	untouched, err := s.wall(ctx)
+	if err != nil {
+		return "", err
+	}
 	if err := s.enter(ctx, s.code("emil")); err != nil {
 		return "", err
 	}
@@ -217,7 +221,11 @@ func (s *story) powerCutClosed(ctx context.Context) (string, error) {
 	if err := s.lay(ctx, s.person("emil").Lay[0]); err != nil {
 		return "", err
 	}
-	if _, err := s.await(ctx, locker.ScreenOpening); err != nil {
+	err = until(ctx, "the pulse at the lock", func() (bool, error) {
+		doors, err := s.wall(ctx)
+		return err == nil && doors[n-1].Pulses > untouched[n-1].Pulses, err
+	})
+	if err != nil {
 		return "", err
 	}
 	if err := s.PowerOff(ctx); err != nil {
