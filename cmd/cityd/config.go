@@ -42,6 +42,8 @@ type settings struct {
 		Key          string `toml:"key"`
 		ServerName   string `toml:"server_name"`
 	} `toml:"broker"`
+	Town    town      `toml:"town"` // needed for paper only
+	Station []station `toml:"station"`
 }
 
 // readSettings reads the file; an error names file, line and what would be right.
@@ -81,7 +83,7 @@ func placed(path string, err error) error {
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		e := unknown.Errors[0]
 		line, column := e.Position()
-		return fmt.Errorf("%s:%d:%d: unknown setting %q; known are record, socket, note_key, letter_key, repeat, and in [broker] url, client_id, username, password_file, ca, certificate, key, server_name",
+		return fmt.Errorf("%s:%d:%d: unknown setting %q; known are record, socket, note_key, letter_key, repeat, and in [broker] url, client_id, username, password_file, ca, certificate, key, server_name; in [town] name, office, address, phone, web, hours, bring, retention; in [[station]] terminal, place, hours",
 			path, line, column, strings.Join(e.Key(), "."))
 	}
 	var bad *toml.DecodeError
@@ -190,6 +192,19 @@ repeat     = "60s"         # of what a terminal has not answered
 url = %q
 # username = "" ; password_file = ""
 # ca = "ca.pem" ; certificate = "cityd.pem" ; key = "cityd.key"
+
+# What stands on letters and slips, German and English.
+# [town]
+# name = "Stadt Musterstadt" ; office = "Bürgerbüro" ; phone = "07123 456-0"
+# address = ["Marktplatz 1", "12345 Musterstadt"]
+# hours = { de = "Mo–Fr 8–12 Uhr", en = "Mon–Fri 8–12" }
+# bring = [{ de = "Ihren alten Ausweis", en = "your old identity card" }]
+# web = "www.musterstadt.example" ; retention = "168h" # as the terminals have it
+#
+# [[station]]
+# terminal = "rathaus-1"
+# place = { de = "Rathaus, Eingang Nord", en = "Town hall, north entrance" }
+# hours = { de = "täglich rund um die Uhr", en = "every day, day and night" }
 `
 
 // initialise makes keys and configuration; what is there is never replaced.
