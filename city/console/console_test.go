@@ -133,8 +133,8 @@ func TestAnAdminSeesWhatHappenedAndAcknowledgesIt(t *testing.T) {
 	s.admit()
 	s.tell(broken, locker.DepositReserved{Generation: 5, Order: "ABCD2345", Compartment: 2},
 		locker.DepositLoaded{Generation: 5}, forced)
-	s.sees("/", "rathaus-1", "Handeln", "Tür aufgebrochen", "noch nicht quittiert")
-	page := s.sees("/terminals/rathaus-1", "Tür offen", "Türkontakt", "3 Tage", "ABCD2345", "abholbereit", "1.2.3", "alarm.raised", "reader")
+	s.sees("/", "rathaus-1", "Handeln", "Tür ohne Freigabe geöffnet", "noch nicht quittiert")
+	page := s.sees("/terminals/rathaus-1", "Tür offen", "Kontakt gestört", "3 Tage", "ABCD2345", "abholbereit", "1.2.3", "alarm.raised", "reader")
 	if strings.Contains(page, "<script>alert") {
 		t.Error("a terminal's words become part of the page")
 	}
@@ -201,7 +201,7 @@ func TestAChangeReachesAnOpenPageAtOnce(t *testing.T) {
 		if line != "event: change" {
 			continue
 		}
-		if _, page := s.get("/"); strings.Contains(page, "Tür aufgebrochen") {
+		if _, page := s.get("/"); strings.Contains(page, "Tür ohne Freigabe geöffnet") {
 			t.Logf("seen after %v", time.Since(began))
 			return
 		}

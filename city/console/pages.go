@@ -50,10 +50,10 @@ type trouble struct {
 	Back string // the page to come back to
 }
 
-// Done: over, and somebody has looked.
+// Done: over, and somebody has looked; what is only counted needs nobody.
 func (t trouble) Done() bool {
 	over := !t.Cleared.IsZero() || strings.HasPrefix(t.ID, "city-")
-	return over && !t.Noted.IsZero()
+	return over && (!t.Noted.IsZero() || t.Class == locker.Statistics)
 }
 
 // event is one line of the list.

@@ -115,7 +115,7 @@ var words = map[string][2]string{
 	"use.vacated": {"geleert", "vacated"}, "use.doubt": {"ungeklärt", "in doubt"},
 	"door.open": {"Tür offen", "door open"}, "expired": {"abgelaufen", "expired"}, "revoked": {"zurückgezogen", "withdrawn"},
 	"waived":             {"ohne Kontakt", "no contact"},
-	"fault.did_not_open": {"öffnet nicht", "does not open"}, "fault.lock": {"Schloss", "lock"}, "fault.contact": {"Türkontakt", "contact"},
+	"fault.did_not_open": {"öffnet nicht", "does not open"}, "fault.lock": {"Schloss gestört", "lock faulty"}, "fault.contact": {"Kontakt gestört", "contact faulty"},
 	"size.1": {"klein", "small"}, "size.2": {"mittel", "medium"}, "size.3": {"groß", "large"},
 
 	"deposits": {"Einlagen", "Deposits"}, "no.deposits": {"Keine Einlagen.", "No deposits."}, "order": {"Abholauftrag", "Order"},
@@ -131,7 +131,7 @@ var words = map[string][2]string{
 	"stands": {"besteht", "stands"}, "cleared": {"vorbei", "over"}, "times": {"mal", "times"},
 	"note": {"Notiz", "Note"}, "by": {"Kürzel", "Initials"}, "acknowledge": {"Quittieren", "Acknowledge"}, "again": {"Notiz ändern", "Change the note"},
 	"unseen":            {"noch nicht quittiert", "not acknowledged yet"},
-	"alarm.door_forced": {"Tür aufgebrochen", "Door forced"}, "alarm.door_left_open": {"Tür offen, Dokument vielleicht darin", "Door open, perhaps with a document"},
+	"alarm.door_forced": {"Tür ohne Freigabe geöffnet", "Door opened without release"}, "alarm.door_left_open": {"Tür offen, Dokument vielleicht darin", "Door open, perhaps with a document"},
 	"alarm.empty_door_open": {"Leeres Fach offen", "Empty compartment open"}, "alarm.compartment_fault": {"Fach gestört", "Compartment faulty"},
 	"alarm.custody_unknown": {"Verbleib eines Dokuments unklar", "Custody of a document unknown"}, "alarm.document_disputed": {"Dokument bestritten", "Document disputed"},
 	"alarm.document_missing": {"Dokument fehlt", "Document missing"}, "alarm.letter_not_posted": {"Brief nicht versandt", "Letter not posted"},

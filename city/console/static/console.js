@@ -6,7 +6,7 @@
 
   const show = (live) => {
     lamp.dataset.live = live;
-    lamp.textContent = lamp.dataset[live ? "on" : "off"];
+    lamp.textContent = live ? lamp.dataset.wordLive : lamp.dataset.wordCut;
   };
 
   // Nothing is replaced under the hand of somebody who writes.
