@@ -275,11 +275,13 @@ func TestBadInputGetsAClearPage(t *testing.T) {
 			t.Errorf("%s is answered with %d", name, r.StatusCode)
 		}
 	}
-	r, err := s.browser.PostForm(s.base+"/language", url.Values{"language": {"en"}, "back": {"//evil.example/"}})
-	s.check(err)
-	r.Body.Close()
-	if r.Request.URL.String() != s.base+"/" {
-		t.Errorf("a form leads to %s", r.Request.URL)
+	for _, back := range []string{"//evil.example/", "/\\evil.example/", "/\t/evil.example/", "https://evil.example/", "", "/\n/evil.example"} {
+		r, err := s.browser.PostForm(s.base+"/language", url.Values{"language": {"en"}, "back": {back}})
+		s.check(err)
+		r.Body.Close()
+		if r.Request.URL.String() != s.base+"/" {
+			t.Errorf("a form leads from %q to %s", back, r.Request.URL)
+		}
 	}
 	s.sees("/", `lang="en"`, "Terminals", "No open alarm")
 }
