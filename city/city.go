@@ -61,6 +61,7 @@ type City struct {
 	mu     sync.Mutex
 	nudged map[string]bool // terminals for which there is something new to send
 	nudge  chan struct{}
+	change chan struct{} // closed at the next change of what admins see
 }
 
 // Open opens the record. Nothing is sent before Run.
@@ -91,7 +92,7 @@ func Open(config Config) (*City, error) {
 	}
 	return &City{
 		config: config, record: r, letter: letter,
-		inbox: broker.NewInbox(inboxLimit), nudged: map[string]bool{}, nudge: make(chan struct{}, 1),
+		inbox: broker.NewInbox(inboxLimit), nudged: map[string]bool{}, nudge: make(chan struct{}, 1), change: make(chan struct{}),
 	}, nil
 }
 

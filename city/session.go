@@ -173,8 +173,12 @@ func (s *session) take(ctx context.Context) error {
 
 // settle stores what is covered and acknowledges it.
 func (s *session) settle(ctx context.Context, t *intake) error {
+	fresh := len(t.covered) > 0
 	if err := t.commit(ctx); err != nil {
 		return err
+	}
+	if fresh {
+		s.changed()
 	}
 	if t.cleared {
 		t.cleared = false
@@ -238,10 +242,13 @@ func (s *session) handle(ctx context.Context, t *intake, on topic.Topic, payload
 		if len(payload) > maxState || !json.Valid(payload) {
 			return s.judge(ctx, t, api.AlarmContent, errors.New("state: no JSON, or too large"))
 		}
+		defer s.changed()
 		return s.record.SetState(ctx, t.terminal, payload)
 	case topic.Online:
 		online := string(payload) == "true"
-		if err := s.record.SetOnline(ctx, t.terminal, online); err != nil || !online {
+		err := s.record.SetOnline(ctx, t.terminal, online)
+		s.changed()
+		if err != nil || !online {
 			return err
 		}
 		return s.repeat(ctx, t.terminal)
@@ -272,6 +279,7 @@ func (s *session) judge(ctx context.Context, t *intake, kind string, wrong error
 		return nil
 	}
 	s.config.Logger.Error("a terminal's message is refused", "terminal", t.terminal, "alarm", kind, "error", wrong)
+	defer s.changed()
 	detail := wrong.Error()
 	return s.record.Alarm(ctx, t.terminal, kind, detail[:min(len(detail), 500)])
 }

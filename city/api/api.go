@@ -142,3 +142,26 @@ type Draft struct {
 	Text      []byte    `json:"text"`
 	Expires   time.Time `json:"expires"`
 }
+
+// Trouble is an alarm as admins see it: a terminal's own, or one of the city's.
+type Trouble struct {
+	Terminal    string               `json:"terminal"`
+	ID          string               `json:"id"` // names it at this terminal
+	Class       locker.AlarmClass    `json:"class"`
+	Kind        string               `json:"kind"` // locker.AlarmKind, or one of Alarm's kinds
+	Compartment locker.CompartmentID `json:"compartment,omitempty"`
+	Detail      string               `json:"detail,omitempty"`
+	Since       time.Time            `json:"since"`
+	Last        time.Time            `json:"last,omitzero"`    // of the city's own, which count
+	Times       int                  `json:"times,omitempty"`  // of the city's own
+	Cleared     time.Time            `json:"cleared,omitzero"` // by the terminal
+	Note        string               `json:"note,omitempty"`
+	By          string               `json:"by,omitempty"`
+	Noted       time.Time            `json:"noted,omitzero"` // zero: nobody has looked yet
+}
+
+// Lag is what the city has sent and a terminal has not answered.
+type Lag struct {
+	Messages int       `json:"messages"`
+	Oldest   time.Time `json:"oldest,omitzero"`
+}

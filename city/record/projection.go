@@ -59,6 +59,10 @@ func (p projection) apply(fact locker.Fact) error {
 		return p.refused(f)
 	case locker.KeysOffered:
 		return p.offered(f)
+	case locker.AlarmRaised:
+		return p.raised(f)
+	case locker.AlarmCleared:
+		return p.exec(`UPDATE raised SET cleared = ? WHERE terminal = ? AND alarm = ? AND cleared = ''`, p.at, p.terminal, f.Alarm)
 	case locker.KeyLapsed:
 		return p.exec(`UPDATE keys SET gone = 1 WHERE terminal = ? AND key = ?`, p.terminal, f.Key)
 	}

@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 1
+const version = 2
 
 const schema = `
 CREATE TABLE terminals (
@@ -123,6 +123,29 @@ CREATE TABLE alarms (
 ) STRICT, WITHOUT ROWID;
 `
 
+// second adds to version 1 what admins see: the terminals' own alarms, and what
+// was noted about any alarm.
+const second = `
+CREATE TABLE raised (
+	terminal    TEXT NOT NULL,
+	alarm       INTEGER NOT NULL,
+	class       TEXT NOT NULL,
+	kind        TEXT NOT NULL,
+	compartment INTEGER NOT NULL,
+	detail      TEXT NOT NULL,
+	since       TEXT NOT NULL,
+	cleared     TEXT NOT NULL DEFAULT '',
+	note        TEXT NOT NULL DEFAULT '',
+	noted_by    TEXT NOT NULL DEFAULT '',
+	noted       TEXT NOT NULL DEFAULT '',
+	PRIMARY KEY (terminal, alarm)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX raised_since ON raised (since);
+ALTER TABLE alarms ADD COLUMN note     TEXT NOT NULL DEFAULT '';
+ALTER TABLE alarms ADD COLUMN noted_by TEXT NOT NULL DEFAULT '';
+ALTER TABLE alarms ADD COLUMN noted    TEXT NOT NULL DEFAULT '';
+`
+
 // Record is the open file. Its methods may be called at the same time.
 type Record struct {
 	db  *sql.DB
@@ -161,18 +184,22 @@ func (r *Record) prepare() error {
 		if err := tx.QueryRow(`PRAGMA user_version`).Scan(&is); err != nil {
 			return err
 		}
-		switch is {
-		case version:
-			return nil
-		case 0:
-			if _, err := tx.Exec(schema); err != nil {
-				return err
-			}
-			_, err := tx.Exec(fmt.Sprintf(`PRAGMA user_version = %d`, version))
-			return err
-		default:
+		if is < 0 || is > version {
 			return fmt.Errorf("it is of version %d, this program knows version %d", is, version)
 		}
+		if is == version {
+			return nil
+		}
+		for _, step := range []func(*sql.Tx) error{
+			func(tx *sql.Tx) error { _, err := tx.Exec(schema); return err },
+			addRaised,
+		}[is:] {
+			if err := step(tx); err != nil {
+				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)
+			}
+		}
+		_, err := tx.Exec(fmt.Sprintf(`PRAGMA user_version = %d`, version))
+		return err
 	})
 }
 

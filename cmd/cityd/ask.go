@@ -21,19 +21,27 @@ type question struct {
 	args int
 	flag func(*flag.FlagSet) // its own flags; nil: none
 	do   func(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error
+
+	// pdf is done in place of do when -pdf names a file.
+	pdf func(ctx context.Context, c *api.Client, s settings, f *flag.FlagSet, file string) error
 }
 
 var questions = []question{
-	{"identity", 0, nil, identity},
-	{"terminal add", 2, nil, func(ctx context.Context, c *api.Client, f *flag.FlagSet, _ io.Writer) error {
+	{name: "identity", do: identity},
+	{name: "terminal add", args: 2, do: func(ctx context.Context, c *api.Client, f *flag.FlagSet, _ io.Writer) error {
 		return c.AddTerminal(ctx, f.Arg(0), f.Arg(1))
 	}},
-	{"terminals", 0, nil, terminals},
-	{"events", 1, func(f *flag.FlagSet) { f.Uint64("from", 0, "") }, events},
-	{"verify", 1, nil, verify},
-	{"deposits", 1, nil, deposits},
-	{"alarms", 0, nil, alarms},
-	{"letter", 1, func(f *flag.FlagSet) { f.Bool("json", false, "") }, letter},
+	{name: "terminals", do: terminals},
+	{name: "events", args: 1, flag: func(f *flag.FlagSet) { f.Uint64("from", 0, "") }, do: events},
+	{name: "verify", args: 1, do: verify},
+	{name: "deposits", args: 1, do: deposits},
+	{name: "alarms", do: alarms},
+	{name: "letter", args: 1, flag: func(f *flag.FlagSet) {
+		f.Bool("json", false, "")
+		f.String("pdf", "", "")
+		f.String("to", "", "")
+	}, do: letterText, pdf: letterPDF},
+	{name: "slip", args: 1, flag: func(f *flag.FlagSet) { f.String("pdf", "", "") }, do: slip, pdf: slipPDF},
 }
 
 func (q question) ask(ctx context.Context, args []string, out io.Writer) error {
@@ -49,7 +57,13 @@ func (q question) ask(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := q.do(ctx, api.Dial(s.Socket), f, out); err != nil {
+	c := api.Dial(s.Socket)
+	if q.pdf != nil && value[string](f, "pdf") != "" {
+		err = q.pdf(ctx, c, s, f, value[string](f, "pdf"))
+	} else {
+		err = q.do(ctx, c, f, out)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", q.name, err)
 	}
 	return nil
@@ -165,8 +179,8 @@ func alarms(ctx context.Context, c *api.Client, _ *flag.FlagSet, out io.Writer) 
 	})
 }
 
-// letter prints in German: it is for the citizen's envelope.
-func letter(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+// letterText prints in German: it is for the citizen's envelope.
+func letterText(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
 	l, err := c.Letter(ctx, locker.OrderID(f.Arg(0)))
 	if err != nil {
 		return err

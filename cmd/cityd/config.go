@@ -42,6 +42,12 @@ type settings struct {
 		Key          string `toml:"key"`
 		ServerName   string `toml:"server_name"`
 	} `toml:"broker"`
+	Console struct {
+		Listen string   `toml:"listen"`
+		Hosts  []string `toml:"hosts"`
+	} `toml:"console"`
+	Town    town      `toml:"town"` // needed for paper only
+	Station []station `toml:"station"`
 }
 
 // readSettings reads the file; an error names file, line and what would be right.
@@ -81,7 +87,7 @@ func placed(path string, err error) error {
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		e := unknown.Errors[0]
 		line, column := e.Position()
-		return fmt.Errorf("%s:%d:%d: unknown setting %q; known are record, socket, note_key, letter_key, repeat, and in [broker] url, client_id, username, password_file, ca, certificate, key, server_name",
+		return fmt.Errorf("%s:%d:%d: unknown setting %q; known are record, socket, note_key, letter_key, repeat, and in [broker] url, client_id, username, password_file, ca, certificate, key, server_name; in [console] listen, hosts; in [town] name, office, address, phone, web, hours, bring, retention; in [[station]] terminal, place, hours",
 			path, line, column, strings.Join(e.Key(), "."))
 	}
 	var bad *toml.DecodeError
@@ -161,7 +167,7 @@ func secretFile(path string) (string, error) {
 }
 
 // daemon runs the city until it is told to stop.
-func daemon(ctx context.Context, args []string, stderr io.Writer) error {
+func daemon(ctx context.Context, args []string, stderr io.Writer) (err error) {
 	f := flag.NewFlagSet("run", flag.ContinueOnError)
 	path := f.String("config", defaultConfig, "")
 	if err := flags(f, args, 0); err != nil {
@@ -171,12 +177,16 @@ func daemon(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.open(slog.New(slog.NewTextHandler(stderr, nil)))
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	c, err := s.open(log)
 	if err != nil {
 		return err
 	}
-	err = c.Run(ctx)
-	return errors.Join(err, c.Close())
+	defer func() { err = errors.Join(err, c.Close()) }()
+	if s.Console.Listen == "" {
+		return c.Run(ctx)
+	}
+	return s.serveConsole(ctx, c, log)
 }
 
 const template = `# cityd: the city's daemon. Paths are taken from this file's folder.
@@ -190,6 +200,24 @@ repeat     = "60s"         # of what a terminal has not answered
 url = %q
 # username = "" ; password_file = ""
 # ca = "ca.pem" ; certificate = "cityd.pem" ; key = "cityd.key"
+
+# The admins' pages. The address with its token is written to console.url.
+# [console]
+# listen = "127.0.0.1:8481"
+# hosts = ["nachtfach.example.org"] # of a proxy that serves them over HTTPS
+
+# What stands on letters and slips, German and English.
+# [town]
+# name = "Stadt Musterstadt" ; office = "Bürgerbüro" ; phone = "07123 456-0"
+# address = ["Marktplatz 1", "12345 Musterstadt"]
+# hours = { de = "Mo–Fr 8–12 Uhr", en = "Mon–Fri 8–12" }
+# bring = [{ de = "Ihren alten Ausweis", en = "your old identity card" }]
+# web = "www.musterstadt.example" ; retention = "168h" # as the terminals have it
+#
+# [[station]]
+# terminal = "rathaus-1"
+# place = { de = "Rathaus, Eingang Nord", en = "Town hall, north entrance" }
+# hours = { de = "täglich rund um die Uhr", en = "every day, day and night" }
 `
 
 // initialise makes keys and configuration; what is there is never replaced.

@@ -25,6 +25,8 @@ const usage = `Usage:
     cityd deposits TERMINAL             list what lies where
     cityd alarms                        list what the city found wrong
     cityd letter [-json] ORDER          print the Abholcode once, mark it posted
+    cityd letter -pdf FILE -to ADDRESS ORDER  the same as a letter for a window envelope
+    cityd slip -pdf FILE ORDER          the slip that clerks scan at the terminal
 
 init makes the city's two keys and a configuration in DIR (default: here). The
 note key signs acknowledgements and posted letters; terminals refuse any other.
@@ -34,7 +36,9 @@ All commands but init take -config FILE (default: /etc/nachtfach/cityd.toml);
 there they find the socket of the daemon, which must run.
 
 letter shows the code exactly once. It is forgotten before it is printed, and
-from that day on the document is kept. If paper jams: re-issue it.
+from that day on the document is kept. If paper jams: re-issue it. ADDRESS is a
+file with 2 to 6 lines, or - for the input. Paper needs [town] and [[station]]
+in the configuration.
 
 Example:
     $ cityd init -dir city -broker tls://broker.example:8883 musterstadt

@@ -1,0 +1,147 @@
+package console
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// request is who asks: language, clock and path, for the templates.
+type request struct {
+	Language string // "de" or "en"
+	Path     string // to come back to
+	By       string // who noted last in this browser
+	now      time.Time
+	zone     *time.Location
+}
+
+func (c *Console) request(r *http.Request) *request {
+	q := &request{Language: "de", Path: r.URL.RequestURI(), now: c.config.Now(), zone: c.config.Zone}
+	if strings.HasPrefix(r.Header.Get("Accept-Language"), "en") {
+		q.Language = "en"
+	}
+	if k, err := r.Cookie("nachtfach_language"); err == nil && (k.Value == "de" || k.Value == "en") {
+		q.Language = k.Value
+	}
+	if k, err := r.Cookie("nachtfach_by"); err == nil {
+		if by, err := url.QueryUnescape(k.Value); err == nil && len(by) <= 60 {
+			q.By = by
+		}
+	}
+	return q
+}
+
+// templateWords is what templates need besides a view's methods.
+var templateWords = template.FuncMap{
+	"dict": func(pairs ...any) map[string]any {
+		m := map[string]any{}
+		for i := 0; i+1 < len(pairs); i += 2 {
+			m[fmt.Sprint(pairs[i])] = pairs[i+1]
+		}
+		return m
+	},
+}
+
+// T says a word in the request's language; one that is not known, from a newer
+// terminal, as it came.
+func (q *request) T(parts ...any) string {
+	key := fmt.Sprint(parts...)
+	w, ok := words[key]
+	if !ok {
+		return key[strings.IndexByte(key, '.')+1:]
+	}
+	if q.Language == "en" {
+		return w[1]
+	}
+	return w[0]
+}
+
+// When is a time in the city's zone, short today.
+func (q *request) When(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	t = t.In(q.zone)
+	if now := q.now.In(q.zone); t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+		return t.Format("15:04:05")
+	}
+	if q.Language == "en" {
+		return t.Format("2 Jan 2006, 15:04")
+	}
+	return t.Format("02.01.2006, 15:04")
+}
+
+// Age is how long ago, in its largest unit.
+func (q *request) Age(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	d := max(q.now.Sub(t), 0)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d %s", int(d.Hours()/24), q.T("days"))
+}
+
+// words are German, English.
+var words = map[string][2]string{
+	"title": {"Nachtfach Leitstand", "Nachtfach console"}, "skip": {"Zum Inhalt", "Skip to content"},
+	"terminals": {"Abholstationen", "Terminals"}, "alarms": {"Alarme", "Alarms"}, "events": {"Ereignisse", "Events"},
+	"live": {"live", "live"}, "cut": {"getrennt", "cut off"}, "days": {"Tage", "days"}, "other": {"English", "Deutsch"},
+	"none": {"Noch keine Abholstation. Anmelden: cityd terminal add", "No terminal yet. Register one: cityd terminal add"},
+
+	"health.good": {"In Ordnung", "All well"}, "health.poor": {"Bitte ansehen", "Needs a look"}, "health.bad": {"Handeln", "Act now"},
+	"online": {"verbunden", "connected"}, "offline": {"nicht verbunden", "not connected"}, "since": {"seit", "since"}, "ago": {"vor", "ago:"},
+	"state": {"Zustand", "State"}, "unknown": {"noch nichts gemeldet", "nothing reported yet"},
+	"told": {"Letzter Zustand", "Last state"}, "lag": {"Unbeantwortet", "Unanswered"}, "lag.none": {"nichts", "nothing"},
+	"lag.oldest": {"älteste", "oldest"}, "messages": {"Nachrichten", "messages"}, "time": {"Uhrzeit", "Time"},
+	"quality.confirmed": {"bestätigt", "confirmed"}, "quality.clock": {"eigene Uhr", "own clock"}, "quality.held": {"Uhr gestört", "clock doubted"},
+	"open": {"Geöffnet für Abholung", "Open for collection"}, "shut": {"Zur Zeit keine Abholung", "No collection now"},
+	"busy": {"Jemand steht davor", "Somebody is there"}, "idle": {"Niemand davor", "Nobody there"},
+	"waiting": {"Warten auf Einlage", "Waiting to be loaded"}, "keys": {"Freie Schlüssel", "Unused keys"}, "roster": {"Personalliste", "Roster"},
+	"software": {"Software", "Software"}, "fault": {"Störung", "Fault"}, "recorded": {"Ereignisse gesichert", "Events recorded"},
+	"version": {"Version", "version"}, "parts": {"Bauteile", "Parts"},
+
+	"wall": {"Wand", "Wall"}, "compartment": {"Fach", "Compartment"},
+	"use.empty": {"leer", "empty"}, "use.reserved": {"reserviert", "reserved"}, "use.occupied": {"belegt", "occupied"},
+	"use.vacated": {"geleert", "vacated"}, "use.doubt": {"ungeklärt", "in doubt"},
+	"door.open": {"Tür offen", "door open"}, "expired": {"abgelaufen", "expired"}, "revoked": {"zurückgezogen", "withdrawn"},
+	"waived":             {"ohne Kontakt", "no contact"},
+	"fault.did_not_open": {"öffnet nicht", "does not open"}, "fault.lock": {"Schloss gestört", "lock faulty"}, "fault.contact": {"Kontakt gestört", "contact faulty"},
+	"size.1": {"klein", "small"}, "size.2": {"mittel", "medium"}, "size.3": {"groß", "large"},
+
+	"deposits": {"Einlagen", "Deposits"}, "no.deposits": {"Keine Einlagen.", "No deposits."}, "order": {"Abholauftrag", "Order"},
+	"age": {"Alter", "Age"}, "posted": {"Brief", "Letter"}, "not.posted": {"nicht versandt", "not posted"}, "slot": {"Daten", "Data"},
+	"slot.living": {"vorhanden", "present"}, "slot.erased": {"gelöscht", "erased"},
+	"deposit.reserved": {"reserviert", "reserved"}, "deposit.prepared": {"vorbereitet", "prepared"}, "deposit.laid": {"eingelegt", "laid in"},
+	"deposit.loaded": {"abholbereit", "ready"}, "deposit.replaced": {"Code ersetzt", "code replaced"}, "deposit.abandoned": {"abgebrochen", "abandoned"},
+	"deposit.taken": {"abgeholt", "collected"}, "deposit.unloaded": {"entnommen", "unloaded"}, "deposit.disputed": {"bestritten", "disputed"},
+	"deposit.doubted": {"Verbleib unklar", "custody unknown"}, "deposit.missing": {"fehlt", "missing"},
+
+	"no.alarms": {"Kein offener Alarm.", "No open alarm."}, "past": {"Erledigt", "Settled"}, "all.alarms": {"Alle Alarme", "All alarms"},
+	"class.wake": {"sofort", "now"}, "class.morning": {"am Morgen", "next morning"}, "class.statistics": {"Statistik", "statistics"},
+	"stands": {"besteht", "stands"}, "cleared": {"vorbei", "over"}, "times": {"mal", "times"},
+	"note": {"Notiz", "Note"}, "by": {"Kürzel", "Initials"}, "acknowledge": {"Quittieren", "Acknowledge"}, "again": {"Notiz ändern", "Change the note"},
+	"unseen":            {"noch nicht quittiert", "not acknowledged yet"},
+	"alarm.door_forced": {"Tür ohne Freigabe geöffnet", "Door opened without release"}, "alarm.door_left_open": {"Tür offen, Dokument vielleicht darin", "Door open, perhaps with a document"},
+	"alarm.empty_door_open": {"Leeres Fach offen", "Empty compartment open"}, "alarm.compartment_fault": {"Fach gestört", "Compartment faulty"},
+	"alarm.custody_unknown": {"Verbleib eines Dokuments unklar", "Custody of a document unknown"}, "alarm.document_disputed": {"Dokument bestritten", "Document disputed"},
+	"alarm.document_missing": {"Dokument fehlt", "Document missing"}, "alarm.letter_not_posted": {"Brief nicht versandt", "Letter not posted"},
+	"alarm.round_interrupted": {"Runde unterbrochen", "Round interrupted"}, "alarm.part_failed": {"Bauteil ausgefallen", "Part failed"},
+	"alarm.clock_disagrees": {"Uhr weicht ab", "Clock disagrees"}, "alarm.vault_failed": {"Tresor kann nicht schreiben", "Vault cannot write"},
+	"alarm.layout_contradicts": {"Aufbau widerspricht der Belegung", "Layout contradicts the deposits"}, "alarm.codes_exhausted": {"Fünf falsche Codes", "Five wrong codes"},
+	"alarm.fork": {"Zwei Protokolle unter einer Unterschrift", "Two histories under one signature"}, "alarm.misfit": {"Ereignisse passen nicht zur Unterschrift", "Events do not fit the signature"},
+	"alarm.signature": {"Nachricht ohne gültige Unterschrift", "Message without a valid signature"}, "alarm.content": {"Nachricht unbrauchbar", "Message cannot be used"},
+
+	"search": {"Suchen", "Search"}, "search.hint": {"Wort, Fach, Auftrag …", "word, compartment, order …"}, "older": {"Ältere", "Older"},
+	"no.events": {"Hier ist kein Ereignis.", "No event here."}, "all.events": {"Alle Ereignisse", "All events"},
+	"wrong": {"Das ging nicht", "That did not work"}, "back": {"Zu den Abholstationen", "To the terminals"},
+}

@@ -1,0 +1,172 @@
+package record
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+func (p projection) raised(f locker.AlarmRaised) error {
+	return p.exec(`INSERT INTO raised (terminal, alarm, class, kind, compartment, detail, since)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		p.terminal, f.Alarm, f.Class, f.Kind, f.Compartment, f.Detail, p.at)
+}
+
+// addRaised fills the new table from the events that are there.
+func addRaised(tx *sql.Tx) error {
+	if _, err := tx.Exec(second); err != nil {
+		return err
+	}
+	type past struct {
+		terminal, kind string
+		body           []byte
+	}
+	rows, err := tx.Query(`SELECT terminal, type, body FROM events WHERE type IN (?, ?) ORDER BY terminal, seq`,
+		locker.AlarmRaised{}.Type(), locker.AlarmCleared{}.Type())
+	all, err := collect(rows, err, func(scan func(...any) error) (e past, err error) {
+		return e, scan(&e.terminal, &e.kind, &e.body)
+	})
+	if err != nil {
+		return err
+	}
+	for _, e := range all {
+		var event struct {
+			Time time.Time       `json:"time"`
+			Data json.RawMessage `json:"data"`
+		}
+		if err := json.Unmarshal(e.body, &event); err != nil {
+			return err
+		}
+		fact, err := locker.DecodeFact(e.kind, event.Data)
+		if err != nil {
+			continue // of a newer terminal: stored, and not understood, as at its arrival
+		}
+		p := projection{ctx: context.Background(), tx: tx, terminal: e.terminal, at: stamp(event.Time)}
+		if err := p.apply(fact); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Troubles lists the alarms: those that stand or that nobody has noted first,
+// then the latest; at most 500 of the terminals' own and 500 of the city's.
+func (r *Record) Troubles(ctx context.Context) ([]api.Trouble, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT terminal, alarm, class, kind, compartment, detail, since, cleared, note, noted_by, noted
+		FROM raised ORDER BY cleared <> '' AND noted <> '', since DESC LIMIT 500`)
+	all, err := collect(rows, err, func(scan func(...any) error) (t api.Trouble, err error) {
+		var since, cleared, noted string
+		err = scan(&t.Terminal, &t.ID, &t.Class, &t.Kind, &t.Compartment, &t.Detail, &since, &cleared, &t.Note, &t.By, &noted)
+		t.Since, t.Cleared, t.Noted = parseStamp(since), parseStamp(cleared), parseStamp(noted)
+		return t, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the terminals' alarms: %w", err)
+	}
+	rows, err = r.db.QueryContext(ctx, `SELECT terminal, kind, detail, first, last, times, note, noted_by, noted
+		FROM alarms ORDER BY noted >= last, last DESC LIMIT 500`)
+	own, err := collect(rows, err, func(scan func(...any) error) (t api.Trouble, err error) {
+		var since, last, noted string
+		err = scan(&t.Terminal, &t.Kind, &t.Detail, &since, &last, &t.Times, &t.Note, &t.By, &noted)
+		t.Since, t.Last, t.Noted = parseStamp(since), parseStamp(last), parseStamp(noted)
+		t.ID, t.Class = ownID(t.Kind, t.Detail), ownClass(t.Kind)
+		if noted < last { // it came again after somebody had looked
+			t.Noted = time.Time{}
+		}
+		return t, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the city's alarms: %w", err)
+	}
+	return append(all, own...), nil
+}
+
+func ownID(kind, detail string) string {
+	sum := sha256.Sum256([]byte(kind + "\x00" + detail))
+	return "city-" + hex.EncodeToString(sum[:8])
+}
+
+// ownClass: two histories under one signature mean a stolen key or a copied
+// disk; the rest can wait for the morning.
+func ownClass(kind string) locker.AlarmClass {
+	if kind == api.AlarmFork {
+		return locker.Wake
+	}
+	return locker.Morning
+}
+
+// Note keeps what somebody has noted about an alarm, in place of an earlier note.
+func (r *Record) Note(ctx context.Context, terminal, id, by, note string) error {
+	return r.change(ctx, func(tx *sql.Tx) error {
+		if alarm, err := strconv.ParseUint(id, 10, 62); err == nil {
+			done, err := tx.ExecContext(ctx, `UPDATE raised SET note = ?, noted_by = ?, noted = ? WHERE terminal = ? AND alarm = ?`,
+				note, by, r.stamp(), terminal, alarm)
+			return known(terminal, id, done, err)
+		}
+		rows, err := tx.QueryContext(ctx, `SELECT kind, detail FROM alarms WHERE terminal = ?`, terminal)
+		all, err := collect(rows, err, func(scan func(...any) error) (a api.Alarm, err error) { return a, scan(&a.Kind, &a.Detail) })
+		if err != nil {
+			return err
+		}
+		for _, a := range all {
+			if ownID(a.Kind, a.Detail) == id {
+				done, err := tx.ExecContext(ctx, `UPDATE alarms SET note = ?, noted_by = ?, noted = ? WHERE terminal = ? AND kind = ? AND detail = ?`,
+					note, by, r.stamp(), terminal, a.Kind, a.Detail)
+				return known(terminal, id, done, err)
+			}
+		}
+		return fmt.Errorf("alarm %q of terminal %q: %w", id, terminal, ErrUnknown)
+	})
+}
+
+func known(terminal, id string, done sql.Result, err error) error {
+	if err != nil {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	return fmt.Errorf("alarm %q of terminal %q: %w", id, terminal, ErrUnknown)
+}
+
+// searchDepth bounds how many events one search reads: the record has one
+// connection, and events that come in wait for it meanwhile.
+const searchDepth = 20_000
+
+// Search gives at most limit of a terminal's events before the given sequence,
+// the latest first, whose body holds the text in any case of ASCII; of the
+// searchDepth before it.
+func (r *Record) Search(ctx context.Context, terminal, text string, before uint64, limit int) ([]api.Event, error) {
+	from := uint64(0)
+	if before > searchDepth {
+		from = before - searchDepth
+	}
+	rows, err := r.db.QueryContext(ctx, `SELECT seq, type, body FROM events WHERE terminal = ? AND seq >= ? AND seq < ?
+		AND (? = '' OR instr(lower(CAST(body AS TEXT)), lower(?)) > 0) ORDER BY seq DESC LIMIT ?`,
+		terminal, from, before, text, text, limit)
+	all, err := collect(rows, err, func(scan func(...any) error) (e api.Event, err error) {
+		return e, scan(&e.Sequence, &e.Type, &e.Body)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("search events of %s: %w", terminal, err)
+	}
+	return all, nil
+}
+
+// Lag counts what is sent and not answered.
+func (r *Record) Lag(ctx context.Context, terminal string) (api.Lag, error) {
+	var l api.Lag
+	var oldest string
+	err := r.db.QueryRowContext(ctx,
+		`SELECT count(*), COALESCE(min(since), '') FROM outbox WHERE terminal = ?`, terminal).Scan(&l.Messages, &oldest)
+	l.Oldest = parseStamp(oldest)
+	return l, err
+}
