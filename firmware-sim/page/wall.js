@@ -368,4 +368,5 @@ for (const b of document.querySelectorAll("[data-lang]")) {
 document.addEventListener("click", (e) => { if (menuOf && !byId("menu").contains(e.target)) closeMenu(false); });
 document.addEventListener("keydown", menuKeys);
 addEventListener("resize", () => { if (menuOf) drawMenu(); });
+document.body.classList.toggle("framed", window !== window.top); // the page around it has a switch of its own
 watch();

@@ -37,7 +37,6 @@ type Options struct {
 	Logger   *slog.Logger
 	Now      func() locker.Now // nil: the machine's clocks
 
-	Boot           string   // identifies this start of the machine; see kiosk.Config
 	FrameAncestors []string // origins that may frame the kiosk; see kiosk.Config
 }
 
@@ -175,7 +174,7 @@ func (d *Daemon) openFaces() (err error) {
 	if d.kiosk, err = kiosk.New(kiosk.Config{
 		Terminal: (*face)(d), Addr: d.listener.Addr().String(), TokenFile: d.files.token(), Boot: machineBoot(),
 		Rand: rand.Reader, Uptime: func() time.Duration { return d.options.Now().Uptime }, Logger: d.options.Logger,
-		Boot: d.options.Boot, FrameAncestors: d.options.FrameAncestors,
+		FrameAncestors: d.options.FrameAncestors,
 	}); err != nil {
 		return err
 	}
