@@ -77,10 +77,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 // welcome makes everything ready for a newcomer: the terminal's first round is
 // over, so that each slip finds a compartment.
 func (t *town) welcome(ctx context.Context) error {
-	if err := tour.Clear(ctx, t.site(), applicants); err != nil {
+	if err := t.prepare(ctx); err != nil {
 		return err
 	}
-	if err := t.prepare(ctx); err != nil {
+	if err := tour.Clear(ctx, t.site(), applicants); err != nil {
 		return err
 	}
 	t.handOut(ctx)

@@ -204,7 +204,7 @@ function buildDevice(device) {
   const things = device === "reader" ? state.people.map(buildFinger) : state.offers.filter((o) => o.source === device).map(buildOffer);
   const out = state.unplugged.includes(device);
   const plug = make("button", { type: "button", className: "plug", data: { plug: device }, title: w.devices[device] + ": " + (out ? w.plug : w.unplug) },
-    icon("plug"), out ? w.plug : w.unplug);
+    icon("plug"), make("span", { textContent: out ? w.plug : w.unplug }));
   plug.addEventListener("click", () => post(out ? "/api/plug" : "/api/unplug", { device }));
   const rest = device === "locks" ? null : things.length
     ? make("div", { className: "things" }, ...things)
@@ -217,7 +217,7 @@ function buildDevice(device) {
 
 function buildOffer(o) {
   const chip = make("button", { type: "button", className: "thing " + o.source, data: { text: o.text } },
-    make("b", { textContent: o.label }), o.note ? make("small", {}, `${w.notes[o.source]} `, make("span", { className: "note", textContent: o.note })) : null);
+    make("b", { textContent: o.label }), o.note ? make("small", {}, make("span", { className: "what", textContent: w.notes[o.source] + " " }), make("span", { className: "note", textContent: o.note })) : null);
   chip.title = `${w.things[o.source]}: ${o.label}`;
   chip.addEventListener("click", async () => {
     if (!await post("/api/scan", { source: o.source, text: o.text })) return;
@@ -232,6 +232,7 @@ function buildFinger(p) {
   const chip = make("button", { type: "button", className: "thing finger", data: { person: p.name }, aria: { pressed: String(lies) } },
     icon("finger"), make("b", { textContent: p.label }),
     make("small", { textContent: lies ? w.lift : w.fingers[p.finger] }));
+  chip.title = `${p.label}: ${lies ? w.lift : w.fingers[p.finger]}`;
   chip.addEventListener("click", () => post("/api/finger", lies ? { lift: true } : { finger: p.name, for: "15s" }));
   return chip;
 }

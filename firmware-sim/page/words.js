@@ -20,9 +20,9 @@ const de = {
     force: "Aufbrechen", jam: "Festklemmen", dead: "Kontakt abreißen", bounce: "Kontakt prellen lassen", heal: "Reparieren",
   },
   groups: { staff: "Beschäftigte", citizens: "Abholende" },
-  devices: { badge: "Kartenleser", barcode: "Scanner für Begleitzettel", citizen: "Scanner für Briefe", reader: "Fingerleser", locks: "Leitung der Schlösser" },
+  devices: { badge: "Kartenleser", barcode: "Zettelscanner", citizen: "Briefscanner", reader: "Fingerleser", locks: "Leitung der Schlösser" },
   things: { badge: "Karte", barcode: "Begleitzettel", citizen: "Brief", reader: "Finger" },
-  notes: { badge: "Personalnummer", citizen: "Abholcode", barcode: "Nr." },
+  notes: { badge: "Personalnr.", citizen: "Abholcode", barcode: "Nr." },
   none: {
     badge: "keine Karte da", barcode: "kein Begleitzettel da", reader: "kein Finger da",
     citizen: "Noch kein Brief. Er wird gedruckt, sobald ein Dokument im Fach liegt.",
@@ -61,9 +61,9 @@ const en = {
     force: "Force it open", jam: "Jam it", dead: "Tear off the contact", bounce: "Let the contact bounce", heal: "Repair it",
   },
   groups: { staff: "Staff", citizens: "Citizens" },
-  devices: { badge: "Card reader", barcode: "Scanner for slips", citizen: "Scanner for letters", reader: "Finger reader", locks: "Line of the locks" },
+  devices: { badge: "Card reader", barcode: "Slip scanner", citizen: "Letter scanner", reader: "Finger reader", locks: "Line of the locks" },
   things: { badge: "Card", barcode: "Slip", citizen: "Letter", reader: "Finger" },
-  notes: { badge: "personal number", citizen: "pickup code", barcode: "no." },
+  notes: { badge: "personal no.", citizen: "pickup code", barcode: "no." },
   none: {
     badge: "no card here", barcode: "no slip here", reader: "no finger here",
     citizen: "No letter yet. It is printed as soon as a document lies in its compartment.",
