@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,12 +26,32 @@ import (
 // visitor is a newcomer in front of the demo.
 type visitor struct {
 	*town
-	t *testing.T
+	t    *testing.T
+	said *said
+}
+
+// said is what the daemons log.
+type said struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(b)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func visit(t *testing.T) *visitor {
 	t.Helper()
-	town, err := build(t.Context(), usual, slog.New(slog.DiscardHandler))
+	said := new(said)
+	town, err := build(t.Context(), usual, slog.New(slog.NewTextHandler(said, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +63,7 @@ func visit(t *testing.T) *visitor {
 	if err := town.welcome(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return &visitor{town, t}
+	return &visitor{town, t, said}
 }
 
 func (v *visitor) ask(method, url, body string) (int, http.Header, string) {
@@ -267,5 +288,8 @@ func TestTheStartPageShowsKioskAndWallInABrowser(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+	if strings.Contains(v.said.String(), "request refused") {
+		t.Errorf("the kiosk refuses its frame:\n%s", v.said.String())
 	}
 }
