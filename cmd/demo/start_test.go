@@ -256,7 +256,7 @@ func TestTheStartPageShowsKioskAndWallInABrowser(t *testing.T) {
 	v := visit(t)
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1440, 900),
 		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-features", "IsolateOrigins,site-per-process"), chromedp.UserDataDir(t.TempDir()))
+		chromedp.Flag("disable-features", "IsolateOrigins,site-per-process"))
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	defer cancel()
 	ctx, cancel = chromedp.NewContext(ctx)
