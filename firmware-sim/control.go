@@ -33,6 +33,13 @@ type State struct {
 	Faults     []string  `json:"faults"` // what the driver did that it must not do
 	FaultCount int       `json:"fault_count"`
 	Addresses  Addresses `json:"addresses"`
+
+	Devices []Device `json:"devices"` // what can be unplugged with an effect
+	Layout  []Place  `json:"layout"`  // of the doors, in their order
+	People  []Person `json:"people"`
+	Offers  []Offer  `json:"offers"`
+	Power   *bool    `json:"power,omitempty"`  // on; absent: there is no switch
+	Broker  *bool    `json:"broker,omitempty"` // likewise
 }
 
 // Sensor is the state of the fingerprint module.
@@ -44,6 +51,9 @@ type Sensor struct {
 // State returns the state of everything.
 func (s *Simulator) State() State {
 	faults, count := s.Wall.Faults()
+	s.scene.mu.Lock()
+	offers := append([]Offer{}, s.scene.offers...)
+	s.scene.mu.Unlock()
 	return State{
 		Terminal:   s.cfg.Terminal,
 		Doors:      s.Wall.Doors(),
@@ -52,7 +62,23 @@ func (s *Simulator) State() State {
 		Faults:     faults,
 		FaultCount: count,
 		Addresses:  s.Addresses(),
+		Devices:    s.devices(),
+		Layout:     s.scene.layout,
+		People:     append([]Person{}, s.scene.people...),
+		Offers:     offers,
+		Power:      s.scene.switches[power].state(),
+		Broker:     s.scene.switches[broker].state(),
 	}
+}
+
+// devices leaves out a Modbus line that nobody uses, because the locks are on
+// lines of the same process.
+func (s *Simulator) devices() []Device {
+	list := []Device{Reader, Citizen, Barcode, Badge}
+	if !s.cfg.Lines {
+		list = append(list, Locks)
+	}
+	return list
 }
 
 func (s *Simulator) unplugged() []Device {
@@ -66,7 +92,8 @@ func (s *Simulator) unplugged() []Device {
 	return out
 }
 
-// Handler is the control plane, for a person's deeds:
+// Handler is the control plane, for a person's deeds (a finger without an
+// impression is laid another way each time, if it is one of Config.People's):
 //
 //	GET  /api/state
 //	POST /api/doors/{n}  {"do": a Deed}
@@ -76,6 +103,12 @@ func (s *Simulator) unplugged() []Device {
 //	POST /api/unplug     {"device": a Device}, the reader if none is named, or
 //	                     {"after_packets": 100}: the reader's, in the middle of an image
 //	POST /api/plug       {"device": a Device}, the reader if none is named
+//	POST /api/power, /api/broker  {"on": false}, where Config has such a Switch
+//
+// and a picture of the wall for a browser:
+//
+//	GET  /, /wall        the page, which works by the paths above; ?lang=de or en
+//	GET  /api/events     the state, and again at every change, as server-sent events
 //
 // Answers are JSON: the state of the door, or of the whole, or {"error": "…"}.
 // Only requests from this machine, addressed to this machine, are answered.
@@ -87,7 +120,8 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("POST /api/scan", s.answer(s.postScan))
 	mux.HandleFunc("POST /api/unplug", s.answer(s.postUnplug))
 	mux.HandleFunc("POST /api/plug", s.answer(s.postPlug))
-	return local(mux)
+	s.routesOfPage(mux)
+	return local(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // local lets through what comes from this machine and was meant for it: a
@@ -148,7 +182,7 @@ func status(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.As(err, &refused):
 		return refused.status
-	case errors.Is(err, ErrNoCompartment), errors.Is(err, ErrUnknownSource), errors.Is(err, ErrUnknownDevice):
+	case errors.Is(err, ErrNoCompartment), errors.Is(err, ErrUnknownSource), errors.Is(err, ErrUnknownDevice), errors.Is(err, errNoSwitch):
 		return http.StatusNotFound
 	case errors.Is(err, ErrUnknownDeed):
 		return http.StatusBadRequest
@@ -210,7 +244,7 @@ func (s *Simulator) postFinger(r *http.Request) (any, error) {
 	}
 	var in struct {
 		Finger     string `json:"finger"`
-		Impression int    `json:"impression"`
+		Impression *int   `json:"impression"`
 		For        string `json:"for"`
 		Lift       bool   `json:"lift"`
 	}
@@ -218,20 +252,24 @@ func (s *Simulator) postFinger(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if in.Lift {
-		if in.Finger != "" || in.Impression != 0 || in.For != "" {
+		if in.Finger != "" || in.Impression != nil || in.For != "" {
 			return nil, badRequest("either a finger or lift, not both")
 		}
 		s.Module.Lift()
 		return s.State().Reader, nil
 	}
-	if in.Finger == "" || in.Impression < 0 || in.Impression > MaxImpression {
+	if in.Finger == "" || in.Impression != nil && (*in.Impression < 0 || *in.Impression > MaxImpression) {
 		return nil, badRequest("a finger has a name, and impressions 0 to %d", MaxImpression)
 	}
 	stay, err := parseStay(in.For)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.LayFinger(in.Finger, in.Impression, stay); err != nil {
+	if in.Impression == nil {
+		n := s.scene.impression(in.Finger)
+		in.Impression = &n
+	}
+	if err := s.LayFinger(in.Finger, *in.Impression, stay); err != nil {
 		return nil, err
 	}
 	return s.State().Reader, nil

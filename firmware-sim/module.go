@@ -32,6 +32,7 @@ const (
 type Module struct {
 	clock Clock
 	baud  int // 0: as fast as the line
+	news  *news
 
 	mu      sync.Mutex
 	finger  []byte // what lies on the sensor, as UpImage sends it; nil if nothing
@@ -61,6 +62,7 @@ func (m *Module) Lay(img image.Image, label string, stay time.Duration) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	defer m.news.ring()
 	m.finger, m.label = packed, label
 	m.laid++
 	if laid := m.laid; stay > 0 {
@@ -84,6 +86,7 @@ func onSensor(img image.Image) *image.Gray {
 func (m *Module) Lift() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	defer m.news.ring()
 	m.finger, m.label = nil, ""
 	m.laid++
 }
@@ -92,6 +95,7 @@ func (m *Module) lift(laid int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.laid == laid {
+		defer m.news.ring()
 		m.finger, m.label = nil, ""
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"image"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -26,6 +27,13 @@ type Config struct {
 	// Finger draws an impression of a named finger, 500 dpi, dark ridges. If
 	// nil, fingers come as images only.
 	Finger func(name string, impression int) (image.Image, error)
+
+	// What the picture of the wall shows beside the hardware; see Handler.
+	Layout         []Place  // where each compartment is, the first one first; nil: rows of six
+	People         []Person // whose fingers can be laid
+	Offers         []Offer  // what can be held up at first; SetOffers replaces them
+	Power, Broker  *Switch  // of the terminal, and of its way to the city; nil: not shown
+	FrameAncestors []string // origins whose pages may frame the wall; nil: none
 }
 
 // Device is what can be unplugged and plugged in again.
@@ -70,6 +78,12 @@ type Simulator struct {
 	ownDir string // to be removed
 	lines  *Lines
 	ports  map[Device]*port
+
+	scene   *scene
+	news    *news         // rings at every change of what State tells
+	streams chan struct{} // one place for each page that watches
+	closed  chan struct{} // by Close: pages are let go
+	close   sync.Once
 }
 
 // New builds the hardware and plugs everything in.
@@ -83,7 +97,10 @@ func New(cfg Config) (*Simulator, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = RealTime{}
 	}
-	s := &Simulator{cfg: cfg, ports: make(map[Device]*port)}
+	s := &Simulator{
+		cfg: cfg, ports: make(map[Device]*port),
+		news: new(news), streams: make(chan struct{}, maxStreams), closed: make(chan struct{}),
+	}
 	if err := s.build(); err != nil {
 		return nil, errors.Join(fmt.Errorf("simulator: %w", err), s.Close())
 	}
@@ -98,6 +115,13 @@ func (s *Simulator) build() (err error) {
 		return err
 	}
 	s.Module = NewModule(s.cfg.Clock, s.cfg.Baud)
+	if s.scene, err = newScene(s.cfg); err != nil {
+		return err
+	}
+	if err := checkOrigins(s.cfg.FrameAncestors); err != nil {
+		return err
+	}
+	s.Wall.news, s.Module.news = s.news, s.news
 	if err := s.plugAll(); err != nil {
 		return err
 	}
@@ -150,7 +174,10 @@ func (s *Simulator) serveReader(f *os.File) {
 		time.Sleep(inTransit)
 		// It waits for this function to return; whoever looks finds a link that
 		// could not be removed.
-		go func() { _ = s.ports[Reader].unplug(f) }()
+		go func() {
+			_ = s.ports[Reader].unplug(f)
+			s.news.ring()
+		}()
 	}
 }
 
@@ -211,6 +238,7 @@ func (s *Simulator) Unplug(device Device) error {
 	if err != nil {
 		return fmt.Errorf("unplug: %w", err)
 	}
+	defer s.news.ring()
 	return p.Unplug()
 }
 
@@ -220,6 +248,7 @@ func (s *Simulator) Plug(device Device) error {
 	if err != nil {
 		return fmt.Errorf("plug in: %w", err)
 	}
+	defer s.news.ring()
 	return p.Plug()
 }
 
@@ -252,8 +281,10 @@ func (s *Simulator) LayFinger(name string, impression int, stay time.Duration) e
 	return s.Module.Lay(img, fmt.Sprintf("%s/%d", name, impression), stay)
 }
 
-// Close unplugs everything and takes the lines out of the registry.
+// Close unplugs everything, takes the lines out of the registry and lets go of
+// the pages that watch.
 func (s *Simulator) Close() error {
+	s.close.Do(func() { close(s.closed) })
 	var errs []error
 	if s.lines != nil {
 		errs = append(errs, s.lines.Close())

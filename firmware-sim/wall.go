@@ -83,6 +83,7 @@ type door struct {
 // Wall is a wall of compartments. It may be used from several goroutines.
 type Wall struct {
 	clock Clock
+	news  *news // told of every change
 
 	mu     sync.Mutex
 	doors  []*door
@@ -143,6 +144,7 @@ func (w *Wall) door(n int) (*door, error) {
 }
 
 func (w *Wall) fault(format string, args ...any) {
+	defer w.news.ring()
 	w.count++
 	if len(w.faults) < maxFaults {
 		w.faults = append(w.faults, fmt.Sprintf(format, args...))
@@ -158,6 +160,7 @@ func (w *Wall) setCoil(n int, on bool) error {
 		return err
 	}
 	d.Coil = on
+	defer w.news.ring()
 	for _, cancel := range d.cancel {
 		cancel()
 	}
@@ -217,6 +220,7 @@ func (w *Wall) Do(n int, deed Deed) error {
 	if err != nil {
 		return err
 	}
+	defer w.news.ring()
 	if err := w.do(d, deed); err != nil {
 		return fmt.Errorf("compartment %d: %s: %w", n, deed, err)
 	}
@@ -276,6 +280,7 @@ func (w *Wall) move(d *door, open bool) {
 		return
 	}
 	d.Open = open
+	w.news.ring()
 	if open {
 		d.Openings++
 	}
@@ -309,6 +314,7 @@ func (w *Wall) show(d *door, open bool) {
 		return
 	}
 	d.ContactOpen = open
+	w.news.ring()
 	for _, told := range d.watchers {
 		(*told)()
 	}

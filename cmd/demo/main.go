@@ -1,6 +1,7 @@
 // Command demo is a whole terminal with its city in one process: 24
 // compartments of simulated hardware behind the real drivers, the real daemon,
-// a broker and the city's end. It uses free ports and leaves nothing behind.
+// a broker and the city's end, with a start page that shows the kiosk beside a
+// wall to click on. It uses free loopback ports and leaves nothing behind.
 package main
 
 import (
@@ -15,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/city/desk"
 	"github.com/nachtfach/nachtfach/cmd/demo/tour"
 	"github.com/nachtfach/nachtfach/locker"
@@ -26,7 +28,7 @@ const usage = `Usage:
 
 With -tour it plays the whole story by itself, from the order to the handover,
 prints a line for each scene, and exits with 0 if every scene held. Without, it
-stays up and prints how to talk to it.
+stays up and prints the links to open in a browser.
 `
 
 func main() {
@@ -64,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if *plays {
 		return tour.Play(ctx, t.site(), stdout)
 	}
-	if err := t.prepare(ctx); err != nil {
+	if err := t.welcome(ctx); err != nil {
 		return err
 	}
 	t.explain(stdout)
@@ -72,10 +74,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return nil
 }
 
+// welcome makes everything ready for a newcomer: the terminal's first round is
+// over, so that each slip finds a compartment.
+func (t *town) welcome(ctx context.Context) error {
+	if err := t.prepare(ctx); err != nil {
+		return err
+	}
+	if err := tour.Clear(ctx, t.site(), applicants); err != nil {
+		return err
+	}
+	t.handOut(ctx)
+	t.serveStart()
+	return nil
+}
+
 // prepare lets three people apply, and their documents arrive.
 func (t *town) prepare(ctx context.Context) error {
 	c := t.site().City
-	for _, p := range t.people[:3] {
+	for _, p := range t.people[:applicants] {
 		finger, err := p.Enrolled()
 		if err != nil {
 			return err
@@ -98,6 +114,9 @@ func (t *town) prepare(ctx context.Context) error {
 		if err == nil {
 			_, err = c.Arrived(ctx, id)
 		}
+		if err == nil {
+			err = retry(ctx, func() error { return accepted(ctx, c, id) })
+		}
 		if err != nil {
 			return err
 		}
@@ -106,7 +125,16 @@ func (t *town) prepare(ctx context.Context) error {
 	return nil
 }
 
-// retry waits for the terminal's keys to reach the city.
+// accepted says whether the terminal has an order, whose slip is known there.
+func accepted(ctx context.Context, c *api.Client, id locker.OrderID) error {
+	o, err := c.Order(ctx, id)
+	if err == nil && o.State != api.OrderAccepted {
+		err = fmt.Errorf("order %s is %s: %s", id, o.State, o.Reason)
+	}
+	return err
+}
+
+// retry waits for what the terminal and the city tell each other.
 func retry(ctx context.Context, f func() error) error {
 	var err error
 	for range 200 {
@@ -122,27 +150,25 @@ func retry(ctx context.Context, f func() error) error {
 	return err
 }
 
-// explain says how to talk to the demo.
+// explain says where everything is.
 func (t *town) explain(w io.Writer) {
-	k := t.kiosk()
-	fmt.Fprintf(w, `A terminal with %d compartments is up. Nothing of it is left when you press Ctrl-C.
+	l := t.links()
+	fmt.Fprintf(w, `A terminal with %d compartments is up. Open this in a browser; it says what to try:
 
-1. Two clerks sign in with card and personal number. At the badge reader, then at the screen:
-     curl %[2]s/api/scan -d '{"source":"badge","text":"%[3]s"}'       number %[4]s
-     curl %[2]s/api/scan -d '{"source":"badge","text":"%[5]s"}'       number %[6]s
-2. The screen, and how to press or type at it (the number is the screen's):
-     curl -H 'Authorization: Bearer %[7]s' %[8]s/screen
-     curl -H 'Authorization: Bearer %[7]s' %[8]s/input --json '{"screen":NUMBER,"text":"%[4]s"}'
-     curl -H 'Authorization: Bearer %[7]s' %[8]s/input --json '{"screen":NUMBER,"choice":"next"}'
-3. The slips of three documents that have arrived, for the barcode scanner, and the doors:
-     curl %[2]s/api/scan -d '{"source":"barcode","text":"%[9]s"}'      (anna; bernd: %[10]s, clara: %[11]s)
-     curl %[2]s/api/doors/1 -d '{"do":"close"}'
-4. The letter, and the finger:
-     go run ./cmd/cityd letter -config %[12]s %[9]s
-     curl %[2]s/api/finger -d '{"finger":"anna","impression":3}'
-     curl %[2]s/api/state
+    start    %s/
+
+    kiosk    %s
+    wall     %s
+`, compartments, t.startAt, l.Kiosk, l.Wall)
+	if l.Console != "" {
+		fmt.Fprintf(w, "    console  %s\n", l.Console)
+	}
+	fmt.Fprintf(w, `
+Two clerks' cards (personal numbers %s and %s), three people's fingers and the
+slips of their documents lie ready at the wall; letters come when they are printed.
+lockerctl and cityd find the city with -config %s
 
 go run ./cmd/demo -tour does all of this by itself, and twenty scenes more.
-`, compartments, t.controlAt, t.cast.Clerks[0].Card, t.cast.Clerks[0].Number, t.cast.Clerks[1].Card, t.cast.Clerks[1].Number,
-		k.Token, k.URL, t.slips[0], t.slips[1], t.slips[2], t.cityConfig())
+Nothing is left when you press Ctrl-C.
+`, l.Numbers[0], l.Numbers[1], t.cityConfig())
 }

@@ -34,7 +34,16 @@ import (
 const (
 	terminal     = "demo"
 	compartments = 24
+	perRow       = 6
+	applicants   = 3 // of the people, whose documents are ready at the start
 )
+
+// rows of the wall, from the top.
+var rows = [compartments / perRow]struct {
+	size   locker.Size
+	word   string
+	height int // of the compartments' middle above the ground, cm
+}{{locker.Small, "small", 140}, {locker.Small, "small", 110}, {locker.Medium, "medium", 88}, {locker.Large, "large", 45}}
 
 // town is a terminal with simulated hardware, its city and a broker, in one
 // process and one temporary folder.
@@ -44,6 +53,10 @@ type town struct {
 	sim       *firmwaresim.Simulator
 	control   *http.Server
 	controlAt string
+	startPort net.Listener
+	startAt   string // origin of the start page
+	start     *http.Server
+	letters   func() // ends the printing of letters, and waits
 	broker    *embedded.Broker
 	city      *city.City
 	cityDone  chan error
@@ -88,7 +101,7 @@ func build(ctx context.Context, rules func(*locker.Rules), log *slog.Logger) (t 
 	if t.dir, err = os.MkdirTemp("", "nachtfach-demo-"); err != nil {
 		return t, err
 	}
-	for _, step := range []func(context.Context) error{t.buildHardware, t.buildCity, func(context.Context) error { return t.buildTerminal(rules) }, t.introduce} {
+	for _, step := range []func(context.Context) error{t.listenStart, t.buildHardware, t.buildCity, func(context.Context) error { return t.buildTerminal(rules) }, t.introduce} {
 		if err := step(ctx); err != nil {
 			return t, err
 		}
@@ -114,6 +127,12 @@ func (t *town) buildHardware(context.Context) (err error) {
 		Terminal: terminal, Compartments: compartments, Lines: true, Dir: filepath.Join(t.dir, "wires"),
 		Finger: func(name string, impression int) (image.Image, error) {
 			return finger.Named(name).Impression(impression), nil
+		},
+		Layout: layout(), People: t.wallPeople(), FrameAncestors: []string{t.startAt},
+		Power: &firmwaresim.Switch{Off: t.PowerOff, On: t.PowerOn},
+		Broker: &firmwaresim.Switch{
+			Off: func(context.Context) error { return t.broker.Stop() },
+			On:  func(context.Context) error { return t.broker.Start() },
 		},
 	})
 	if err != nil {
@@ -223,11 +242,10 @@ func configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses
 	}
 	c.Rules.KeysOffered = 16
 	for i := range compartments {
-		row, column := i/6, i%6
-		size := []locker.Size{locker.Small, locker.Small, locker.Medium, locker.Large}[row]
-		height := []int{140, 110, 88, 45}[row]
+		row, column := i/perRow, i%perRow
+		at := rows[row]
 		c.Compartments = append(c.Compartments, daemon.Compartment{
-			Number: locker.CompartmentID(i + 1), Size: daemon.Size(size), Height: height, Row: row + 1, Column: column + 1, LowReach: row == 2,
+			Number: locker.CompartmentID(i + 1), Size: daemon.Size(at.size), Height: at.height, Row: row + 1, Column: column + 1, LowReach: row == 2,
 			Lock:    daemon.Wire{GPIO: firmwaresim.LockLine(terminal, i+1)},
 			Contact: daemon.Wire{GPIO: firmwaresim.DoorLine(terminal, i+1)},
 		})
@@ -237,7 +255,7 @@ func configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses
 
 // PowerOn starts the terminal.
 func (t *town) PowerOn(ctx context.Context) error {
-	d, err := daemon.Open(t.config, daemon.Options{Software: "demo", Logger: t.log.With("who", "terminal")})
+	d, err := daemon.Open(t.config, daemon.Options{Software: "demo", Logger: t.log.With("who", "terminal"), FrameAncestors: []string{t.startAt}})
 	if err != nil {
 		return err
 	}
@@ -300,6 +318,9 @@ func (t *town) kiosk() tour.Door {
 
 // Close takes everything apart and leaves nothing behind.
 func (t *town) Close() error {
+	if t.letters != nil {
+		t.letters()
+	}
 	errs := []error{t.PowerOff(context.Background())}
 	if t.city != nil {
 		if t.stopCity != nil {
@@ -312,6 +333,11 @@ func (t *town) Close() error {
 	}
 	if t.broker != nil {
 		errs = append(errs, t.broker.Stop())
+	}
+	if t.start != nil {
+		errs = append(errs, t.start.Close())
+	} else if t.startPort != nil {
+		errs = append(errs, t.startPort.Close())
 	}
 	if t.control != nil {
 		errs = append(errs, t.control.Close())

@@ -1,7 +1,8 @@
 // Command firmware-sim is a terminal's hardware without the hardware: locks
 // and contacts on Modbus RTU, a fingerprint module, scanners and a badge reader
 // on pseudo-terminals, and a control plane on loopback through which a person
-// opens, closes, jams and forces doors, lays fingers and scans codes.
+// opens, closes, jams and forces doors, lays fingers and scans codes: by hand at
+// the picture of the wall that a browser finds there, or by programs.
 //
 // When it is ready it prints one line of JSON with all addresses. It ends on
 // SIGINT or SIGTERM and leaves nothing behind.
@@ -19,6 +20,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -59,7 +61,19 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.sim.PerBoard, "per-board", firmwaresim.DefaultPerBoard, "compartments on one Modbus board")
 	flags.StringVar(&o.sim.Dir, "dir", "", "`directory` for the names of the serial devices; a temporary one if empty")
 	flags.IntVar(&o.sim.Baud, "reader-baud", 0, "speed of the fingerprint module's wire; 0 is as fast as it is read")
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback `address` of the control plane")
+	flags.StringVar(&o.listen, "listen", "127.0.0.1:0", "loopback `address` of the control plane and the wall")
+	flags.Func("person", "`name` of somebody whose finger the wall offers; may be repeated", func(name string) error {
+		o.sim.People = append(o.sim.People, firmwaresim.Person{Name: name})
+		return nil
+	})
+	flags.Func("offer", "`source:label:text` of what the wall offers to hold up, the source citizen, badge or barcode; may be repeated", func(text string) error {
+		part := strings.SplitN(text, ":", 3)
+		if len(part) != 3 {
+			return errors.New("wants source:label:text")
+		}
+		o.sim.Offers = append(o.sim.Offers, firmwaresim.Offer{Source: firmwaresim.Device(part[0]), Label: part[1], Text: part[2]})
+		return nil
+	})
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, err
@@ -129,8 +143,9 @@ func announce(out io.Writer, control, terminal string, sim *firmwaresim.Simulato
 	line, err := json.Marshal(struct {
 		Terminal string `json:"terminal"`
 		Control  string `json:"control"`
+		Wall     string `json:"wall"` // for a browser
 		firmwaresim.Addresses
-	}{terminal, "http://" + control, sim.Addresses()})
+	}{terminal, "http://" + control, "http://" + control + "/wall", sim.Addresses()})
 	if err != nil {
 		return fmt.Errorf("print the addresses: %w", err)
 	}

@@ -21,6 +21,7 @@ import (
 type ready struct {
 	Terminal string `json:"terminal"`
 	Control  string `json:"control"`
+	Wall     string `json:"wall"`
 	Locks    string `json:"locks"`
 	Reader   string `json:"reader"`
 	Badge    string `json:"badge"`
@@ -33,7 +34,7 @@ func TestItRunsAloneAndLeavesNothingBehind(t *testing.T) {
 	var complaints bytes.Buffer
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, []string{"-terminal", "berlin-1", "-compartments", "10", "-dir", dir}, in, &complaints)
+		err := run(ctx, []string{"-terminal", "berlin-1", "-compartments", "10", "-dir", dir, "-person", "anna", "-offer", "badge:clerk 1:CARD:1"}, in, &complaints)
 		in.CloseWithError(errors.Join(err, io.EOF))
 		done <- err
 	}()
@@ -55,6 +56,12 @@ func TestItRunsAloneAndLeavesNothingBehind(t *testing.T) {
 	answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		t.Errorf("a finger: %s", answer.Status)
+	}
+	if text := get(t, at.Wall); !strings.Contains(text, "wall.js") {
+		t.Errorf("the wall: %s", text)
+	}
+	if text := get(t, at.Control+"/api/state"); !strings.Contains(text, `{"source":"badge","label":"clerk 1","text":"CARD:1","note":""}`) || !strings.Contains(text, `"label":"anna"`) {
+		t.Errorf("state: %s", text)
 	}
 	reader := zfm.New(zfm.Config{Name: "finger", Path: at.Reader})
 	img, err := reader.Capture(t.Context())
@@ -80,6 +87,20 @@ func TestItRunsAloneAndLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+func get(t *testing.T, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func flat(pixels []byte) bool {
 	for _, p := range pixels {
 		if p != pixels[0] {
@@ -90,7 +111,7 @@ func flat(pixels []byte) bool {
 }
 
 func TestWrongUsageIsSaid(t *testing.T) {
-	for _, args := range [][]string{{"-nonsense"}, {"extra"}, {"-compartments", "many"}} {
+	for _, args := range [][]string{{"-nonsense"}, {"extra"}, {"-compartments", "many"}, {"-offer", "badge"}} {
 		var complaints bytes.Buffer
 		if err := run(t.Context(), args, io.Discard, &complaints); !errors.Is(err, errUsage) || complaints.Len() == 0 {
 			t.Errorf("%v: %v, %q", args, err, complaints.String())
@@ -101,6 +122,7 @@ func TestWrongUsageIsSaid(t *testing.T) {
 		"missing port":           {"-listen", "127.0.0.1"},
 		"0 compartments":         {"-compartments", "0"},
 		"has no id":              {"-terminal", ""},
+		"unknown source":         {"-offer", "door:x:y"},
 	} {
 		if err := run(t.Context(), args, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: %v", args, err)

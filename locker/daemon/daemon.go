@@ -36,6 +36,8 @@ type Options struct {
 	Software string // version, recorded at each start
 	Logger   *slog.Logger
 	Now      func() locker.Now // nil: the machine's clocks
+
+	FrameAncestors []string // origins that may frame the kiosk; see kiosk.Config
 }
 
 // Daemon is one terminal, open.
@@ -172,6 +174,7 @@ func (d *Daemon) openFaces() (err error) {
 	if d.kiosk, err = kiosk.New(kiosk.Config{
 		Terminal: (*face)(d), Addr: d.listener.Addr().String(), TokenFile: d.files.token(), Boot: machineBoot(),
 		Rand: rand.Reader, Uptime: func() time.Duration { return d.options.Now().Uptime }, Logger: d.options.Logger,
+		FrameAncestors: d.options.FrameAncestors,
 	}); err != nil {
 		return err
 	}

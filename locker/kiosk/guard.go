@@ -15,23 +15,25 @@ import (
 // cookieName carries the token after the first request.
 const cookieName = "nachtfach_kiosk"
 
-// policy lets a page load what this server serves, and nothing else.
+// policy lets a page load what this server serves, and nothing else; who may
+// frame it follows.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
-	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 
 // guard refuses requests that do not come from the kiosk's browser. Another
 // page in that browser, a name that was pointed at 127.0.0.1 and another
 // program on the machine each fail at a check of their own.
 type guard struct {
-	hosts  []string
-	token  string
-	logger *slog.Logger
+	hosts     []string
+	ancestors []string // origins that may frame the pages
+	token     string
+	logger    *slog.Logger
 }
 
 func (g guard) wrap(next http.Handler) http.Handler {
 	cross := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		secure(w.Header())
+		g.secure(w.Header())
 		if reason := g.foreign(r); reason != "" {
 			g.refuse(w, r, reason)
 			return
@@ -99,15 +101,31 @@ func (g guard) refuse(w http.ResponseWriter, r *http.Request, reason string) {
 // cut keeps a hostile request from filling the log.
 func cut(s string) string { return s[:min(len(s), 80)] }
 
-func secure(h http.Header) {
-	h.Set("Content-Security-Policy", policy)
+func (g guard) secure(h http.Header) {
+	if len(g.ancestors) == 0 {
+		h.Set("Content-Security-Policy", policy+"'none'")
+		h.Set("X-Frame-Options", "DENY")
+	} else { // the older header knows no list
+		h.Set("Content-Security-Policy", policy+strings.Join(g.ancestors, " "))
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), usb=(), serial=(), hid=()")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
+}
+
+// checkAncestors wants plain origins on loopback: anything else would say
+// something different in the policy, or let a foreign page frame the kiosk.
+func checkAncestors(origins []string) error {
+	for _, o := range origins {
+		host, ok := strings.CutPrefix(o, "http://")
+		if _, err := hostsOf(host); err != nil || !ok || strings.ContainsAny(host, " ;,'*/") {
+			return fmt.Errorf("frame ancestor %q: wants an origin on loopback such as http://127.0.0.1:8080", o)
+		}
+	}
+	return nil
 }
 
 // hostsOf are the values of the Host header that belong to a loopback address.

@@ -268,3 +268,29 @@ func TestRefusesAConfigurationThatCannotWork(t *testing.T) {
 		}
 	}
 }
+
+func TestNobodyFramesTheKioskButNamedOrigins(t *testing.T) {
+	for _, ancestors := range [][]string{nil, {"http://127.0.0.1:8080"}, {"http://127.0.0.1:8080", "http://localhost:9000"}} {
+		f := open(t, newTerminal(), func(c *kiosk.Config) { c.FrameAncestors = ancestors })
+		h := f.do(f.request("GET", "/screen", "")).Header
+		want, older := "frame-ancestors 'none'", "DENY"
+		if ancestors != nil {
+			want, older = "frame-ancestors "+strings.Join(ancestors, " "), ""
+		}
+		if policy := h.Get("Content-Security-Policy"); !strings.HasSuffix(policy, want) || h.Get("X-Frame-Options") != older {
+			t.Errorf("%v: policy %q, X-Frame-Options %q", ancestors, policy, h.Get("X-Frame-Options"))
+		}
+	}
+}
+
+func TestFrameAncestorsAreOriginsOnLoopback(t *testing.T) {
+	for _, origin := range []string{"*", "", "http://evil.example:80", "https://127.0.0.1:8080", "http://127.0.0.1:8080/", "http://127.0.0.1:8080; script-src *", "'self'"} {
+		_, err := kiosk.New(kiosk.Config{
+			Terminal: newTerminal(), Addr: addr, TokenFile: filepath.Join(t.TempDir(), "token"), Rand: rand.Reader,
+			Uptime: func() time.Duration { return 0 }, FrameAncestors: []string{origin},
+		})
+		if err == nil || !strings.Contains(err.Error(), "frame ancestor") {
+			t.Errorf("%q: %v", origin, err)
+		}
+	}
+}

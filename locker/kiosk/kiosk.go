@@ -40,7 +40,7 @@ type Terminal interface {
 	Submit(ctx context.Context, in locker.Input) (locker.Screen, error)
 }
 
-// Config says what a kiosk serves, and where. All but Boot and Logger is needed.
+// Config says what a kiosk serves, and where. All but Boot, Logger and FrameAncestors is needed.
 type Config struct {
 	Terminal  Terminal
 	Addr      string               // that the browser reaches it under, HOST:PORT on loopback
@@ -49,6 +49,10 @@ type Config struct {
 	Rand      io.Reader            // 32 bytes for the token
 	Uptime    func() time.Duration // the clock of [locker.Screen.Until]
 	Logger    *slog.Logger         // told of refused requests, never of what was typed; nil: nobody is
+
+	// FrameAncestors are origins on loopback whose pages may show the kiosk in
+	// a frame. A terminal has none; a demonstration has its start page.
+	FrameAncestors []string
 }
 
 const (
@@ -84,12 +88,15 @@ func New(c Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kiosk: %w", err)
 	}
+	if err := checkAncestors(c.FrameAncestors); err != nil {
+		return nil, fmt.Errorf("kiosk: %w", err)
+	}
 	token, err := bootToken(c.TokenFile, c.Boot, c.Rand)
 	if err != nil {
 		return nil, fmt.Errorf("kiosk: %w", err)
 	}
 	s := &Server{
-		config: c, guard: guard{hosts: hosts, token: token, logger: c.Logger},
+		config: c, guard: guard{hosts: hosts, ancestors: c.FrameAncestors, token: token, logger: c.Logger},
 		waiting: make(chan struct{}, maxWaiting), inputs: make(chan struct{}, 1),
 	}
 	s.handler = s.guard.wrap(s.routes())

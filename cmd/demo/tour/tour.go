@@ -67,3 +67,31 @@ func play(ctx context.Context, site *Site, scenes []scene, out io.Writer) error 
 	fmt.Fprintf(out, "%d scenes held in %.0f s\n", len(scenes), time.Since(start).Seconds())
 	return nil
 }
+
+// Clear lets two clerks see that the first n compartments of a new terminal
+// are empty, without which nothing can be laid there.
+func Clear(ctx context.Context, site *Site, n int) error {
+	s := &story{Site: site}
+	for _, act := range []func(context.Context) error{s.firstCard, s.signIn, func(ctx context.Context) error { return s.clear(ctx, n) }, s.finish, s.idle} {
+		if err := act(ctx); err != nil {
+			return fmt.Errorf("clear the first %d compartments: %w", n, err)
+		}
+	}
+	return nil
+}
+
+// firstCard shows a card until the badge reader of a terminal that has just
+// started reads it.
+func (s *story) firstCard(ctx context.Context) error {
+	return until(ctx, "the badge reader's first card", func() (bool, error) {
+		sc, err := s.screen(ctx)
+		if err != nil || sc.Name == locker.ScreenClerk {
+			return err == nil, err
+		}
+		if err := s.scan(ctx, locker.SourceBadge, s.Clerks[0].Card); err != nil {
+			return false, err
+		}
+		pause(ctx, time.Second)
+		return false, nil
+	})
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"path"
+	"time"
+
+	"github.com/nachtfach/nachtfach/cmd/demo/tour"
+)
+
+//go:embed start
+var startFiles embed.FS
+
+// links are the faces of the demo, as its start page needs them.
+type links struct {
+	Kiosk   string   `json:"kiosk"` // with the token; "" while the power is off
+	Wall    string   `json:"wall"`
+	Console string   `json:"console,omitempty"` // "" if there is none
+	Numbers []string `json:"numbers"`           // the clerks' personal numbers
+}
+
+func (t *town) links() links {
+	l := links{Wall: t.controlAt + "/wall", Console: t.console(), Numbers: []string{t.cast.Clerks[0].Number, t.cast.Clerks[1].Number}}
+	if k := t.kiosk(); k != (tour.Door{}) {
+		l.Kiosk = k.URL + "/?token=" + k.Token
+	}
+	return l
+}
+
+// console is the address of the city's console. There is none yet.
+func (t *town) console() string { return "" }
+
+// listenStart takes the start page's port, whose origin kiosk and wall must know.
+func (t *town) listenStart(context.Context) (err error) {
+	if t.startPort, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return fmt.Errorf("start page: %w", err)
+	}
+	t.startAt = "http://" + t.startPort.Addr().String()
+	return nil
+}
+
+// serveStart answers there. From now on the kiosk keeps its port when the
+// power goes, because pages and links name it.
+func (t *town) serveStart() {
+	t.config.Kiosk.Listen = t.machine.d.Kiosk()
+	t.start = &http.Server{Handler: t.startPage(t.startPort.Addr().String()), ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = t.start.Serve(t.startPort) }() // ends with Close
+}
+
+// startPage answers only a browser that asks by the printed address, so that
+// no foreign name in it learns the kiosk's token.
+func (t *town) startPage(host string) http.Handler {
+	mux := http.NewServeMux()
+	for at, name := range map[string]string{"/{$}": "start.html", "/start.css": "start.css", "/start.js": "start.js"} {
+		mux.HandleFunc("GET "+at, func(w http.ResponseWriter, r *http.Request) {
+			http.ServeFileFS(w, r, startFiles, path.Join("start", name))
+		})
+	}
+	mux.HandleFunc("GET /links", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(t.links()) // a browser that left asks again
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != host {
+			http.Error(w, "the start page is at http://"+host+"/", http.StatusForbidden)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src "+t.framed()+
+			"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		h.Set("Cache-Control", "no-store")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// framed are the origins that the start page shows: the wall's and the kiosk's.
+func (t *town) framed() string {
+	return t.controlAt + " http://" + t.config.Kiosk.Listen
+}

@@ -1,0 +1,159 @@
+package firmwaresim_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
+)
+
+// browser is a Chromium without a window; the test is skipped without one,
+// unless NACHTFACH_REQUIRE names it.
+func browser(t *testing.T, width, height int) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {
+			t.Fatalf("chromium is required here: %v", err)
+		}
+		t.Skip("no chromium here (Debian: apt-get install chromium)")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(width, height),
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("lang", "de"))
+	// Not the test's context, which ends before the cleanup: the browser is to end by itself.
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits for the browser to end; it is killed otherwise
+		cancel()
+	})
+	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// act does one thing after the other in the browser.
+func act(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
+	t.Helper()
+	for i, a := range actions {
+		if err := chromedp.Run(ctx, a); err != nil {
+			t.Fatalf("action %d: %v", i+1, err)
+		}
+	}
+}
+
+// picture keeps what the page shows, for people to look at.
+func picture(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("NACHTFACH_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	var png []byte
+	act(t, ctx, chromedp.Sleep(700*time.Millisecond), chromedp.CaptureScreenshot(&png)) // doors have swung by then
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// town is a wall as a demonstration has it.
+func town(c *firmwaresim.Config) {
+	c.Compartments = 24
+	for i := range c.Compartments {
+		c.Layout = append(c.Layout, firmwaresim.Place{Row: i/6 + 1, Column: i%6 + 1, Size: []string{"small", "small", "medium", "large"}[i/6]})
+	}
+	c.People = []firmwaresim.Person{{Name: "anna", Label: "Anna", Finger: 7}, {Name: "bernd", Label: "Bernd", Finger: 7}, {Name: "clara", Label: "Clara", Finger: 2}}
+	c.Offers = []firmwaresim.Offer{
+		{Source: firmwaresim.Badge, Label: "Müller", Text: "CARD-1", Note: "471108"}, {Source: firmwaresim.Badge, Label: "Öztürk", Text: "CARD-2", Note: "081547"},
+		{Source: firmwaresim.Barcode, Label: "Anna", Text: "A1"}, {Source: firmwaresim.Barcode, Label: "Bernd", Text: "B1"}, {Source: firmwaresim.Barcode, Label: "Clara", Text: "C1"},
+	}
+	nothing := func(context.Context) error { return nil }
+	c.Power, c.Broker = &firmwaresim.Switch{Off: nothing, On: nothing}, &firmwaresim.Switch{Off: nothing, On: nothing}
+}
+
+func TestAPersonUsesTheWallInABrowser(t *testing.T) {
+	ctx := browser(t, 1440, 900)
+	c := place(t, town)
+	byQuery := chromedp.ByQuery
+	deed := func(name string) chromedp.Action {
+		return chromedp.Click(`#menu [data-deed="`+name+`"]`, byQuery)
+	}
+	act(t, ctx,
+		chromedp.Navigate(c.url+"/wall?lang=de"),
+		chromedp.WaitVisible(`.ready [data-door="24"]`, byQuery),
+		chromedp.Click(`[data-door="9"]`, byQuery), deed("open"),
+		chromedp.WaitVisible("#toast", byQuery)) // it is locked
+	if d := c.state().Doors[8]; d.Open {
+		t.Error("the lock did not hold")
+	}
+	picture(t, ctx, "wall-closed")
+	act(t, ctx,
+		chromedp.Click(`[data-door="9"]`, byQuery), deed("force"),
+		chromedp.WaitVisible(`[data-door="9"].open.contact-open`, byQuery), deed("lay"),
+		chromedp.WaitVisible(`[data-door="9"].document`, byQuery))
+	picture(t, ctx, "wall-open-menu")
+	act(t, ctx, deed("close"), chromedp.WaitVisible(`[data-door="9"].document:not(.open)`, byQuery))
+	if d := c.state().Doors[8]; d.Open || !d.Document {
+		t.Errorf("door 9 after force, lay and close: %+v", d)
+	}
+	act(t, ctx, chromedp.Click(`[data-person="anna"]`, byQuery), chromedp.WaitVisible(`[data-person="anna"][aria-pressed="true"]`, byQuery))
+	if f := c.state().Reader.Finger; f != "anna/0" {
+		t.Errorf("on the reader: %q", f)
+	}
+	picture(t, ctx, "wall-finger")
+	act(t, ctx, chromedp.Click(`[data-person="anna"]`, byQuery), chromedp.WaitVisible(`[data-person="anna"][aria-pressed="false"]`, byQuery))
+	if f := c.state().Reader.Finger; f != "" {
+		t.Errorf("on the reader after lifting: %q", f)
+	}
+	act(t, ctx,
+		chromedp.Click(`[data-plug="reader"]`, byQuery), chromedp.WaitVisible(`.device.reader.out`, byQuery),
+		chromedp.Click(`[data-switch="broker"]`, byQuery), chromedp.WaitVisible(`[data-switch="broker"][aria-checked="false"]`, byQuery))
+	if s := c.state(); s.Reader.Plugged || *s.Broker {
+		t.Errorf("reader plugged in: %v, broker: %v", s.Reader.Plugged, *s.Broker)
+	}
+}
+
+func TestWhatHappensAtTheWallIsShown(t *testing.T) {
+	ctx := browser(t, 1280, 800)
+	c := place(t, town)
+	act(t, ctx, chromedp.Navigate(c.url+"/?lang=en"), chromedp.WaitVisible(`.ready [data-door="24"]`, chromedp.ByQuery))
+	for n, deeds := range map[int][]firmwaresim.Deed{
+		2: {firmwaresim.Force, firmwaresim.Lay, firmwaresim.Close}, 5: {firmwaresim.Force, firmwaresim.Lay, firmwaresim.Close}, 14: {firmwaresim.Jam},
+		10: {firmwaresim.Force, firmwaresim.Lay}, 21: {firmwaresim.Force, firmwaresim.Lay}, 18: {firmwaresim.Deaden}, 17: {firmwaresim.Force},
+	} {
+		for _, deed := range deeds {
+			if err := c.Wall.Do(n, deed); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	letter := firmwaresim.Offer{Source: firmwaresim.Citizen, Label: "Anna", Text: "NF1", Note: "1234 5678 9012"}
+	if err := c.SetOffers(append(c.State().Offers, letter)); err != nil {
+		t.Fatal(err)
+	}
+	act(t, ctx,
+		chromedp.WaitVisible(`[data-door="21"].open.document`, chromedp.ByQuery), chromedp.WaitVisible(`[data-door="14"].jammed:not(.open)`, chromedp.ByQuery),
+		chromedp.WaitVisible(`[data-door="18"].dead`, chromedp.ByQuery), chromedp.WaitVisible(`.thing.citizen[data-text="NF1"]`, chromedp.ByQuery))
+	picture(t, ctx, "wall-busy-en")
+	if err := c.Wall.Do(14, firmwaresim.Heal); err != nil {
+		t.Fatal(err)
+	}
+	act(t, ctx, chromedp.WaitVisible(`[data-door="14"]:not(.jammed)`, chromedp.ByQuery),
+		chromedp.Click(`[data-lang="de"]`, chromedp.ByQuery),
+		chromedp.WaitVisible(`[aria-label="Fach 21: offen, Dokument liegt drin"]`, chromedp.ByQuery))
+	var said string
+	act(t, ctx, chromedp.Text("#log", &said, chromedp.ByQuery))
+	if !strings.Contains(said, "Fach 14: repariert") {
+		t.Errorf("the log says %q", said)
+	}
+}
