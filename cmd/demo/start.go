@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"embed"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"path"
 	"time"
 
+	"github.com/nachtfach/nachtfach/city/console"
+	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/cmd/demo/tour"
 )
 
@@ -32,8 +35,21 @@ func (t *town) links() links {
 	return l
 }
 
-// console is the address of the city's console. There is none yet.
-func (t *town) console() string { return "" }
+// console is the address of the city's console.
+func (t *town) console() string { return t.pages.URL() }
+
+// openConsole lets the admins look; it is served while the city runs.
+func (t *town) openConsole(ctx context.Context) (err error) {
+	t.pages, err = console.Listen(console.Config{
+		City: t.city, Unknown: record.ErrUnknown, Addr: "127.0.0.1:0", Token: rand.Text(),
+		Zone: time.Local, Now: time.Now, Logger: t.log.With("who", "console"),
+	})
+	if err != nil {
+		return err
+	}
+	go func() { _ = t.pages.Serve(ctx) }() // ends with the city
+	return nil
+}
 
 // listenStart takes the start page's port, whose origin kiosk and wall must know.
 func (t *town) listenStart(context.Context) (err error) {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/city"
 	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/city/console"
 	"github.com/nachtfach/nachtfach/city/embedded"
 	"github.com/nachtfach/nachtfach/cmd/demo/tour"
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
@@ -60,6 +61,7 @@ type town struct {
 	broker    *embedded.Broker
 	city      *city.City
 	cityDone  chan error
+	pages     *console.Console
 	stopCity  context.CancelFunc
 	cast      *tour.Cast
 	people    []tour.Person
@@ -187,7 +189,7 @@ func (t *town) buildCity(ctx context.Context) (err error) {
 	ctx, t.stopCity = context.WithCancel(context.WithoutCancel(ctx))
 	t.cityDone = make(chan error, 1)
 	go func() { t.cityDone <- t.city.Run(ctx) }()
-	return nil
+	return t.openConsole(ctx)
 }
 
 func (t *town) socket() string     { return filepath.Join(t.dir, "city.sock") }
