@@ -1,0 +1,95 @@
+package kiosk_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/kiosk"
+)
+
+// The screens that a terminal has: tall in the street, wide on a desk.
+var sizes = map[string][2]int64{"1080x1920": {1080, 1920}, "1280x800": {1280, 800}}
+
+// browser starts Chromium, or skips where there is none.
+func browser(t *testing.T, width, height int64) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {
+			t.Fatal("chromium is required and not installed")
+		}
+		t.Skip("chromium is not installed")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.WindowSize(int(width), int(height)),
+	)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
+	t.Cleanup(cancel)
+	if err := chromedp.Run(ctx, chromedp.EmulateViewport(width, height)); err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
+	return ctx
+}
+
+// serve puts a kiosk on a port and returns the address that a browser opens first.
+func serve(t *testing.T, term kiosk.Terminal, config ...func(*kiosk.Config)) string {
+	t.Helper()
+	l, err := kiosk.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serveOn(t, l, term, config...)
+}
+
+func serveOn(t *testing.T, l net.Listener, term kiosk.Terminal, config ...func(*kiosk.Config)) string {
+	t.Helper()
+	config = append([]func(*kiosk.Config){func(c *kiosk.Config) {
+		c.Addr, c.Desk, c.Place, c.Zone = l.Addr().String(), desk, "Rathaus Musterstadt", locker.Zone{Offset: 60, Summer: true}
+	}}, config...)
+	f := open(t, term, config...)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("serve: %v", err)
+		}
+	})
+	return "http://" + l.Addr().String() + "/?token=" + f.token
+}
+
+// ready waits until the page shows a screen and takes presses.
+func ready(name string) chromedp.Action {
+	return chromedp.WaitVisible(`#face[data-name="`+name+`"][data-ready]`, chromedp.ByQuery)
+}
+
+func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
+	t.Helper()
+	if err := chromedp.Run(ctx, actions...); err != nil {
+		var shown string
+		_ = chromedp.Run(ctx, chromedp.Evaluate(`document.body.innerText`, &shown))
+		t.Fatalf("%v; the page shows %q", err, shown)
+	}
+}
