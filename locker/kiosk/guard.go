@@ -15,8 +15,9 @@ import (
 // cookieName carries the token after the first request.
 const cookieName = "nachtfach_kiosk"
 
-// policy lets a page load what this server serves, and nothing else.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
+// policy lets a page load what this server serves, and nothing else; data: is
+// for the icons inside KERN's style sheet.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // guard refuses requests that do not come from the kiosk's browser. Another

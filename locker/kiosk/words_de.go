@@ -5,7 +5,6 @@ package kiosk
 var germanWords = map[string]string{
 	"station":        "Abholstation",
 	"language":       "English",
-	"language.name":  "Switch to English",
 	"enter":          "Weiter",
 	"delete":         "Löschen",
 	"field.code":     "Abholcode",

@@ -4,7 +4,6 @@ package kiosk
 var englishWords = map[string]string{
 	"station":        "Pickup terminal",
 	"language":       "Deutsch",
-	"language.name":  "Auf Deutsch umschalten",
 	"enter":          "Continue",
 	"delete":         "Delete",
 	"field.code":     "Pickup code",
