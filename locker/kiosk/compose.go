@@ -46,6 +46,7 @@ type button struct {
 	Key     string
 	Primary bool
 	Enter   bool // may be taken by Enter: it commits to nothing
+	Restart bool // a digit begins the next visit
 }
 
 // help is the way to a person.
@@ -104,12 +105,7 @@ func (s *Server) compose(v view, l language) page {
 	if screen.Name == locker.ScreenFinger {
 		p.Hand = newHand(screen.Finger, l)
 	}
-	switch screen.Expects {
-	case locker.ExpectsCode:
-		p.Field = &field{Label: l.say("field.code"), Code: true, Length: 12}
-	case locker.ExpectsNumber:
-		p.Field = &field{Label: l.say("field.number"), Length: 32}
-	}
+	p.typing(screen)
 	if slices.Contains(ending, screen.Name) || p.Idle && screen.Name != locker.ScreenPaced {
 		p.Remaining = nil
 	}
@@ -117,6 +113,25 @@ func (s *Server) compose(v view, l language) page {
 		p.Round = newRoundPage(screen, l)
 	}
 	return p
+}
+
+// typing sets what may be typed. Closing words keep their place for themselves:
+// there the first digit of the next person leads to the start.
+func (p *page) typing(screen locker.Screen) {
+	l := p.Language
+	over := slices.Contains(ending, screen.Name) && screen.Name != locker.ScreenRefused
+	switch {
+	case screen.Expects == locker.ExpectsCode && over:
+		if p.Cancel != nil {
+			p.Cancel.Restart = true
+		}
+	case screen.Expects == locker.ExpectsCode:
+		p.Field = &field{Label: l.say("field.code"), Code: true, Length: 12}
+	case screen.Expects == locker.ExpectsNumber && screen.Name == locker.ScreenClerk:
+		p.Field = &field{Label: l.say("field.staff"), Length: 12}
+	case screen.Expects == locker.ExpectsNumber:
+		p.Field = &field{Label: l.say("field.number"), Length: 32}
+	}
 }
 
 // fill are the words of the present screen for the names in braces.
@@ -133,6 +148,9 @@ func (s *Server) fill(screen locker.Screen, l language) []string {
 				order = short(t.Order)
 			}
 		}
+	}
+	if order != "" && screen.Name == locker.ScreenInspect {
+		order = l.say("order") + " " + order + "."
 	}
 	count := laid
 	if screen.Name == locker.ScreenRound {
@@ -164,7 +182,7 @@ func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 		if screen.Opens.IsZero() {
 			p.Lead = l.say("shut.always")
 		} else {
-			p.Emphasis = l.moment(screen.Opens, s.config.Zone)
+			p.Emphasis = l.say("shut.opens", "{when}", l.moment(screen.Opens, s.config.Zone))
 		}
 	case locker.ScreenClerk:
 		if screen.Round != nil {
@@ -182,7 +200,7 @@ func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 			p.Lead = l.say("task.answered", n...)
 		}
 		if screen.Reminder {
-			p.Hint, p.HintTone = l.say("task.reminder", n...), "warning"
+			p.Hint, p.HintTone, p.Lead = l.say("task.reminder", n...), "warning", ""
 		}
 	case locker.ScreenTake:
 		if screen.Reminder {

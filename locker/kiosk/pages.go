@@ -42,6 +42,9 @@ func (f frameData) OtherSay(key string) string { return f.Other.say(key) }
 // Digits are the keypad's first three rows.
 func (f frameData) Digits() []string { return strings.Split("123456789", "") }
 
+// Listed tells whether the round's lists are shown.
+func (f frameData) Listed() bool { return f.Round != nil && (f.Round.Menu || f.Round.Confirm) }
+
 func (s *Server) frame(screen locker.Screen, l language) frameData {
 	return frameData{page: s.compose(s.view(screen), l), Static: s.assets.prefix, Place: s.config.Place, Desk: s.config.Desk, Other: l.other()}
 }

@@ -147,7 +147,7 @@ type clerk struct {
 type item struct{ Place, Order, Kind string }
 
 // listed is how many tasks or laid documents are listed; the picture shows all.
-const listed = 5
+const listed = 3
 
 func newRoundPage(screen locker.Screen, l language) *roundPage {
 	r := screen.Round

@@ -3,6 +3,7 @@ package kiosk_test
 import (
 	"context"
 	"net/url"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -73,3 +74,5 @@ func origin(t *testing.T, ctx context.Context) string {
 	}
 	return u.Scheme + "://" + u.Host
 }
+
+func itoa(n uint64) string { return strconv.FormatUint(n, 10) }

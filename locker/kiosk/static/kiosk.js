@@ -10,7 +10,7 @@
   const by = (id) => document.getElementById(id);
   const face = () => by("face");
   let heard = Date.now(), touched = Date.now(), drawn = Date.now();
-  let name = "", kept = "", ends = 0, total = 0, said = 0, away = false;
+  let name = "", kept = "", carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
 
   // Digits.
   const digits = (text) => text.replace(/[０-９]/g, (d) => String.fromCharCode(d.charCodeAt(0) - 0xfee0)).replace(/[^0-9]/g, "");
@@ -27,7 +27,10 @@
   }
   function type(key) {
     const field = by("field");
-    fill(key === "back" ? field.value.slice(0, -1) : field.value + key);
+    // After a slip the digits stay to be compared; who types begins anew.
+    const before = again && key !== "back" ? "" : field.value;
+    again = false;
+    fill(key === "back" ? before.slice(0, -1) : before + key);
     field.focus();
   }
   const pressKey = (key) => {
@@ -47,13 +50,15 @@
     said = 0;
     const field = by("field");
     if (field) {
-      fill(by("hint") ? kept : "");
+      again = !carried && Boolean(by("hint") && by("cells") && kept);
+      fill(carried || (again ? kept : ""));
       field.focus();
     } else {
       by("title").focus();
     }
-    kept = "";
-    f.dataset.ready = "yes";
+    kept = carried = "";
+    f.dataset.ready = "";
+    setTimeout(() => { f.dataset.settled = ""; }, settle);
   }
   function count_from(left) {
     ends = Date.now() + left;
@@ -113,6 +118,9 @@
     if (e.repeat && (digit || e.key === "Enter" || e.key === "Escape")) return e.preventDefault();
     if (digit && field) {
       type(e.key);
+    } else if (digit && document.querySelector("[data-restart]")) {
+      carried += e.key; // the next person begins
+      if (carried.length === 1) pressKey("Esc");
     } else if (digit) {
       pressKey(e.key);
     } else if (e.key === "Backspace" && field) {
