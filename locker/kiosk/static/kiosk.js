@@ -116,6 +116,11 @@
     const field = by("field");
     const digit = /^[0-9]$/.test(e.key);
     if (e.repeat && (digit || e.key === "Enter" || e.key === "Escape")) return e.preventDefault();
+    if ((digit || e.key === "Backspace") && field && document.activeElement === field) {
+      if (again && digit) fill("");
+      again = false;
+      return; // the browser types it, and the input event brings it here
+    }
     if (digit && field) {
       type(e.key);
     } else if (digit && document.querySelector("[data-restart]")) {
@@ -172,7 +177,9 @@
       return;
     }
     const number = ctx.response?.headers.get("Nachtfach-Screen");
-    if (number === null || Number(number) < current()) e.preventDefault();
+    // The stream may have been quicker; drawing it again would wipe what is typed.
+    const sent = Number(ctx.sourceElement?.querySelector?.("[name=screen]")?.value);
+    if (number === null || Number(number) < current() || (Number(number) === current() && sent !== current())) e.preventDefault();
   });
   document.addEventListener("htmx:after:swap", draw);
   document.addEventListener("htmx:sse:close", lost);
