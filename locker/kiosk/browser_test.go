@@ -12,7 +12,6 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/kiosk"
 )
 
@@ -65,20 +64,26 @@ func serve(t *testing.T, term kiosk.Terminal, config ...func(*kiosk.Config)) str
 
 func serveOn(t *testing.T, l net.Listener, term kiosk.Terminal, config ...func(*kiosk.Config)) string {
 	t.Helper()
-	config = append([]func(*kiosk.Config){func(c *kiosk.Config) {
-		c.Addr, c.Desk, c.Place, c.Zone = l.Addr().String(), desk, "Rathaus Musterstadt", locker.Zone{Offset: 60, Summer: true}
-	}}, config...)
+	at, stop := startOn(t, l, term, config...)
+	t.Cleanup(stop)
+	return at
+}
+
+// startOn serves until stop is called.
+func startOn(t *testing.T, l net.Listener, term kiosk.Terminal, config ...func(*kiosk.Config)) (at string, stop func()) {
+	t.Helper()
+	config = append([]func(*kiosk.Config){furnished, func(c *kiosk.Config) { c.Addr = l.Addr().String() }}, config...)
 	f := open(t, term, config...)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- f.Serve(ctx, l) }()
-	t.Cleanup(func() {
+	return "http://" + l.Addr().String() + "/?token=" + f.token, func() {
+		t.Helper()
 		cancel()
 		if err := <-done; err != nil {
 			t.Errorf("serve: %v", err)
 		}
-	})
-	return "http://" + l.Addr().String() + "/?token=" + f.token
+	}
 }
 
 // ready waits until the page shows a screen and takes presses.
