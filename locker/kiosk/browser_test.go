@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/nachtfach/nachtfach/locker/kiosk"
@@ -46,7 +47,7 @@ func browser(t *testing.T, width, height int64) context.Context {
 	t.Cleanup(func() { _ = chromedp.Cancel(tab) }) // waits until it has gone
 	ctx, cancel = context.WithTimeout(tab, 2*time.Minute)
 	t.Cleanup(cancel)
-	if err := chromedp.Run(ctx, chromedp.EmulateViewport(width, height)); err != nil {
+	if err := chromedp.Run(ctx, chromedp.EmulateViewport(width, height), emulation.SetFocusEmulationEnabled(true)); err != nil {
 		t.Fatalf("start %s: %v", path, err)
 	}
 	return ctx

@@ -211,7 +211,7 @@ func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 
 // hint sets what is said about the last input; it stands above a reminder.
 func (p *page) hint(screen locker.Screen, l language) {
-	key := ""
+	var key string
 	switch {
 	case screen.Advice != "":
 		key = "advice." + string(screen.Advice)

@@ -61,7 +61,7 @@ func (f face) page(lang string) string {
 	r.AddCookie(&http.Cookie{Name: "nachtfach_language", Value: lang})
 	answer := f.do(r)
 	body, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != 200 || answer.Header.Get("Content-Type") != "text/html; charset=utf-8" {
+	if err != nil || answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Type") != "text/html; charset=utf-8" {
 		f.Fatalf("GET / answers %s, %v: %s", answer.Status, err, body)
 	}
 	return string(body)
@@ -171,7 +171,7 @@ func TestShowsTheDoorOnThePictureOfTheWall(t *testing.T) {
 	if n := strings.Count(body, "door--marked"); n != 1 {
 		t.Errorf("%d doors are marked", n)
 	}
-	if !strings.Contains(body, "Zweite Reihe von oben, dritte Spalte von links") {
+	if !strings.Contains(body, "Zweite Reihe von oben, dritte von links") {
 		t.Error("the words do not say where door 7 is")
 	}
 	term.set(locker.Screen{Number: 2, Name: locker.ScreenWelcome})
@@ -188,7 +188,7 @@ func TestKeepsTheChosenLanguage(t *testing.T) {
 	f := open(t, newStage())
 	for lang, words := range map[string]string{"en": "Collect a document", "de": "Dokument abholen"} {
 		answer := f.do(f.request("GET", "/language/"+lang, ""))
-		if answer.StatusCode != 303 || answer.Header.Get("Location") != "/" || len(answer.Cookies()) != 1 || !answer.Cookies()[0].HttpOnly {
+		if answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/" || len(answer.Cookies()) != 1 || !answer.Cookies()[0].HttpOnly {
 			t.Fatalf("answered %s with %v", answer.Status, answer.Header)
 		}
 		if !strings.Contains(f.page(answer.Cookies()[0].Value), words) {
@@ -215,7 +215,7 @@ func TestAPressIsAnsweredWithTheNextScreen(t *testing.T) {
 	for _, form := range []string{"screen=7&choice=yes", "text=1234+5678+9012&screen=8"} {
 		answer := f.press(form)
 		body, _ := io.ReadAll(answer.Body)
-		if answer.StatusCode != 200 || strings.Contains(string(body), "<html") || !strings.Contains(string(body), `id="face"`) {
+		if answer.StatusCode != http.StatusOK || strings.Contains(string(body), "<html") || !strings.Contains(string(body), `id="face"`) {
 			t.Errorf("%s is answered with %s: %s", form, answer.Status, body)
 		}
 	}
@@ -225,7 +225,7 @@ func TestAPressIsAnsweredWithTheNextScreen(t *testing.T) {
 	}
 	r := f.request("POST", "/press", "screen=9&choice=yes") // without script
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if answer := f.do(r); answer.StatusCode != 303 || answer.Header.Get("Location") != "/" || len(term.given()) != 3 {
+	if answer := f.do(r); answer.StatusCode != http.StatusSeeOther || answer.Header.Get("Location") != "/" || len(term.given()) != 3 {
 		t.Errorf("a plain form is answered with %s", answer.Status)
 	}
 }
@@ -267,7 +267,7 @@ func TestAPressNobodyAnswersSaysSo(t *testing.T) {
 	f := open(t, term)
 	answer := f.press("screen=7&choice=yes")
 	body, _ := io.ReadAll(answer.Body)
-	if answer.StatusCode != 503 || !strings.Contains(string(body), "antwortet gerade nicht") || strings.Contains(string(body), "controller") {
+	if answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(body), "antwortet gerade nicht") || strings.Contains(string(body), "controller") {
 		t.Errorf("answered %s: %s", answer.Status, body)
 	}
 }
@@ -282,7 +282,7 @@ func TestTheStreamSendsEachNewScreen(t *testing.T) {
 	defer server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	r, _ := http.NewRequestWithContext(ctx, "GET", server.URL+"/stream", nil)
+	r, _ := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/stream", nil)
 	r.Header.Set("Authorization", "Bearer "+f.token)
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -365,7 +365,7 @@ func TestTheFirstLoadIsSmall(t *testing.T) {
 		r.Header.Set("Accept-Encoding", "gzip, deflate, br")
 		answer := f.do(r)
 		sent, _ := io.ReadAll(answer.Body)
-		if answer.StatusCode != 200 || !strings.Contains(answer.Header.Get("Cache-Control"), "immutable") || answer.Header.Get("Content-Type") == "" {
+		if answer.StatusCode != http.StatusOK || !strings.Contains(answer.Header.Get("Cache-Control"), "immutable") || answer.Header.Get("Content-Type") == "" {
 			t.Errorf("%s: %s %v", file, answer.Status, answer.Header)
 		}
 		if answer.Header.Get("Content-Encoding") == "gzip" {
@@ -407,7 +407,7 @@ func BenchmarkPage(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		r := httptest.NewRequest("GET", "/", nil)
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
 		r.Host = addr
 		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
 		w := httptest.NewRecorder()
