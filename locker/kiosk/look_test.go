@@ -57,7 +57,6 @@ func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithA
 // Every screen, in both languages and on both kinds of display, has nothing
 // that overlaps or is cut off, and nothing that WCAG 2.2 A or AA objects to.
 func TestEveryScreenCanBeReadAndReached(t *testing.T) {
-	t.Parallel()
 	for size, wh := range sizes {
 		t.Run(size, func(t *testing.T) {
 			t.Parallel()

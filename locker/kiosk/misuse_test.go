@@ -24,7 +24,6 @@ func question(number uint64) locker.Screen {
 func again(s locker.Screen, _ locker.Input) locker.Screen { s.Number++; return s }
 
 func TestPressesThatNobodyMeant(t *testing.T) {
-	t.Parallel()
 	ctx := browser(t, 1280, 800)
 	term := newStage()
 	term.answer = again
@@ -109,7 +108,6 @@ func TestPressesThatNobodyMeant(t *testing.T) {
 }
 
 func TestThePageComesBackByItself(t *testing.T) {
-	t.Parallel()
 	ctx := browser(t, 1080, 1920)
 	l, err := kiosk.Listen("127.0.0.1:0")
 	if err != nil {
@@ -138,7 +136,6 @@ func TestThePageComesBackByItself(t *testing.T) {
 }
 
 func TestTheCountdownIsSaidAndCanBeExtended(t *testing.T) {
-	t.Parallel()
 	ctx := browser(t, 1280, 800)
 	term := newStage()
 	term.answer = func(s locker.Screen, in locker.Input) locker.Screen {
@@ -165,7 +162,6 @@ func TestTheCountdownIsSaidAndCanBeExtended(t *testing.T) {
 // A change reaches the page at once. The bound is wide: other tests may hold
 // the machine; what is measured on an idle one is logged.
 func TestAChangeIsOnThePageAtOnce(t *testing.T) {
-	t.Parallel()
 	ctx := browser(t, 1280, 800)
 	term := newStage()
 	do(t, ctx, chromedp.Navigate(serve(t, term)), settled("welcome"), chromedp.Evaluate(`window.swaps = {}; document.addEventListener("htmx:after:swap", () => { swaps[document.getElementById("face").dataset.screen] = Date.now(); })`, nil))

@@ -91,7 +91,6 @@ func (k keypad) language(string) {
 }
 
 func TestARoundAndAPickup(t *testing.T) {
-	t.Parallel()
 	for name, wh := range map[string][2]int64{"by touch": {1080, 1920}, "by keypad": {1280, 800}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
