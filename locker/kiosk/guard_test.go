@@ -134,7 +134,7 @@ func TestEveryAnswerIsLockedDown(t *testing.T) {
 		h := f.do(r).Header
 		for name, part := range map[string]string{
 			"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-			"Referrer-Policy": "no-referrer", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
+			"Referrer-Policy": "same-origin", "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin",
 			"Cross-Origin-Opener-Policy": "same-origin", "Permissions-Policy": "camera=()",
 		} {
 			if !strings.Contains(h.Get(name), part) {

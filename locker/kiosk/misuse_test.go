@@ -186,3 +186,17 @@ func TestAChangeIsOnThePageAtOnce(t *testing.T) {
 		t.Errorf("a change takes %d ms", took[38])
 	}
 }
+
+// A press before the scripts are there is an ordinary form, and counts too.
+func TestAPressWithoutScriptCounts(t *testing.T) {
+	ctx := browser(t, 1280, 800)
+	term := newStage()
+	term.answer = again
+	term.set(question(20))
+	do(t, ctx, chromedp.Navigate(serve(t, term)), settled("question"),
+		chromedp.Evaluate(`{ const f = document.querySelector(".choices"), b = f.querySelector("[value=yes]"); const h = document.createElement("input"); h.type = "hidden"; h.name = "choice"; h.value = b.value; f.append(h); HTMLFormElement.prototype.submit.call(f); }`, nil),
+		chromedp.WaitVisible(`#face[data-screen="21"][data-settled]`, chromedp.ByQuery))
+	if got := term.given(); len(got) != 1 || got[0] != (locker.Chosen{Screen: 20, Choice: locker.ChoiceYes}) {
+		t.Errorf("the terminal got %v", got)
+	}
+}

@@ -175,8 +175,9 @@ func playPickup(t *testing.T, ctx context.Context, h *house, by hands) {
 	do(t, ctx, settled("welcome"))
 	by.digits(code)
 	do(t, ctx, settled("finger"))
-	by.choose(locker.ChoiceMoreTime)
 	by.choose(locker.ChoiceOtherFinger)
+	do(t, ctx, chromedp.WaitVisible(`.hand[aria-label^="Linke"]`, chromedp.ByQuery), settled("finger"))
+	by.choose(locker.ChoiceMoreTime)
 	h.finger <- locker.AdviceDry
 	do(t, ctx, chromedp.WaitVisible(`#face[data-settled] #hint`, chromedp.ByQuery))
 	h.finger <- ""
