@@ -1,0 +1,254 @@
+package kiosk
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+const (
+	maxStreams   = 16               // pages that are kept up to date
+	heartbeat    = 4 * time.Second  // of a stream; the page gives up after three
+	longestWrite = 10 * time.Second // to a browser that does not read
+)
+
+// screenHeader carries the number of the screen that an answer shows, so that
+// a page never goes back to a former one.
+const screenHeader = "Nachtfach-Screen"
+
+// frameData is what the templates get: a page and what surrounds it.
+type frameData struct {
+	page
+	Static string
+	Place  string
+	Desk   Desk
+	Other  language
+}
+
+// Say, in the page's language.
+func (f frameData) Say(key string, fill ...string) string { return f.Language.say(key, fill...) }
+
+// OtherSay is for the switch of the language.
+func (f frameData) OtherSay(key string) string { return f.Other.say(key) }
+
+// Digits are the keypad's first three rows.
+func (f frameData) Digits() []string { return strings.Split("123456789", "") }
+
+// Listed tells whether the round's lists are shown.
+func (f frameData) Listed() bool { return f.Round != nil && (f.Round.Menu || f.Round.Confirm) }
+
+func (s *Server) frame(screen locker.Screen, l language) frameData {
+	return frameData{page: s.compose(s.view(screen), l), Static: s.assets.prefix, Place: s.config.Place, Desk: s.config.Desk, Other: l.other()}
+}
+
+// render executes a template whole before the first byte is sent.
+func (s *Server) render(name string, f frameData) ([]byte, error) {
+	var b bytes.Buffer
+	if err := s.markup.ExecuteTemplate(&b, name, f); err != nil {
+		return nil, fmt.Errorf("render screen %s: %w", f.Name, err)
+	}
+	return b.Bytes(), nil
+}
+
+func (s *Server) getPage(w http.ResponseWriter, r *http.Request) {
+	screen, _ := s.config.Terminal.Screen()
+	s.show(w, http.StatusOK, "page", s.frame(screen, languageOf(r)))
+}
+
+func (s *Server) show(w http.ResponseWriter, status int, name string, f frameData) {
+	body, err := s.render(name, f)
+	if err != nil {
+		s.config.Logger.Error("kiosk: show a screen", "error", err)
+		refuse(w, http.StatusInternalServerError, "this screen cannot be shown")
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set(screenHeader, strconv.FormatUint(f.Number, 10))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // a browser that went away asks again
+}
+
+// getLanguage switches the words and goes back to the screen.
+func (s *Server) getLanguage(w http.ResponseWriter, r *http.Request) {
+	to := language(r.PathValue("language"))
+	if to != german && to != english {
+		refuse(w, http.StatusNotFound, "no such language")
+		return
+	}
+	//nolint:gosec // G124: Secure would keep it from a browser that speaks plain HTTP on loopback
+	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: string(to), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.Redirect(w, r, front, http.StatusSeeOther)
+}
+
+func (s *Server) getAlive(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// postPress takes a form: screen, and choice or text. The answer is the screen
+// after it; a press that does not fit is answered with the present one.
+func (s *Server) postPress(w http.ResponseWriter, r *http.Request) {
+	l := languageOf(r)
+	status := http.StatusOK
+	p, err := parseForm(w, r)
+	screen, _ := s.config.Terminal.Screen()
+	mute := false
+	if err != nil {
+		status = http.StatusBadRequest
+		if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
+			status = http.StatusRequestEntityTooLarge
+		}
+	} else {
+		ctx, cancel := context.WithTimeout(r.Context(), longestSubmit)
+		defer cancel()
+		var bad *misfit
+		if screen, err = s.hand(ctx, p); errors.As(err, &bad) {
+			status = bad.status
+			mute = status == http.StatusServiceUnavailable
+		}
+	}
+	if r.Header.Get("HX-Request") == "" {
+		http.Redirect(w, r, front, http.StatusSeeOther)
+		return
+	}
+	f := s.frame(screen, l)
+	if mute {
+		f.Hint, f.HintTone = l.say("mute"), "warning"
+	}
+	s.show(w, status, "face", f)
+}
+
+// parseForm reads screen and either choice or text, each once, and nothing else.
+func parseForm(w http.ResponseWriter, r *http.Request) (press, error) {
+	var p press
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		return p, err
+	}
+	one := func(name string) *string {
+		if v := r.PostForm[name]; len(v) == 1 {
+			return &v[0]
+		}
+		return nil
+	}
+	number := one("screen")
+	p.choice, p.text = one("choice"), one("text")
+	if number == nil || (p.choice == nil) == (p.text == nil) || len(r.PostForm) != 2 {
+		return p, errors.New("wants screen, and either choice or text")
+	}
+	var err error
+	p.screen, err = strconv.ParseUint(*number, 10, 64)
+	return p, err
+}
+
+// getStream sends each new screen as it comes, "time" when only its end moved,
+// and "alive" in between.
+func (s *Server) getStream(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, "too many pages are open")
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	out := &stream{w: w, control: http.NewResponseController(w)}
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	l := languageOf(r)
+	shown := locker.Screen{}
+	for first := true; ; first = false {
+		screen, changed := s.config.Terminal.Screen()
+		if first || screen.Number != shown.Number {
+			body, err := s.render("face", s.frame(screen, l))
+			if err != nil {
+				s.config.Logger.Error("kiosk: show a screen", "error", err)
+				return
+			}
+			out.send(screen.Number, "", string(body))
+		} else if screen.Until != shown.Until {
+			if left := s.compose(s.view(screen), l).Remaining; left != nil {
+				out.send(screen.Number, "time", strconv.FormatInt(*left, 10))
+			}
+		}
+		shown = screen
+		if !out.wait(r.Context(), changed, beat.C) {
+			return
+		}
+	}
+}
+
+// stream writes server-sent events.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+	err     error
+}
+
+func (o *stream) send(number uint64, event, data string) {
+	var b strings.Builder
+	if event != "" {
+		fmt.Fprintf(&b, "event: %s\n", event)
+	}
+	fmt.Fprintf(&b, "id: %d\n", number)
+	for line := range strings.Lines(data) {
+		fmt.Fprintf(&b, "data: %s\n", strings.TrimRight(line, "\r\n"))
+	}
+	o.write(b.String() + "\n")
+}
+
+func (o *stream) write(text string) {
+	if o.err != nil {
+		return
+	}
+	// Without a deadline to set, as in a test, the server's own holds.
+	if err := o.control.SetWriteDeadline(time.Now().Add(longestWrite)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		o.err = err
+		return
+	}
+	if _, o.err = o.w.Write([]byte(text)); o.err == nil {
+		o.err = o.control.Flush()
+	}
+}
+
+// wait returns at the next change; false: nobody listens any more.
+func (o *stream) wait(ctx context.Context, changed <-chan struct{}, beat <-chan time.Time) bool {
+	for o.err == nil {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-changed:
+			return true
+		case <-beat:
+			o.write("event: alive\ndata: .\n\n")
+		}
+	}
+	return false
+}
+
+// A Layouter is a [Terminal] that tells how its wall was built. Without one,
+// or without rows and columns, the pages show no picture of it.
+type Layouter interface {
+	Layout() []locker.CompartmentSpec
+}
+
+// Desk is where a person helps. All of it is optional.
+type Desk struct {
+	Name         string // "Bürgerbüro, Zimmer 12"
+	Phone        string
+	Hours        string // "Montag bis Freitag 8–12 Uhr"
+	HoursEnglish string // empty: Hours
+}
+
+// Known tells whether there is anything to show.
+func (d Desk) Known() bool {
+	return slices.ContainsFunc([]string{d.Name, d.Phone, d.Hours}, func(s string) bool { return s != "" })
+}

@@ -1,0 +1,134 @@
+package kiosk_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/kiosk"
+)
+
+// scene is a screen as people can meet it.
+type scene struct {
+	name   string
+	screen locker.Screen
+}
+
+// wall is 24 compartments in four columns; the second row from the bottom is
+// the one that a wheelchair reaches.
+func wall() []locker.CompartmentSpec {
+	var specs []locker.CompartmentSpec
+	for i := range 24 {
+		row := i/4 + 1
+		specs = append(specs, locker.CompartmentSpec{
+			Number: locker.CompartmentID(i + 1), Size: locker.Small, Height: 170 - 25*row, Row: row, Column: i%4 + 1, LowReach: row == 5,
+		})
+	}
+	return specs
+}
+
+var desk = kiosk.Desk{
+	Name: "Bürgerbüro, Zimmer 12", Phone: "07141 910-0",
+	Hours: "Montag bis Freitag 8–12 Uhr, Donnerstag auch 14–18 Uhr", HoursEnglish: "Monday to Friday 8 am – 12 noon, Thursday also 2–6 pm",
+}
+
+func order(n int) locker.OrderID { return locker.OrderID(fmt.Sprintf("K3V7QXTRW2M5%04X", 0xA3F0+n*7)) }
+
+func tasks(n int) []locker.Task {
+	kinds := []locker.TaskKind{locker.TaskUnload, locker.TaskInspect, locker.TaskClear}
+	var list []locker.Task
+	for i := range n {
+		t := locker.Task{Kind: kinds[i%3], Compartment: locker.CompartmentID(3 + i)}
+		if i%3 != 2 {
+			t.Order = order(i)
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+func laid(n int) []locker.Laid {
+	var list []locker.Laid
+	for i := range n {
+		list = append(list, locker.Laid{Compartment: locker.CompartmentID(24 - i), Order: order(20 + i)})
+	}
+	return list
+}
+
+func round() *locker.RoundView {
+	return &locker.RoundView{Clerks: []locker.Person{"clerk-07", "clerk-12"}, Tasks: tasks(3), Laid: laid(2), Waiting: 27, Free: 14}
+}
+
+// scenes is every screen of the terminal, most with what people see most, some
+// in several states.
+func scenes() []scene {
+	const until = 75 * time.Second // of an uptime of 30 s: 45 s remain
+	visit := []locker.Choice{locker.ChoiceCancel, locker.ChoiceMoreTime}
+	ended := []locker.Choice{locker.ChoiceCancel}
+	const incident = "rathaus-1-4711"
+	opens := time.Date(2026, 11, 23, 5, 0, 0, 0, time.UTC)
+	full := round()
+	full.Tasks, full.Laid = tasks(14), laid(9)
+	confirmed := round()
+	confirmed.Confirmed = []locker.Person{"clerk-07"}
+	list := []scene{
+		{"starting", locker.Screen{Name: locker.ScreenStarting}},
+		{"welcome", locker.Screen{Name: locker.ScreenWelcome, Expects: locker.ExpectsCode}},
+		{"welcome-slip", locker.Screen{Name: locker.ScreenWelcome, Expects: locker.ExpectsCode, Hint: locker.HintSlip}},
+		{"shut", locker.Screen{Name: locker.ScreenShut, Opens: opens}},
+		{"shut-for-good", locker.Screen{Name: locker.ScreenShut}},
+		{"paced", locker.Screen{Name: locker.ScreenPaced, Until: until}},
+		{"checking", locker.Screen{Name: locker.ScreenChecking}},
+		{"refused", locker.Screen{Name: locker.ScreenRefused, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until}},
+		{"number", locker.Screen{Name: locker.ScreenNumber, Expects: locker.ExpectsNumber, Choices: visit, Until: until}},
+		{"number-wrong", locker.Screen{Name: locker.ScreenNumber, Expects: locker.ExpectsNumber, Choices: visit, Until: until, Hint: locker.HintWrongNumber}},
+		{"comparing", locker.Screen{Name: locker.ScreenComparing}},
+		{"factor-closed", locker.Screen{Name: locker.ScreenClosed, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until}},
+		{"pin-letter", locker.Screen{Name: locker.ScreenPINLetter, Choices: []locker.Choice{locker.ChoiceConfirm, locker.ChoiceCancel, locker.ChoiceMoreTime}, Until: until}},
+		{"opening", locker.Screen{Name: locker.ScreenOpening, Compartment: 7}},
+		{"take", locker.Screen{Name: locker.ScreenTake, Compartment: 7, Until: until, Choices: []locker.Choice{locker.ChoiceMoreTime}}},
+		{"take-reminder", locker.Screen{Name: locker.ScreenTake, Compartment: 7, Until: 48 * time.Second, Reminder: true, Choices: []locker.Choice{locker.ChoiceDoorClosed, locker.ChoiceMoreTime}}},
+		{"question", locker.Screen{Name: locker.ScreenQuestion, Compartment: 7, Until: until, Choices: []locker.Choice{locker.ChoiceYes, locker.ChoiceAgain, locker.ChoiceNotMine, locker.ChoiceMoreTime}}},
+		{"done", locker.Screen{Name: locker.ScreenDone, Expects: locker.ExpectsCode, Compartment: 7, Choices: ended, Until: until}},
+		{"disputed", locker.Screen{Name: locker.ScreenDisputed, Expects: locker.ExpectsCode, Compartment: 7, Incident: incident, Choices: ended, Until: until}},
+		{"left-open", locker.Screen{Name: locker.ScreenLeftOpen, Expects: locker.ExpectsCode, Compartment: 7, Choices: ended, Until: until}},
+		{"defect", locker.Screen{Name: locker.ScreenDefect, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until}},
+		{"withdrawn", locker.Screen{Name: locker.ScreenWithdrawn, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until}},
+		{"desk", locker.Screen{Name: locker.ScreenDesk, Incident: incident, Choices: ended, Until: until}},
+		{"out-of-order", locker.Screen{Name: locker.ScreenOutOfOrder}},
+		{"clerk-number", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until}},
+		{"clerk-number-second", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
+		{"second-clerk", locker.Screen{Name: locker.ScreenSecond, Choices: visit, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
+		{"second-clerk-same", locker.Screen{Name: locker.ScreenSecond, Choices: visit, Until: until, Hint: locker.HintSamePerson, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
+		{"clerk-refused", locker.Screen{Name: locker.ScreenNoEntry, Choices: ended, Until: until}},
+		{"round", locker.Screen{Name: locker.ScreenRound, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish, locker.ChoiceMoreTime}}},
+		{"round-full", locker.Screen{Name: locker.ScreenRound, Round: full, Until: until, Hint: locker.HintRoundBroken, Choices: []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish, locker.ChoiceMoreTime}}},
+		{"round-empty", locker.Screen{Name: locker.ScreenRound, Round: &locker.RoundView{Clerks: round().Clerks, Free: 24}, Until: until, Hint: locker.HintUnknownSlip, Choices: []locker.Choice{locker.ChoiceFinish, locker.ChoiceMoreTime}}},
+		{"preparing", locker.Screen{Name: locker.ScreenPreparing, Compartment: 18, Round: round()}},
+		{"task-opening", locker.Screen{Name: locker.ScreenTaskOpens, Compartment: 18, Round: round()}},
+		{"task-unload", locker.Screen{Name: locker.ScreenUnload, Compartment: 3, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceMoreTime}}},
+		{"task-unload-answered", locker.Screen{Name: locker.ScreenUnload, Compartment: 3, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceMoreTime}}},
+		{"task-inspect", locker.Screen{Name: locker.ScreenInspect, Compartment: 4, Round: round(), Until: until, Reminder: true, Choices: []locker.Choice{locker.ChoicePresent, locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceDoorClosed, locker.ChoiceMoreTime}}},
+		{"task-clear", locker.Screen{Name: locker.ScreenClear, Compartment: 5, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceEmpty, locker.ChoiceNotEmpty, locker.ChoiceMoreTime}}},
+		{"task-lay", locker.Screen{Name: locker.ScreenLay, Compartment: 18, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceNotLaid, locker.ChoiceMoreTime}}},
+		{"task-defect", locker.Screen{Name: locker.ScreenTaskDefect, Compartment: 18, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceByHand, locker.ChoiceSkip, locker.ChoiceMoreTime}}},
+		{"round-confirm", locker.Screen{Name: locker.ScreenConfirm, Round: confirmed, Until: until, Choices: []locker.Choice{locker.ChoiceBack, locker.ChoiceMoreTime}}},
+		{"round-done", locker.Screen{Name: locker.ScreenRoundDone, Round: round(), Until: until}},
+	}
+	fingers := []scene{
+		{"finger", locker.Screen{Finger: 7}},
+		{"finger-right", locker.Screen{Finger: 1, Hint: locker.HintNoMatch}},
+	}
+	for _, a := range []locker.FingerAdvice{locker.AdviceLay, locker.AdviceLonger, locker.AdviceDry, locker.AdviceWet, locker.AdviceCentre, locker.AdviceClean} {
+		fingers = append(fingers, scene{"finger-" + string(a), locker.Screen{Finger: 2, Advice: a}})
+	}
+	for _, f := range fingers {
+		f.screen.Name, f.screen.Until = locker.ScreenFinger, until
+		f.screen.Choices = []locker.Choice{locker.ChoiceCancel, locker.ChoiceOtherFinger, locker.ChoiceMoreTime}
+		list = append(list, f)
+	}
+	for i := range list {
+		list[i].screen.Number = uint64(i + 1)
+	}
+	return list
+}

@@ -1,0 +1,193 @@
+// The little that a page cannot do without a script: digits from keypad and
+// screen, the countdown, forgetting, and coming back when the terminal was away.
+"use strict";
+(() => {
+  const quiet = 60_000; // without touch or key, the words go back to German and digits are forgotten
+  const silence = 12_000; // without a heartbeat the terminal is away
+  const settle = 300; // a press meant for the last screen does not count on this one
+  const warn = 20; // seconds before the end from which the countdown is said
+
+  const by = (id) => document.getElementById(id);
+  const face = () => by("face");
+  let heard = Date.now(), touched = Date.now(), drawn = Date.now();
+  let name = "", kept = "", carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
+
+  // Digits.
+  const digits = (text) => text.replace(/[０-９]/g, (d) => String.fromCharCode(d.charCodeAt(0) - 0xfee0)).replace(/[^0-9]/g, "");
+  function fill(text) {
+    const field = by("field");
+    if (!field) return;
+    field.value = digits(text.slice(0, 200)).slice(0, field.maxLength);
+    const cells = by("cells");
+    if (!cells) return;
+    cells.querySelectorAll("i").forEach((cell, i) => {
+      cell.textContent = field.value[i] || "";
+      cell.classList.toggle("next", i === Math.min(field.value.length, field.maxLength - 1));
+    });
+  }
+  function type(key) {
+    const field = by("field");
+    // After a slip the digits stay to be compared; who types begins anew.
+    const before = again && key !== "back" ? "" : field.value;
+    again = false;
+    fill(key === "back" ? before.slice(0, -1) : before + key);
+    field.focus();
+  }
+  const pressKey = (key) => {
+    const target = document.querySelector(`[data-key="${key}"]`);
+    if (target) target.click();
+    return Boolean(target);
+  };
+
+  // A page that was just drawn.
+  function draw() {
+    const f = face();
+    if (!f) return;
+    if (f.dataset.name !== name) drawn = Date.now();
+    name = f.dataset.name;
+    const count = by("count");
+    if (count) count_from(Number(count.dataset.remaining)); else ends = 0;
+    said = 0;
+    const field = by("field");
+    if (field) {
+      again = !carried && Boolean(by("hint") && by("cells") && kept);
+      fill(carried || (again ? kept : ""));
+      field.focus();
+    } else {
+      by("title").focus();
+    }
+    kept = carried = "";
+    f.dataset.ready = "";
+    setTimeout(() => { f.dataset.settled = ""; }, settle);
+  }
+  function count_from(left) {
+    ends = Date.now() + left;
+    total = left;
+    tick();
+  }
+  function tick() {
+    const now = Date.now();
+    const count = by("count");
+    if (count && ends) {
+      const left = Math.max(0, Math.ceil((ends - now) / 1000));
+      by("left").textContent = document.body.dataset.left.replace("{seconds}", left);
+      const bar = count.querySelector("progress");
+      bar.max = Math.max(1, total);
+      bar.value = Math.max(0, ends - now);
+      count.classList.toggle("count--soon", left <= warn);
+      const step = left <= 10 ? 10 : left <= warn ? warn : 0;
+      if (step && step !== said) {
+        said = step;
+        const words = count.hasAttribute("data-more") ? document.body.dataset.leftSay : document.body.dataset.leftPlain;
+        by("say").textContent = words.replace("{seconds}", left);
+      }
+    }
+    if (now - touched > quiet && face() && face().hasAttribute("data-idle")) {
+      if (by("field") && by("field").value) fill("");
+      if (document.documentElement.lang !== "de") location.assign("/language/de");
+      touched = now;
+    }
+    if (now - heard > silence) lost();
+  }
+
+  // The terminal is away: say so, and ask until it is back.
+  async function lost() {
+    if (away) return;
+    away = true;
+    const show = setTimeout(() => {
+      by("away").hidden = false;
+      for (const part of ["screen"]) by(part).inert = true;
+      fill("");
+    }, 400);
+    for (;;) {
+      try {
+        if ((await fetch("/alive", { cache: "no-store", signal: AbortSignal.timeout(2000) })).ok) break;
+      } catch { /* not yet */ }
+      await new Promise((next) => setTimeout(next, 500));
+    }
+    clearTimeout(show);
+    location.replace("/");
+  }
+
+  // What the keypad types.
+  document.addEventListener("keydown", (e) => {
+    touched = Date.now();
+    if (e.ctrlKey || e.altKey || e.metaKey) return;
+    const field = by("field");
+    const digit = /^[0-9]$/.test(e.key);
+    if (e.repeat && (digit || e.key === "Enter" || e.key === "Escape")) return e.preventDefault();
+    if ((digit || e.key === "Backspace") && field && document.activeElement === field) {
+      if (again && digit) fill("");
+      again = false;
+      return; // the browser types it, and the input event brings it here
+    }
+    if (digit && field) {
+      type(e.key);
+    } else if (digit && document.querySelector("[data-restart]")) {
+      carried += e.key; // the next person begins
+      if (carried.length === 1) pressKey("Esc");
+    } else if (digit) {
+      pressKey(e.key);
+    } else if (e.key === "Backspace" && field) {
+      type("back");
+    } else if (e.key === "Escape") {
+      if (field && field.value) fill(""); else pressKey("Esc");
+    } else if (e.key === "Enter") {
+      if (document.activeElement.closest("button, a") && document.activeElement !== field) return;
+      if (!field) document.querySelector("[data-enter]")?.click();
+      else if (field.value.length === 1 && pressKey(field.value)) fill("");
+      else if (field.value) by("entry").requestSubmit();
+    } else if (e.key.startsWith("Arrow")) {
+      const all = [...document.querySelectorAll("#field, button:not([tabindex='-1']), a[href]")].filter((x) => x.offsetParent);
+      const at = all.indexOf(document.activeElement);
+      const step = e.key === "ArrowUp" || e.key === "ArrowLeft" ? -1 : 1;
+      all[(at + step + all.length) % all.length]?.focus();
+    } else {
+      return;
+    }
+    e.preventDefault();
+  });
+  document.addEventListener("input", (e) => { if (e.target.id === "field") fill(e.target.value); });
+  document.addEventListener("pointerdown", () => { touched = Date.now(); });
+  document.addEventListener("click", (e) => {
+    const choice = e.target.closest("[name=choice]");
+    if (choice && Date.now() - drawn < settle) { e.preventDefault(); e.stopPropagation(); return; }
+    const key = e.target.closest("[data-digit]");
+    if (key) type(key.dataset.digit);
+    if (e.target.closest(".cells")) by("field").focus();
+  }, true);
+  document.addEventListener("contextmenu", (e) => e.preventDefault());
+
+  // What htmx brings.
+  const current = () => Number(face()?.dataset.screen ?? -1);
+  document.addEventListener("submit", (e) => { if (e.target.id === "entry") kept = by("field").value; }, true);
+  document.addEventListener("htmx:sse:before:message", (e) => {
+    heard = Date.now();
+    const { event, id } = e.detail.message;
+    if (!event && Number(id) <= current()) e.preventDefault();
+  });
+  document.addEventListener("time", (e) => {
+    heard = Date.now();
+    if (by("count") && Number(e.detail.id) === current()) { said = 0; count_from(Number(e.detail.data)); }
+  });
+  document.addEventListener("htmx:before:swap", (e) => {
+    const { ctx } = e.detail;
+    if (ctx.sourceElement?.id === "stream") {
+      if (!ctx.response?.headers.get("Content-Type")?.startsWith("text/event-stream")) { e.preventDefault(); lost(); }
+      return;
+    }
+    const number = ctx.response?.headers.get("Nachtfach-Screen");
+    // The stream may have been quicker; drawing it again would wipe what is typed.
+    const sent = Number(ctx.sourceElement?.querySelector?.("[name=screen]")?.value);
+    if (number === null || Number(number) < current() || (Number(number) === current() && sent !== current())) e.preventDefault();
+  });
+  document.addEventListener("htmx:after:swap", draw);
+  document.addEventListener("htmx:sse:close", lost);
+  document.addEventListener("htmx:sse:error", lost);
+  document.addEventListener("htmx:error", lost);
+  addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
+  addEventListener("pagehide", () => { fill(""); away = true; });
+
+  draw();
+  setInterval(tick, 250);
+})();

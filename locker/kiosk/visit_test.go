@@ -1,0 +1,204 @@
+package kiosk_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+// hands work the kiosk: fingers on the glass, or a keypad.
+type hands interface {
+	digits(text string) // and Enter
+	choose(c locker.Choice)
+	cancel()
+	wipe() // what is typed
+	language(to string)
+}
+
+// fingers touch, and do nothing else.
+type fingers struct {
+	*testing.T
+	ctx context.Context
+}
+
+// tap is one finger, put down and lifted.
+func (f fingers) tap(selector string) {
+	f.Helper()
+	var at []float64
+	do(f.T, f.ctx, chromedp.WaitVisible(selector, chromedp.ByQuery), chromedp.Evaluate(`(() => { const b = document.querySelector(`+"`"+selector+"`"+`).getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]; })()`, &at))
+	do(f.T, f.ctx,
+		input.DispatchTouchEvent(input.TouchStart, []*input.TouchPoint{{X: at[0], Y: at[1]}}),
+		input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{}))
+}
+
+func (f fingers) digits(text string) {
+	f.Helper()
+	for _, d := range text {
+		f.tap(`[data-digit="` + string(d) + `"]`)
+	}
+	f.tap(".enter")
+}
+
+func (f fingers) choose(c locker.Choice) { f.Helper(); f.tap(`button[value="` + string(c) + `"]`) }
+func (f fingers) cancel()                { f.Helper(); f.tap(`button[value="cancel"]`) }
+func (f fingers) wipe() {
+	f.Helper()
+	for range 12 {
+		f.tap(`[data-digit="back"]`)
+	}
+}
+func (f fingers) language(string) { f.Helper(); f.tap(`#language`) }
+
+// keypad types digits, Enter and Escape.
+type keypad struct {
+	*testing.T
+	ctx context.Context
+}
+
+func (k keypad) press(keys string) { k.Helper(); do(k.T, k.ctx, chromedp.KeyEvent(keys)) }
+
+func (k keypad) digits(text string) { k.Helper(); k.press(text + kb.Enter) }
+
+// choose presses the key that the button shows.
+func (k keypad) choose(c locker.Choice) {
+	k.Helper()
+	var key string
+	do(k.T, k.ctx, chromedp.Evaluate(`document.querySelector('button[value="`+string(c)+`"]').dataset.key`, &key))
+	if !strings.Contains("123456789", key) || len(key) != 1 {
+		k.Fatalf("the key of %s is %q, which the keypad lacks", c, key)
+	}
+	k.press(key)
+}
+
+func (k keypad) cancel() { k.Helper(); k.press(kb.Escape) }
+func (k keypad) wipe()   { k.Helper(); k.press(kb.Escape) }
+
+func (k keypad) language(string) {
+	k.Helper()
+	var typed bool
+	do(k.T, k.ctx, chromedp.Evaluate(`Boolean(document.getElementById("field"))`, &typed))
+	k.press("0")
+	if typed {
+		k.press(kb.Enter)
+	}
+}
+
+func TestARoundAndAPickup(t *testing.T) {
+	for name, wh := range map[string][2]int64{"by touch": {1080, 1920}, "by keypad": {1280, 800}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := browser(t, wh[0], wh[1])
+			h := newHouse(t)
+			var by hands = keypad{t, ctx}
+			if name == "by touch" {
+				do(t, ctx, emulation.SetTouchEmulationEnabled(true))
+				by = fingers{t, ctx}
+			}
+			do(t, ctx, chromedp.Navigate(serve(t, h, h.clocked)), settled("welcome"))
+			playRound(t, ctx, h, by)
+			playPickup(t, ctx, h, by)
+		})
+	}
+}
+
+// settled waits until a screen is shown for long enough to take a press.
+func settled(name locker.ScreenName) chromedp.Action {
+	return chromedp.WaitVisible(`#face[data-name="`+string(name)+`"][data-settled]`, chromedp.ByQuery)
+}
+
+func playRound(t *testing.T, ctx context.Context, h *house, by hands) {
+	t.Helper()
+	h.badge("c1")
+	do(t, ctx, settled("clerk_number"))
+	by.digits("4712")
+	do(t, ctx, chromedp.WaitVisible(`#face[data-settled] #hint`, chromedp.ByQuery))
+	by.digits("4711")
+	do(t, ctx, settled("second_clerk"))
+	h.badge("c2")
+	do(t, ctx, settled("clerk_number"))
+	by.digits("4711")
+	for range compartments {
+		do(t, ctx, settled("round"))
+		by.choose(locker.ChoiceNext)
+		do(t, ctx, settled("task_clear"))
+		by.choose(locker.ChoiceEmpty)
+		do(t, ctx, chromedp.WaitNotPresent(`button[value="empty"]`, chromedp.ByQuery))
+		h.shut()
+	}
+	do(t, ctx, settled("round"), chromedp.WaitNotPresent(`button[value="next"]`, chromedp.ByQuery))
+	h.scan("NO-SUCH-ORDER")
+	do(t, ctx, chromedp.WaitVisible(`#face[data-settled] #hint`, chromedp.ByQuery))
+	h.scan(order(0))
+	do(t, ctx, settled("task_lay"))
+	h.shut()
+	do(t, ctx, settled("round"))
+	by.choose(locker.ChoiceFinish)
+	do(t, ctx, settled("round_confirm"))
+	by.choose(locker.ChoiceBack)
+	do(t, ctx, settled("round"))
+	by.choose(locker.ChoiceFinish)
+	do(t, ctx, settled("round_confirm"))
+	h.badge("c1")
+	do(t, ctx, chromedp.WaitVisible(`.kern-badge--success`, chromedp.ByQuery))
+	h.badge("c2")
+	do(t, ctx, ready("round_done"), settled("welcome"))
+	h.give(locker.PostedReceived{Generation: 1, Day: "2026-11-20"})
+}
+
+func playPickup(t *testing.T, ctx context.Context, h *house, by hands) {
+	t.Helper()
+	code := h.letter()
+	before := h.openings()
+	by.language("en")
+	do(t, ctx, chromedp.WaitVisible(`html[lang="en"]`, chromedp.ByQuery), settled("welcome"))
+	by.language("de")
+	do(t, ctx, chromedp.WaitVisible(`html[lang="de"]`, chromedp.ByQuery), settled("welcome"))
+
+	wrong := code[:11] + string('0'+(code[11]-'0'+1)%10)
+	by.digits(wrong) // a slip of the last digit: shown at once, not counted, and still there to be mended
+	var kept string
+	do(t, ctx, chromedp.WaitVisible(`#face[data-settled] #hint`, chromedp.ByQuery), chromedp.Value(`#field`, &kept, chromedp.ByQuery))
+	if kept != wrong {
+		t.Errorf("after a slip the field holds %q", kept)
+	}
+	by.wipe()
+	by.digits(code)
+	do(t, ctx, settled("finger"))
+	by.cancel()
+	do(t, ctx, settled("welcome"))
+	by.digits(code)
+	do(t, ctx, settled("finger"))
+	by.choose(locker.ChoiceOtherFinger)
+	do(t, ctx, chromedp.WaitVisible(`.hand[aria-label^="Linke"]`, chromedp.ByQuery), settled("finger"))
+	by.choose(locker.ChoiceMoreTime)
+	h.finger <- locker.AdviceDry
+	do(t, ctx, chromedp.WaitVisible(`#face[data-settled] #hint`, chromedp.ByQuery))
+	h.finger <- ""
+	do(t, ctx, settled("take"), chromedp.WaitVisible(`.door--marked`, chromedp.ByQuery))
+	h.shut()
+	do(t, ctx, settled("question"))
+	by.choose(locker.ChoiceAgain)
+	do(t, ctx, settled("take"))
+	h.shut()
+	do(t, ctx, settled("question"))
+	by.choose(locker.ChoiceYes)
+	do(t, ctx, ready("done"), settled("welcome"))
+	if n := h.openings() - before; n != 2 {
+		t.Errorf("the door was opened %d times, want 2", n)
+	}
+	by.digits(code)
+	var text string
+	do(t, ctx, settled("refused"), chromedp.Text(`.help`, &text, chromedp.ByQuery))
+	if !strings.Contains(text, "115") || !strings.Contains(text, "rathaus-") {
+		t.Errorf("the refusal names no way to a person: %q", text)
+	}
+	by.cancel()
+	do(t, ctx, settled("welcome"))
+}
