@@ -27,6 +27,22 @@ type Template struct {
 // an inch first. Errors: ErrImageSize, ErrImageResolution, ErrNoFinger, each
 // wrapped with what was found. A poor finger is not an error: see Quality.
 func Extract(img Image) (*Template, error) {
+	e, err := extract(img)
+	if err != nil {
+		return nil, err
+	}
+	return e.template, nil
+}
+
+// extraction is a template with what was seen on the way to it.
+type extraction struct {
+	img      Image // at 500 pixels an inch
+	finger   *canvas
+	ridges   *ridges
+	template *Template
+}
+
+func extract(img Image) (*extraction, error) {
 	if err := img.check(); err != nil {
 		return nil, err
 	}
@@ -45,8 +61,9 @@ func Extract(img Image) (*Template, error) {
 		minutiae[i].X += finger.originX
 		minutiae[i].Y += finger.originY
 	}
-	return newTemplate(Template{width: img.Width, height: img.Height, minutiae: minutiae,
-		ridges: dense, quality: assess(img, dense, minutiae)}), nil
+	t := newTemplate(Template{width: img.Width, height: img.Height, minutiae: minutiae,
+		ridges: dense, quality: assess(img, dense, minutiae)})
+	return &extraction{img, finger, r, t}, nil
 }
 
 // newTemplate adds what comparing needs.

@@ -13,15 +13,12 @@ package protocol
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -74,8 +71,12 @@ func Find(roots ...string) ([]Database, error) {
 			return nil, fmt.Errorf("look for images in %s: %w", root, err)
 		}
 		for folder, images := range folders {
+			name := databaseName(root, folder)
+			if slices.ContainsFunc(all, func(d Database) bool { return d.Name == name }) {
+				return nil, fmt.Errorf("%s: a second database named %s: give the folder above both", folder, name)
+			}
 			slices.SortFunc(images, func(a, b Image) int { return cmp.Compare(a.Name, b.Name) })
-			all = append(all, Database{databaseName(root, folder), images})
+			all = append(all, Database{name, images})
 		}
 	}
 	if len(all) == 0 {
@@ -100,39 +101,67 @@ type Options struct {
 	DPI     float64 // of images that do not say; 0: 500
 	Workers int     // 0: one a processor
 
-	// Load makes the template of an image; nil: LoadImage with DPI.
-	Load func(Image) (*biometrics.Template, error)
+	Crop  int  // use the middle Crop × Crop pixels of each image; 0: all
+	Plain bool // compare minutiae alone
 
 	// Progress, if not nil, is called after each extraction and comparison, by
 	// one goroutine at a time.
 	Progress func(done, total int)
 }
 
-// LoadImage reads an image and extracts its template.
-func LoadImage(path string, dpi float64) (*biometrics.Template, error) {
+// ReadImage reads an image of 8-bit grey; dpi is for files that do not say.
+func ReadImage(path string, dpi float64) (biometrics.Image, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return biometrics.Image{}, err
 	}
 	defer file.Close()
 	img, err := biometrics.DecodeImage(file, dpi)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return biometrics.Image{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return img, nil
+}
+
+// LoadImage reads an image and extracts its template.
+func LoadImage(path string, dpi float64) (*biometrics.Template, error) {
+	return Options{DPI: dpi}.load(path)
+}
+
+func (o Options) load(path string) (*biometrics.Template, error) {
+	img, err := ReadImage(path, o.DPI)
+	if err != nil {
+		return nil, err
+	}
+	if o.Crop > 0 {
+		img = crop(img, o.Crop)
 	}
 	t, err := biometrics.Extract(img)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if o.Plain {
+		t = t.Plain()
+	}
 	return t, nil
+}
+
+// crop keeps the middle of a picture, as a sensor of that size would see it.
+func crop(img biometrics.Image, side int) biometrics.Image {
+	width, height := min(side, img.Width), min(side, img.Height)
+	left, top := (img.Width-width)/2, (img.Height-height)/2
+	out := biometrics.Image{Width: width, Height: height, DPI: img.DPI, Pix: make([]byte, 0, width*height)}
+	for y := range height {
+		line := img.Pix[(top+y)*img.Width+left:]
+		out.Pix = append(out.Pix, line[:width]...)
+	}
+	return out
 }
 
 // Run extracts every image and compares every pair within each database. It
 // stops at the first image that gives no template, or when ctx ends.
 func Run(ctx context.Context, databases []Database, opts Options) ([]Row, error) {
 	opts.DPI = cmp.Or(opts.DPI, 500)
-	if opts.Load == nil {
-		opts.Load = func(i Image) (*biometrics.Template, error) { return LoadImage(i.Path, opts.DPI) }
-	}
 	var images []Image
 	var pairs [][2]int
 	var rows []Row
@@ -149,7 +178,7 @@ func Run(ctx context.Context, databases []Database, opts Options) ([]Row, error)
 	w := &workers{opts: opts, total: len(images) + len(pairs)}
 	templates := make([]*biometrics.Template, len(images))
 	err := w.each(ctx, len(images), func(i int) (err error) {
-		templates[i], err = opts.Load(images[i])
+		templates[i], err = opts.load(images[i].Path)
 		return err
 	})
 	if err != nil {
@@ -205,21 +234,4 @@ func (w *workers) finish(err error) {
 	if w.opts.Progress != nil {
 		w.opts.Progress(w.done, w.total)
 	}
-}
-
-// Write writes rows as database,probe,candidate,score, the score being the
-// similarity.
-func Write(out io.Writer, rows []Row) error {
-	w := csv.NewWriter(out)
-	for _, r := range rows {
-		record := []string{r.Database, r.Probe, r.Candidate, strconv.FormatFloat(r.Score.Similarity, 'g', 8, 64)}
-		if err := w.Write(record); err != nil {
-			return fmt.Errorf("write scores: %w", err)
-		}
-	}
-	w.Flush()
-	if err := w.Error(); err != nil {
-		return fmt.Errorf("write scores: %w", err)
-	}
-	return nil
 }

@@ -3,6 +3,8 @@ package protocol
 import (
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 )
 
 // Report is what a run amounts to. Rates are shares, 0 to 1.
@@ -16,7 +18,13 @@ type Report struct {
 
 // Evaluate pools rows. Rates without a comparison are NaN.
 func Evaluate(rows []Row) Report {
-	var genuine, impostor []float64
+	genuine, impostor := split(rows)
+	return Report{len(genuine), len(impostor), eer(genuine, impostor),
+		fnmr(genuine, impostor, 0.01), fnmr(genuine, impostor, 0.001), fnmr(genuine, impostor, 0.0001)}
+}
+
+// split returns the similarities of genuine and of impostor pairs, sorted.
+func split(rows []Row) (genuine, impostor []float64) {
 	for _, r := range rows {
 		if r.Genuine() {
 			genuine = append(genuine, r.Score.Similarity)
@@ -26,9 +34,46 @@ func Evaluate(rows []Row) Report {
 	}
 	slices.Sort(genuine)
 	slices.Sort(impostor)
-	return Report{len(genuine), len(impostor), eer(genuine, impostor),
-		fnmr(genuine, impostor, 0.01), fnmr(genuine, impostor, 0.001), fnmr(genuine, impostor, 0.0001)}
+	return genuine, impostor
 }
+
+// Enrolled turns comparisons of impressions into comparisons with fingers of
+// which impressions 1 to 3 are enrolled: the best of three similarities counts,
+// for each impression from the fourth on. Row.Candidate is FINGER_0.
+// Impressions that were compared with fewer than three are left out.
+func Enrolled(rows []Row) []Row {
+	const enrolled = 3
+	type try struct{ database, probe, candidate string }
+	best, count := map[try]Row{}, map[try]int{}
+	var order []try
+	add := func(r Row, probe, candidate string) {
+		n, err := strconv.Atoi(impression(candidate))
+		m, wrong := strconv.Atoi(impression(probe))
+		if err != nil || wrong != nil || n < 1 || n > enrolled || m <= enrolled {
+			return
+		}
+		key := try{r.Database, probe, finger(candidate) + "_0"}
+		if count[key]++; count[key] == 1 {
+			order = append(order, key)
+		}
+		if old, ok := best[key]; !ok || r.Score.Similarity > old.Score.Similarity {
+			best[key] = Row{r.Database, probe, key.candidate, r.Score}
+		}
+	}
+	for _, r := range rows {
+		add(r, r.Probe, r.Candidate)
+		add(r, r.Candidate, r.Probe)
+	}
+	var all []Row
+	for _, key := range order {
+		if count[key] == enrolled {
+			all = append(all, best[key])
+		}
+	}
+	return all
+}
+
+func impression(name string) string { return name[strings.LastIndexByte(name, '_')+1:] }
 
 // fnmr is the share of genuine scores at or below the lowest threshold whose
 // false match rate is at most fmr. Both are sorted.

@@ -8,6 +8,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/nachtfach/nachtfach/biometrics"
 	"github.com/nachtfach/nachtfach/biometrics/protocol"
@@ -95,9 +97,13 @@ func compareFiles(probe, candidate string, dpi float64) (biometrics.Score, error
 
 func (t tool) compare(_ context.Context, flags *flag.FlagSet, args []string) error {
 	dpi, asJSON := flags.Float64("dpi", 500, ""), flags.Bool("json", false, "")
+	accept := flags.Float64("fmr", 1e-4, "")
 	given, err := parse(flags, args, "PROBE", "CANDIDATE")
 	if err != nil {
 		return err
+	}
+	if !(*accept > 0 && *accept < 1) {
+		return misused("-fmr %g is no false match rate between 0 and 1", *accept)
 	}
 	score, err := compareFiles(given[0], given[1], *dpi)
 	if err != nil {
@@ -107,9 +113,14 @@ func (t tool) compare(_ context.Context, flags *flag.FlagSet, args []string) err
 		return json.NewEncoder(t.stdout).Encode(struct {
 			Similarity float64 `json:"similarity"`
 			FMR        float64 `json:"fmr"`
-		}{score.Similarity, score.FMR})
+			Match      bool    `json:"match"`
+		}{score.Similarity, score.FMR, score.FMR <= *accept})
 	}
-	return t.print("similarity %.3f, false match rate %.2g\n", score.Similarity, score.FMR)
+	verdict := "no match"
+	if score.FMR <= *accept {
+		verdict = "match"
+	}
+	return t.print("similarity %.3f, false match rate %.2g: %s\n", score.Similarity, score.FMR, verdict)
 }
 
 func (t tool) quality(_ context.Context, flags *flag.FlagSet, args []string) error {
@@ -130,11 +141,40 @@ func (t tool) quality(_ context.Context, flags *flag.FlagSet, args []string) err
 			Minutiae int    `json:"minutiae"`
 		}{q.Score, q.Reason.String(), minutiae})
 	}
-	return t.print("quality %d of 100 (%s), %d minutiae\n", q.Score, q.Reason, minutiae)
+	return t.describe(template)
+}
+
+// progressBar returns what draws a bar on standard error, once a percent; nil
+// if that is no terminal, where a bar would be a heap of lines.
+func (t tool) progressBar() func(done, total int) {
+	file, ok := t.stderr.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := file.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	return func(done, total int) {
+		if done*100/total > (done-1)*100/total {
+			fmt.Fprint(file, bar(done, total))
+		}
+	}
+}
+
+// bar is a line of text for a terminal; the last one goes to the next line.
+func bar(done, total int) string {
+	const width = 40
+	full := done * width / total
+	line := fmt.Sprintf("\r[%s%s] %3d %%", strings.Repeat("#", full), strings.Repeat(".", width-full), done*100/total)
+	if done == total {
+		line += "\n"
+	}
+	return line
 }
 
 func (t tool) score(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	out, dpi := flags.String("o", "", ""), flags.Float64("dpi", 500, "")
+	crop, plain := flags.Int("crop", 0, ""), flags.Bool("plain", false, "")
 	given, err := parse(flags, args, "DIR…")
 	if err != nil {
 		return err
@@ -142,11 +182,14 @@ func (t tool) score(ctx context.Context, flags *flag.FlagSet, args []string) err
 	if err := require(flags, "o"); err != nil {
 		return err
 	}
+	if *crop != 0 && *crop < biometrics.MinSide {
+		return misused("-crop %d: no picture of a finger is below %d pixels", *crop, biometrics.MinSide)
+	}
 	databases, err := protocol.Find(given...)
 	if err != nil {
 		return err
 	}
-	rows, err := protocol.Run(ctx, databases, protocol.Options{DPI: *dpi})
+	rows, err := protocol.Run(ctx, databases, protocol.Options{DPI: *dpi, Crop: *crop, Plain: *plain, Progress: t.progressBar()})
 	if err != nil {
 		return err
 	}
@@ -160,4 +203,47 @@ func (t tool) score(ctx context.Context, flags *flag.FlagSet, args []string) err
 	r := protocol.Evaluate(rows)
 	return t.print("%d genuine, %d impostor comparisons\nEER %.2f %%, FNMR at FMR 1 %% %.2f %%, 0.1 %% %.2f %%, 0.01 %% %.2f %%\n",
 		r.Genuine, r.Impostor, 100*r.EER, 100*r.FNMR100, 100*r.FNMR1000, 100*r.FNMR10000)
+}
+
+// curves draws the error rates of scores that were written before.
+func (t tool) curves(_ context.Context, flags *flag.FlagSet, args []string) error {
+	out, only := flags.String("o", "", ""), flags.String("only", "", "")
+	given, err := parse(flags, args, "NAME=SCORES…")
+	if err != nil {
+		return err
+	}
+	if err := require(flags, "o"); err != nil {
+		return err
+	}
+	var curves []protocol.Curve
+	for _, arg := range given {
+		name, path, ok := strings.Cut(arg, "=")
+		if !ok {
+			return misused("%q is not NAME=SCORES", arg)
+		}
+		rows, err := readScores(path)
+		if err != nil {
+			return err
+		}
+		rows = slices.DeleteFunc(rows, func(r protocol.Row) bool { return !strings.HasPrefix(r.Database, *only) })
+		curves = append(curves, protocol.Curve{Name: name, Rows: rows})
+	}
+	var picture bytes.Buffer
+	if err := protocol.DrawDET(&picture, curves); err != nil {
+		return err
+	}
+	return os.WriteFile(*out, picture.Bytes(), 0o644)
+}
+
+func readScores(path string) ([]protocol.Row, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rows, err := protocol.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return rows, nil
 }

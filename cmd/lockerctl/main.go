@@ -40,9 +40,11 @@ const usage = `Usage:
     lockerctl journal check -file FILE
 
     lockerctl fingerprint extract [-dpi N] [-plain] -o TEMPLATE IMAGE
-    lockerctl fingerprint compare [-dpi N] [-json] PROBE CANDIDATE
+    lockerctl fingerprint compare [-dpi N] [-fmr RATE] [-json] PROBE CANDIDATE
     lockerctl fingerprint quality [-dpi N] [-json] IMAGE
-    lockerctl fingerprint score [-dpi N] -o SCORES DIR...
+    lockerctl fingerprint show [-dpi N] -o PICTURE IMAGE
+    lockerctl fingerprint score [-dpi N] [-crop PIXELS] [-plain] -o SCORES DIR...
+    lockerctl fingerprint curves [-only PREFIX] -o PICTURE NAME=SCORES...
 
 SOCKET is the Unix socket of the city's daemon (cityd), for journal dump the
 one of the terminal's (lockerd). Flags may stand before or after the arguments.
@@ -73,8 +75,18 @@ be compared with "cityd verify". Before, it has journal check look at the file's
 pages, in a process of its own: a damaged file can bring its reader down.
 
 A fingerprint is a picture (PNG, PGM) or a template (ISO/IEC 19794-2:2005).
+fingerprint compare says "match" up to the estimated false match rate RATE,
+1 in 10,000 unless given.
+
+fingerprint show draws, side by side, the picture with its minutiae (endings
+orange, forks blue), the ridges after enhancement, and the quality map from red
+to green.
+
 fingerprint score compares every pair of pictures FINGER_IMPRESSION.png of each
-folder and writes database,probe,candidate,score.
+folder and writes database,probe,candidate,score, where database is the folder's
+path below DIR. With -crop only the middle of each picture is used, with -plain
+minutiae alone. fingerprint curves draws the error rates of such scores (DET) as
+SVG, of the databases whose names begin with PREFIX.
 
 Example:
     $ lockerctl order new -city desk.sock -key ~/.ssh/desk -terminal rathaus-1 \
@@ -166,7 +178,7 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 			"show": t.rosterShow, "submit": t.rosterSubmit,
 		},
 		"journal":     {"dump": t.journalDump, "verify": t.journalVerify, "check": t.journalCheck},
-		"fingerprint": {"extract": t.extract, "compare": t.compare, "quality": t.quality, "score": t.score},
+		"fingerprint": {"extract": t.extract, "compare": t.compare, "quality": t.quality, "show": t.show, "score": t.score, "curves": t.curves},
 	}
 	if len(args) == 0 {
 		return misused("no command")

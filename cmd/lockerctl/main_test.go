@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"image/png"
 	"net"
 	"net/http"
@@ -98,6 +99,14 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 				ts.Fatalf("%s holds no %q", args[2], args[0])
 			}
 			ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(strings.ReplaceAll(text, args[0], args[1])), 0o600))
+		},
+		// side FILE WIDTH HEIGHT wants a PNG of that size.
+		"side": func(ts *testscript.TestScript, _ bool, args []string) {
+			head, err := png.DecodeConfig(strings.NewReader(ts.ReadFile(args[0])))
+			ts.Check(err)
+			if got := fmt.Sprint(head.Width, " ", head.Height); got != args[1]+" "+args[2] {
+				ts.Fatalf("%s is %s, want %s %s", args[0], got, args[1], args[2])
+			}
 		},
 		// smaller FILE OTHER compares two files' sizes.
 		"smaller": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -238,4 +247,13 @@ func serveJournal(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}()
 	ts.Defer(func() { server.Close() })
+}
+
+func TestProgressBarGrowsToItsEnd(t *testing.T) {
+	if got := bar(1, 2); got != "\r["+strings.Repeat("#", 20)+strings.Repeat(".", 20)+"]  50 %" {
+		t.Errorf("half: %q", got)
+	}
+	if got := bar(7, 7); got != "\r["+strings.Repeat("#", 40)+"] 100 %\n" {
+		t.Errorf("whole: %q", got)
+	}
 }
