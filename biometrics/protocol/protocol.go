@@ -134,7 +134,7 @@ func (o Options) load(path string) (*biometrics.Template, error) {
 		return nil, err
 	}
 	if o.Crop > 0 {
-		img = crop(img, o.Crop)
+		img = crop(img, o.Crop, filepath.Base(path))
 	}
 	t, err := biometrics.Extract(img)
 	if err != nil {
@@ -144,18 +144,6 @@ func (o Options) load(path string) (*biometrics.Template, error) {
 		t = t.Plain()
 	}
 	return t, nil
-}
-
-// crop keeps the middle of a picture, as a sensor of that size would see it.
-func crop(img biometrics.Image, side int) biometrics.Image {
-	width, height := min(side, img.Width), min(side, img.Height)
-	left, top := (img.Width-width)/2, (img.Height-height)/2
-	out := biometrics.Image{Width: width, Height: height, DPI: img.DPI, Pix: make([]byte, 0, width*height)}
-	for y := range height {
-		line := img.Pix[(top+y)*img.Width+left:]
-		out.Pix = append(out.Pix, line[:width]...)
-	}
-	return out
 }
 
 // Run extracts every image and compares every pair within each database. It

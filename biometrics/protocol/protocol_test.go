@@ -39,45 +39,6 @@ func whole() bool {
 	return slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "fingerprints")
 }
 
-// On the contest's images: all of them if required, else every third finger
-// and every other impression, so that it takes a few seconds.
-func TestAccuracy(t *testing.T) {
-	databases, err := protocol.Find(fingerprints(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	databases = slices.DeleteFunc(databases, func(d protocol.Database) bool { return !strings.HasPrefix(d.Name, "fvc") })
-	maxEER, maxFNMR := 0.022, 0.035
-	if !whole() {
-		maxEER, maxFNMR = 0.05, 0.08 // 72 genuine pairs: each is more than a percent
-		for i, d := range databases {
-			databases[i].Images = slices.DeleteFunc(d.Images, func(i protocol.Image) bool {
-				return !strings.Contains("101 104 107 110", i.Finger) || !strings.Contains("1357", i.Name[len(i.Name)-1:])
-			})
-		}
-	}
-	rows, err := protocol.Run(context.Background(), databases, protocol.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	report := protocol.Evaluate(rows)
-	t.Logf("%+v", report)
-	if report.EER > maxEER || report.FNMR1000 > maxFNMR {
-		t.Errorf("EER %.2f %%, FNMR at 0.1 %% %.2f %%: worse than %.1f and %.1f",
-			100*report.EER, 100*report.FNMR1000, 100*maxEER, 100*maxFNMR)
-	}
-	accepted := 0
-	for _, r := range rows {
-		if !r.Genuine() && r.Score.FMR < 0.01 {
-			accepted++
-		}
-	}
-	// The estimate must hold, with room for luck.
-	if most := 3 + report.Impostor*2/100; accepted > most {
-		t.Errorf("%d of %d strangers at an estimated false match rate of 1 %%", accepted, report.Impostor)
-	}
-}
-
 func writeImage(t *testing.T, path string, period float64) {
 	t.Helper()
 	img := image.NewGray(image.Rect(0, 0, 200, 200))

@@ -84,8 +84,8 @@ to green.
 
 fingerprint score compares every pair of pictures FINGER_IMPRESSION.png of each
 folder and writes database,probe,candidate,score, where database is the folder's
-path below DIR. With -crop only the middle of each picture is used, with -plain
-minutiae alone. fingerprint curves draws the error rates of such scores (DET) as
+path below DIR. With -crop only so many pixels a side around the middle of each
+print are used, with -plain minutiae alone. fingerprint curves draws the error rates of such scores (DET) as
 SVG, of the databases whose names begin with PREFIX.
 
 Example:
