@@ -166,7 +166,20 @@ func (s *story) cutAtDoor(ctx context.Context, who string, finger int) (locker.C
 	if err != nil {
 		return 0, err
 	}
+	if err := s.pulsed(ctx, n, 0); err != nil {
+		return 0, err
+	}
 	return n, s.PowerOff(ctx)
+}
+
+// pulsed waits until the lock has had more than so many pulses, and is at rest
+// again: where the power cut is a killed process, a relay board would hold the
+// coil for as long as nobody starts it again.
+func (s *story) pulsed(ctx context.Context, n locker.CompartmentID, more int) error {
+	return until(ctx, fmt.Sprintf("the end of a pulse at lock %d", n), func() (bool, error) {
+		doors, err := s.wall(ctx)
+		return err == nil && doors[n-1].Pulses > more && !doors[n-1].Coil, err
+	})
 }
 
 func (s *story) powerCutOpen(ctx context.Context) (string, error) {
@@ -221,11 +234,7 @@ func (s *story) powerCutClosed(ctx context.Context) (string, error) {
 	if err := s.lay(ctx, s.person("emil").Lay[0]); err != nil {
 		return "", err
 	}
-	err = until(ctx, "the pulse at the lock", func() (bool, error) {
-		doors, err := s.wall(ctx)
-		return err == nil && doors[n-1].Pulses > untouched[n-1].Pulses, err
-	})
-	if err != nil {
+	if err := s.pulsed(ctx, n, untouched[n-1].Pulses); err != nil {
 		return "", err
 	}
 	if err := s.PowerOff(ctx); err != nil {

@@ -229,6 +229,7 @@ type wallDoor struct {
 	Number   locker.CompartmentID `json:"number"`
 	Open     bool                 `json:"open"`
 	Document bool                 `json:"document"`
+	Coil     bool                 `json:"coil"`
 	Pulses   int                  `json:"pulses"`
 	Openings int                  `json:"openings"`
 }
