@@ -46,6 +46,16 @@ type City struct {
 // Kiosk says where the touch screen's browser finds the terminal.
 type Kiosk struct {
 	Listen string `toml:"listen"` // loopback only
+	Place  string `toml:"place"`  // where the terminal stands, at the head of each page
+	Desk   Help   `toml:"desk"`
+}
+
+// Help is where a person helps when the terminal cannot; shown on the pages.
+type Help struct {
+	Name         string `toml:"name"`
+	Phone        string `toml:"phone"`
+	Hours        string `toml:"hours"`
+	HoursEnglish string `toml:"hours_english"`
 }
 
 // Clock is the zone of the opening hours: an offset, and whether it has the

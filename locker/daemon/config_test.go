@@ -80,6 +80,7 @@ func wrong(t *testing.T, was, is, line, words string) {
 func TestAWrongValueIsToldWithItsLineAndWhatWouldBeRight(t *testing.T) {
 	wrong(t, `retention = "168h"`, `retenshun = "168h"`, "11", `unknown key "rules.retenshun"`)
 	wrong(t, `"168h"`, `"a week"`, "11", "90s, 10m or 168h")
+	wrong(t, "listen = \"127.0.0.1:0\"\n", "listen = \"127.0.0.1:0\"\nplace = \""+strings.Repeat("Rathaus ", 11)+"\"\n", "9", "at most 80 characters")
 	wrong(t, `"168h"`, `"1ms"`, "11", "wants 1s to")
 	wrong(t, `size = "large"`, `size = "huge"`, "30", "small, medium or large")
 	wrong(t, `"08:00"`, `"25:00"`, "15", "HH:MM")

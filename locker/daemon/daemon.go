@@ -51,6 +51,7 @@ type Daemon struct {
 	control  *controller.Controller
 	reporter *report.Reporter
 	kiosk    *kiosk.Server
+	layout   []locker.CompartmentSpec
 	listener net.Listener
 	socket   net.Listener
 }
@@ -171,10 +172,16 @@ func (d *Daemon) openReporter() error {
 // openFaces opens what people and operators reach: the kiosk on loopback and
 // the operators' socket.
 func (d *Daemon) openFaces() (err error) {
+	d.layout = d.config.Ledger().Compartments
 	if d.kiosk, err = kiosk.New(kiosk.Config{
 		Terminal: (*face)(d), Addr: d.listener.Addr().String(), TokenFile: d.files.token(), Boot: machineBoot(),
 		Rand: rand.Reader, Uptime: func() time.Duration { return d.options.Now().Uptime }, Logger: d.options.Logger,
 		FrameAncestors: d.options.FrameAncestors,
+		Place:          d.config.Kiosk.Place, Zone: locker.Zone{Offset: d.config.Clock.Offset, Summer: d.config.Clock.Summer},
+		Desk: kiosk.Desk{
+			Name: d.config.Kiosk.Desk.Name, Phone: d.config.Kiosk.Desk.Phone,
+			Hours: d.config.Kiosk.Desk.Hours, HoursEnglish: d.config.Kiosk.Desk.HoursEnglish,
+		},
 	}); err != nil {
 		return err
 	}

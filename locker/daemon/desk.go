@@ -116,6 +116,9 @@ func (f *face) Submit(ctx context.Context, in locker.Input) (locker.Screen, erro
 	return f.control.Submit(ctx, in)
 }
 
+// Layout is how the wall was built, for the pages' picture of it.
+func (f *face) Layout() []locker.CompartmentSpec { return f.layout }
+
 // noLog is the journal of a terminal without a store: nothing to report but the state.
 type noLog struct{}
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/nachtfach/nachtfach/hardware/modbus"
 	"github.com/nachtfach/nachtfach/locker"
@@ -123,6 +124,22 @@ func (e *valueError) line(text string) int {
 	return best
 }
 
+// longestLine is what the kiosk's pages have room for.
+const longestLine = 80
+
+// tooLong is the key whose words the pages have no room for; empty if all fit.
+func (k Kiosk) tooLong() string {
+	if utf8.RuneCountInString(k.Place) > longestLine {
+		return "place"
+	}
+	for _, text := range []string{k.Desk.Name, k.Desk.Phone, k.Desk.Hours, k.Desk.HoursEnglish} {
+		if utf8.RuneCountInString(text) > longestLine {
+			return "desk"
+		}
+	}
+	return ""
+}
+
 // Validate says what makes no sense and what would.
 func (c Config) Validate() error {
 	bad := func(table string, index int, key, format string, a ...any) error {
@@ -136,6 +153,9 @@ func (c Config) Validate() error {
 	}
 	if c.Kiosk.Listen == "" {
 		return bad("kiosk", 0, "listen", "wants a loopback address like 127.0.0.1:8480")
+	}
+	if key := c.Kiosk.tooLong(); key != "" {
+		return bad("kiosk", 0, key, "wants at most %d characters each: it stands on one or two lines of the screen", longestLine)
 	}
 	if c.Seal != (Seal{}) && (c.Seal.Memory < 8 || c.Seal.Memory > 256<<10 || c.Seal.Time < 1 || c.Seal.Time > 10) {
 		return bad("seal", 0, "memory_kib", "%d KiB in %d passes, wants 8 to 262144 KiB in 1 to 10 passes; leave [seal] out for the usual cost", c.Seal.Memory, c.Seal.Time)

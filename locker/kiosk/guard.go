@@ -15,9 +15,9 @@ import (
 // cookieName carries the token after the first request.
 const cookieName = "nachtfach_kiosk"
 
-// policy lets a page load what this server serves, and nothing else; who may
-// frame it follows.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; " +
+// policy lets a page load what this server serves, and nothing else; data: is
+// for the icons inside KERN's style sheet. Who may frame it follows.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
 	"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 
 // guard refuses requests that do not come from the kiosk's browser. Another
@@ -112,7 +112,7 @@ func (g guard) secure(h http.Header) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), usb=(), serial=(), hid=()")
-	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Referrer-Policy", "same-origin") // without any, a plain form would say that it comes from nowhere
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 

@@ -45,36 +45,58 @@ func (s *Server) postInput(w http.ResponseWriter, r *http.Request) {
 	s.submit(ctx, w, p)
 }
 
-// submit checks a press against the screen and hands it over, one at a time:
-// of a double press the second finds the screen that the first led to.
+// submit answers a press as JSON.
 func (s *Server) submit(ctx context.Context, w http.ResponseWriter, p press) {
+	screen, err := s.hand(ctx, p)
+	now := s.view(screen)
+	var bad *misfit
+	switch {
+	case err == nil:
+		answer(w, http.StatusOK, now)
+	case !errors.As(err, &bad):
+		refuse(w, http.StatusInternalServerError, "this press went wrong")
+	case bad.status == http.StatusConflict:
+		answer(w, bad.status, refusal{Error: bad.reason, Screen: &now})
+	default:
+		refuse(w, bad.status, bad.reason)
+	}
+}
+
+// misfit is a press that changed nothing, and why.
+type misfit struct {
+	status int
+	reason string
+}
+
+func (m *misfit) Error() string { return m.reason }
+
+// hand checks a press against the screen and hands it over, one at a time: of
+// a double press the second finds the screen that the first led to. It returns
+// what is shown afterwards; its error is a [misfit].
+func (s *Server) hand(ctx context.Context, p press) (locker.Screen, error) {
+	screen, _ := s.config.Terminal.Screen()
 	select {
 	case s.inputs <- struct{}{}:
 		defer func() { <-s.inputs }()
 	case <-ctx.Done():
-		refuse(w, http.StatusServiceUnavailable, "the terminal does not answer")
-		return
+		return screen, &misfit{http.StatusServiceUnavailable, "the terminal does not answer"}
 	}
-	screen, _ := s.config.Terminal.Screen()
+	screen, _ = s.config.Terminal.Screen()
 	if p.screen != screen.Number {
-		now := s.view(screen)
-		answer(w, http.StatusConflict, refusal{Error: "this screen is no longer shown", Screen: &now})
-		return
+		return screen, &misfit{http.StatusConflict, "this screen is no longer shown"}
 	}
 	in, reason := p.input(screen)
 	if reason != "" {
-		refuse(w, http.StatusUnprocessableEntity, reason)
-		return
+		return screen, &misfit{http.StatusUnprocessableEntity, reason}
 	}
 	// Between the check and this a door or a deadline may have changed the
 	// screen; the terminal then ignores the input and answers with what it shows.
-	screen, err := s.config.Terminal.Submit(ctx, in)
+	after, err := s.config.Terminal.Submit(ctx, in)
 	if err != nil {
 		s.config.Logger.Error("kiosk: submit an input", "error", err)
-		refuse(w, http.StatusServiceUnavailable, "the terminal does not answer")
-		return
+		return screen, &misfit{http.StatusServiceUnavailable, "the terminal does not answer"}
 	}
-	answer(w, http.StatusOK, s.view(screen))
+	return after, nil
 }
 
 // input is the press as the terminal's word, or the reason why the screen has

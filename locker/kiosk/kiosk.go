@@ -1,11 +1,19 @@
 // Package kiosk serves the touch screen of one terminal to the browser that
 // runs on the same machine.
 //
-//	GET  /?token=TOKEN    the browser's first address: sets the cookie, goes on to the screen
+//	GET  /?token=TOKEN    the browser's first address: sets the cookie, goes on to the page
+//	GET  /                the screen as a page
+//	GET  /stream          each new screen as it comes, as server-sent events
+//	POST /press           a form: screen=17, and choice=yes or text=123456789012; the screen after it
+//	GET  /language/en     the page in another language
+//	GET  /alive           204: a page that lost its stream asks this until it may come back
+//	GET  /static/…        style, fonts and scripts, embedded
 //	GET  /screen          what is shown, as JSON; ?after=NUMBER waits for something newer
 //	POST /input           {"screen":17,"choice":"yes"} or {"screen":17,"text":"1234 5678 9012"}
 //
-// An input names the screen that it was made on. For any other it is answered
+// The pages decide nothing: each shows a [locker.Screen] in words and pictures,
+// in German or English, for fingers and for a keypad that types digits, Enter
+// and Escape alike. An input names the screen that it was made on. For any other it is answered
 // with 409 and the present screen: a double press, a second tab, the browser's
 // back button and a page from before a restart change nothing.
 //
@@ -19,6 +27,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"log/slog"
 	"net"
@@ -40,7 +49,7 @@ type Terminal interface {
 	Submit(ctx context.Context, in locker.Input) (locker.Screen, error)
 }
 
-// Config says what a kiosk serves, and where. All but Boot, Logger and FrameAncestors is needed.
+// Config says what a kiosk serves, and where. All but Terminal, Addr, TokenFile, Rand and Uptime may be left out.
 type Config struct {
 	Terminal  Terminal
 	Addr      string               // that the browser reaches it under, HOST:PORT on loopback
@@ -49,6 +58,9 @@ type Config struct {
 	Rand      io.Reader            // 32 bytes for the token
 	Uptime    func() time.Duration // the clock of [locker.Screen.Until]
 	Logger    *slog.Logger         // told of refused requests, never of what was typed; nil: nobody is
+	Place     string               // where the terminal stands, for the head of each page
+	Desk      Desk                 // where a person helps
+	Zone      locker.Zone          // of times on the pages
 
 	// FrameAncestors are origins on loopback whose pages may show the kiosk in
 	// a frame. A terminal has none; a demonstration has its start page.
@@ -74,6 +86,9 @@ type Server struct {
 	handler http.Handler
 	waiting chan struct{} // one place for each request that waits
 	inputs  chan struct{} // held while an input is checked and submitted
+	streams chan struct{} // one place for each page that is kept up to date
+	assets  assets
+	markup  *template.Template
 }
 
 // New makes the server and the token of this boot.
@@ -98,6 +113,13 @@ func New(c Config) (*Server, error) {
 	s := &Server{
 		config: c, guard: guard{hosts: hosts, ancestors: c.FrameAncestors, token: token, logger: c.Logger},
 		waiting: make(chan struct{}, maxWaiting), inputs: make(chan struct{}, 1),
+		streams: make(chan struct{}, maxStreams),
+	}
+	if s.assets, err = loadAssets(); err != nil {
+		return nil, fmt.Errorf("kiosk: load the embedded files: %w", err)
+	}
+	if s.markup, err = loadTemplates(); err != nil {
+		return nil, fmt.Errorf("kiosk: load the templates: %w", err)
 	}
 	s.handler = s.guard.wrap(s.routes())
 	return s, nil
@@ -105,14 +127,19 @@ func New(c Config) (*Server, error) {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, front, http.StatusSeeOther) })
+	mux.HandleFunc("GET /{$}", s.getPage)
+	mux.HandleFunc("GET /stream", s.getStream)
+	mux.HandleFunc("POST /press", s.postPress)
+	mux.HandleFunc("GET /language/{language}", s.getLanguage)
+	mux.HandleFunc("GET /alive", s.getAlive)
+	mux.HandleFunc("GET /static/{version}/{file...}", s.getAsset)
 	mux.HandleFunc("GET /screen", s.getScreen)
 	mux.HandleFunc("POST /input", s.postInput)
 	return mux
 }
 
 // front is where a browser that brought its token goes on.
-const front = "/screen"
+const front = "/"
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

@@ -356,7 +356,7 @@ func TestHasOneWayInAndOneOut(t *testing.T) {
 	f := open(t, newTerminal())
 	for target, status := range map[string]int{
 		"POST /screen": 405, "PUT /input": 405, "GET /input": 405, "DELETE /screen": 405,
-		"GET /journal": 404, "POST /scan": 404, "GET /screen/../input": 405, "GET /": 303,
+		"GET /journal": 404, "POST /scan": 404, "GET /screen/../input": 405, "GET /": 200, "POST /": 405, "GET /press": 405, "POST /stream": 405,
 	} {
 		method, path, _ := strings.Cut(target, " ")
 		r := f.request(method, path, "")
