@@ -232,7 +232,7 @@ func (t tool) curves(_ context.Context, flags *flag.FlagSet, args []string) erro
 	if err := protocol.DrawDET(&picture, curves); err != nil {
 		return err
 	}
-	return os.WriteFile(*out, picture.Bytes(), 0o644)
+	return replace(*out, picture.Bytes())
 }
 
 func readScores(path string) ([]protocol.Row, error) {
