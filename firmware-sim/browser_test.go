@@ -19,6 +19,9 @@ import (
 // unless NACHTFACH_REQUIRE names it.
 func browser(t *testing.T, width, height int) context.Context {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {

@@ -246,6 +246,9 @@ func TestTheStartPageFramesKioskAndWallAndNothingElse(t *testing.T) {
 }
 
 func TestTheStartPageShowsKioskAndWallInABrowser(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {

@@ -2,6 +2,7 @@ package kiosk_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -22,6 +23,9 @@ var sizes = map[string][2]int64{"1080x1920": {1080, 1920}, "1280x800": {1280, 80
 // browser starts Chromium, or skips where there is none.
 func browser(t *testing.T, width, height int64) context.Context {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
@@ -51,6 +55,12 @@ func browser(t *testing.T, width, height int64) context.Context {
 		t.Fatalf("start %s: %v", path, err)
 	}
 	return ctx
+}
+
+// textOf reads an element's text in one go: between finding a node and reading
+// it the page may have been drawn anew.
+func textOf(selector string, out *string) chromedp.Action {
+	return chromedp.Evaluate(fmt.Sprintf(`(document.querySelector(%q) || {innerText: ""}).innerText`, selector), out)
 }
 
 // serve puts a kiosk on a port and returns the address that a browser opens first.

@@ -195,7 +195,7 @@ func playPickup(t *testing.T, ctx context.Context, h *house, by hands) {
 	}
 	by.digits(code)
 	var text string
-	do(t, ctx, settled("refused"), chromedp.Text(`.help`, &text, chromedp.ByQuery))
+	do(t, ctx, settled("refused"), textOf(".help", &text))
 	if !strings.Contains(text, "115") || !strings.Contains(text, "rathaus-") {
 		t.Errorf("the refusal names no way to a person: %q", text)
 	}
