@@ -63,6 +63,11 @@ func textOf(selector string, out *string) chromedp.Action {
 	return chromedp.Evaluate(fmt.Sprintf(`(document.querySelector(%q) || {innerText: ""}).innerText`, selector), out)
 }
 
+// saying waits until an element's text holds the words.
+func saying(selector, words string) chromedp.Action {
+	return chromedp.Poll(fmt.Sprintf(`(document.querySelector(%q) || {innerText: ""}).innerText.includes(%q)`, selector, words), nil)
+}
+
 // serve puts a kiosk on a port and returns the address that a browser opens first.
 func serve(t *testing.T, term kiosk.Terminal, config ...func(*kiosk.Config)) string {
 	t.Helper()
