@@ -298,4 +298,5 @@ var words = map[reflect.Type]any{
 	reflect.TypeFor[locker.AlarmClass]():    locker.Wake,
 	reflect.TypeFor[locker.AlarmKind]():     locker.AlarmForced,
 	reflect.TypeFor[locker.Custody]():       locker.CustodyClerks,
+	reflect.TypeFor[locker.Sensor]():        locker.SensorTamper,
 }

@@ -46,6 +46,10 @@ func (l *ledger) fold(e Event) error {
 	case AlarmCleared:
 		delete(l.Alarms, f.Alarm)
 		return nil
+	case SensorTripped:
+		return l.foldSensor(f.Sensor, true)
+	case SensorRested:
+		return l.foldSensor(f.Sensor, false)
 	case RosterAccepted, ClerkAdmitted, ClerkRefused, RoundOpened, RoundConfirmed:
 		return l.foldPeople(f)
 	case KeysOffered, KeyLapsed, KeyErased, OrderAccepted, OrderWithdrawn, OrderErased:

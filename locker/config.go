@@ -2,6 +2,7 @@ package locker
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -13,6 +14,7 @@ type Config struct {
 	Compartments []CompartmentSpec `json:"compartments"`
 	Hours        Hours             `json:"hours"` // when citizens may collect; empty: always
 	Rules        Rules             `json:"rules"`
+	Sensors      []Sensor          `json:"sensors,omitempty"` // that are wired, besides the doors' contacts
 }
 
 // CompartmentSpec is one door as it was built.
@@ -95,10 +97,26 @@ func (c Config) Validate() error {
 		}
 		seen[s.Number] = true
 	}
+	if err := c.ValidateSensors(); err != nil {
+		return err
+	}
 	if err := c.Hours.Validate(); err != nil {
 		return err
 	}
 	return c.Rules.Validate()
+}
+
+// ValidateSensors says which sensor has no meaning, or is there twice.
+func (c Config) ValidateSensors() error {
+	for i, sensor := range c.Sensors {
+		if err := sensor.validate(); err != nil {
+			return err
+		}
+		if slices.Contains(c.Sensors[:i], sensor) {
+			return fmt.Errorf("sensor %q: is there twice", string(sensor))
+		}
+	}
+	return nil
 }
 
 func validTerminal(s string) bool {

@@ -300,6 +300,18 @@ type (
 	}
 )
 
+// Sensors.
+type (
+	// SensorTripped tells that a sensor of the terminal itself spoke up.
+	SensorTripped struct {
+		Sensor Sensor `json:"sensor"`
+	}
+	// SensorRested tells that it shows nothing any more, or is not there any more.
+	SensorRested struct {
+		Sensor Sensor `json:"sensor"`
+	}
+)
+
 func (TerminalBooted) Type() string         { return "de.nachtfach.terminal.booted.v1" }
 func (TerminalConfigured) Type() string     { return "de.nachtfach.terminal.configured.v1" }
 func (ClockMarked) Type() string            { return "de.nachtfach.clock.marked.v1" }
@@ -350,6 +362,8 @@ func (CompartmentQuarantined) Type() string { return "de.nachtfach.compartment.q
 func (CompartmentFaulted) Type() string     { return "de.nachtfach.compartment.faulted.v1" }
 func (CompartmentRestored) Type() string    { return "de.nachtfach.compartment.restored.v1" }
 func (SensorWaived) Type() string           { return "de.nachtfach.sensor.waived.v1" }
+func (SensorTripped) Type() string          { return "de.nachtfach.sensor.tripped.v1" }
+func (SensorRested) Type() string           { return "de.nachtfach.sensor.rested.v1" }
 
 // decoders gives for each type the way back from its JSON.
 var decoders = decodersOf(
@@ -369,6 +383,7 @@ var decoders = decodersOf(
 	decoder[CompartmentReleased], decoder[CompartmentOpened], decoder[CompartmentClosed],
 	decoder[CompartmentCleared], decoder[CompartmentQuarantined], decoder[CompartmentFaulted],
 	decoder[CompartmentRestored], decoder[SensorWaived],
+	decoder[SensorTripped], decoder[SensorRested],
 )
 
 type decode func(data []byte) (Fact, error)

@@ -24,6 +24,11 @@ type (
 		Compartment CompartmentID
 		Open        bool
 	}
+	// SensorTold is a level of a sensor, after each change and at the start.
+	SensorTold struct {
+		Sensor  Sensor
+		Tripped bool
+	}
 	// PartFailed tells that a part that no action asked for does not work: a
 	// reader, a scanner, a contact's board.
 	PartFailed struct {
@@ -205,6 +210,7 @@ const (
 func (Booted) input()             {}
 func (Tick) input()               {}
 func (DoorMoved) input()          {}
+func (SensorTold) input()         {}
 func (PartFailed) input()         {}
 func (PartHealed) input()         {}
 func (Chosen) input()             {}

@@ -29,6 +29,7 @@ type ledger struct {
 	Deposits   map[Generation]*deposit        `json:"deposits"`
 	Doors      map[CompartmentID]*compartment `json:"doors"`
 	Alarms     map[uint64]*AlarmRaised        `json:"alarms"`
+	Tripped    map[Sensor]bool                `json:"tripped,omitempty"`
 	Open       *openRound                     `json:"open_round,omitempty"`
 }
 
@@ -148,6 +149,7 @@ func newLedger() *ledger {
 		Deposits: map[Generation]*deposit{},
 		Doors:    map[CompartmentID]*compartment{},
 		Alarms:   map[uint64]*AlarmRaised{},
+		Tripped:  map[Sensor]bool{},
 	}
 }
 

@@ -320,6 +320,7 @@ func (s *step) confirmedBy(p Person) {
 			s.emit(DepositLoaded{Generation: g, Round: r.id})
 		}
 	}
+	s.clearSensors()
 	r.stage = roundDone
 	s.wait(s.rules().Notice)
 }

@@ -14,9 +14,10 @@ type Status struct {
 	Busy         bool                `json:"busy"` // somebody stands there
 	Compartments []CompartmentStatus `json:"compartments"`
 	Alarms       []AlarmRaised       `json:"alarms"`
-	Waiting      int                 `json:"waiting"` // orders without their document
-	Keys         int                 `json:"keys"`    // unused order keys
-	Roster       int                 `json:"roster"`  // version
+	Tripped      []Sensor            `json:"tripped,omitempty"` // sensors of the terminal itself that speak up
+	Waiting      int                 `json:"waiting"`           // orders without their document
+	Keys         int                 `json:"keys"`              // unused order keys
+	Roster       int                 `json:"roster"`            // version
 	Fault        string              `json:"fault,omitempty"`
 	Health       map[string]string   `json:"health,omitempty"`
 }
@@ -54,6 +55,7 @@ func (t *Terminal) Status() Status {
 	for _, id := range sorted(l.Alarms) {
 		v.Alarms = append(v.Alarms, *l.Alarms[id])
 	}
+	v.Tripped = sorted(l.Tripped)
 	for _, o := range l.Orders {
 		if o.State == orderOpen {
 			v.Waiting++

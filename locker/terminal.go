@@ -74,6 +74,8 @@ func (s *step) handle(in Input) {
 	case Tick:
 	case DoorMoved:
 		s.doorMoved(in)
+	case SensorTold:
+		s.sensed(in)
 	case PartFailed:
 		s.partFailed(in)
 	case PartHealed:
@@ -174,6 +176,7 @@ func (s *step) boot(in Booted) {
 		s.interrupt("restart")
 	}
 	s.forgetParts()
+	s.forgetSensors()
 	s.reconcile(in.Doors)
 }
 

@@ -138,7 +138,9 @@ var words = map[string][2]string{
 	"alarm.round_interrupted": {"Runde unterbrochen", "Round interrupted"}, "alarm.part_failed": {"Bauteil ausgefallen", "Part failed"},
 	"alarm.clock_disagrees": {"Uhr weicht ab", "Clock disagrees"}, "alarm.vault_failed": {"Tresor kann nicht schreiben", "Vault cannot write"},
 	"alarm.layout_contradicts": {"Aufbau widerspricht der Belegung", "Layout contradicts the deposits"}, "alarm.codes_exhausted": {"Fünf falsche Codes", "Five wrong codes"},
-	"alarm.fork": {"Zwei Protokolle unter einer Unterschrift", "Two histories under one signature"}, "alarm.misfit": {"Ereignisse passen nicht zur Unterschrift", "Events do not fit the signature"},
+	"alarm.tamper": {"Jemand ist am Gehäuse", "Somebody is at the cabinet"}, "alarm.mains_failed": {"Netzspannung fehlt", "Mains voltage away"},
+	"alarm.enclosure_open": {"Technikfach offen", "Electronics' door open"},
+	"alarm.fork":           {"Zwei Protokolle unter einer Unterschrift", "Two histories under one signature"}, "alarm.misfit": {"Ereignisse passen nicht zur Unterschrift", "Events do not fit the signature"},
 	"alarm.signature": {"Nachricht ohne gültige Unterschrift", "Message without a valid signature"}, "alarm.content": {"Nachricht unbrauchbar", "Message cannot be used"},
 
 	"search": {"Suchen", "Search"}, "search.hint": {"Wort, Fach, Auftrag …", "word, compartment, order …"}, "older": {"Ältere", "Older"},

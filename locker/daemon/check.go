@@ -31,6 +31,7 @@ func Check(ctx context.Context, c Config) ([]Finding, error) {
 	k := check{ctx: ctx, config: c, parts: p}
 	k.store()
 	k.doors()
+	k.sensors()
 	k.readers()
 	k.broker()
 	return k.findings, p.Close()
@@ -98,6 +99,26 @@ func (k *check) doors() {
 			state = "open"
 		}
 		k.found(fmt.Sprintf("compartment %d contact", c.Number), state, faults[fmt.Sprint("contact", c.Number)], advise(c.Contact))
+	}
+}
+
+func (k *check) sensors() {
+	for _, s := range k.config.Sensors {
+		part := sensorPart(s.Kind)
+		var err error
+		for _, f := range k.parts.faults {
+			if f.part == part {
+				err = f.err
+			}
+		}
+		state := "at rest"
+		if o := k.parts.sensors[s.Kind]; err == nil && o != nil {
+			var tripped bool
+			if tripped, err = o.Open(); tripped {
+				state = "tripped"
+			}
+		}
+		k.found(part, state, err, advise(s.Wire))
 	}
 }
 

@@ -29,6 +29,7 @@ type Config struct {
 	Modbus       []Modbus      `toml:"modbus"`
 	Reader       Reader        `toml:"reader"`
 	Scanners     []Scanner     `toml:"scanner"`
+	Sensors      []Sensor      `toml:"sensor"`
 	Compartments []Compartment `toml:"compartment"`
 }
 
@@ -109,6 +110,13 @@ type Scanner struct {
 	Baud   int    `toml:"baud"`
 }
 
+// Sensor is an input that watches the terminal itself.
+type Sensor struct {
+	Kind  locker.Sensor `toml:"kind"` // tamper, mains or enclosure
+	Wire  Wire          `toml:"wire"`
+	IsLow bool          `toml:"tripped_is_low"` // it is tripped while its line is low, or its input off
+}
+
 // Compartment is one door and its wires.
 type Compartment struct {
 	Number   locker.CompartmentID `toml:"number"`
@@ -183,6 +191,9 @@ func (c Config) Ledger() locker.Config {
 		for _, d := range h.Days {
 			l.Hours.Windows = append(l.Hours.Windows, locker.Window{Day: time.Weekday(d), From: int(h.From), To: int(h.To)})
 		}
+	}
+	for _, s := range c.Sensors {
+		l.Sensors = append(l.Sensors, s.Kind)
 	}
 	for _, k := range c.Compartments {
 		l.Compartments = append(l.Compartments, locker.CompartmentSpec{

@@ -54,6 +54,7 @@ type parts struct {
 	contacts map[locker.CompartmentID]contact
 	reader   reader // nil: none
 	scanners map[locker.Source][]*scanner.Scanner
+	sensors  map[locker.Sensor]contact
 	lines    []*modbus.Line
 	coils    []*gpio.Coil
 	faults   []partFault
@@ -72,7 +73,7 @@ type partFault struct {
 func openParts(c Config) (*parts, error) {
 	p := &parts{
 		locks: map[locker.CompartmentID]lock{}, contacts: map[locker.CompartmentID]contact{},
-		scanners: map[locker.Source][]*scanner.Scanner{},
+		scanners: map[locker.Source][]*scanner.Scanner{}, sensors: map[locker.Sensor]contact{},
 	}
 	power := supply.New()
 	lines := map[string]*modbus.Line{}
@@ -90,9 +91,20 @@ func openParts(c Config) (*parts, error) {
 			}
 			p.faults = append(p.faults, partFault{"lock", k.Number, err})
 		}
-		if err := p.openContact(c, k, lines); err != nil {
+		o, err := openInput(k.Contact, c.openIsLow(k.Contact), lines)
+		if err != nil {
 			p.faults = append(p.faults, partFault{"contact", k.Number, err})
+			continue
 		}
+		p.contacts[k.Number] = o
+	}
+	for _, s := range c.Sensors {
+		o, err := openInput(s.Wire, s.IsLow, lines)
+		if err != nil {
+			p.faults = append(p.faults, partFault{sensorPart(s.Kind), 0, err})
+			continue
+		}
+		p.sensors[s.Kind] = o
 	}
 	if c.Reader.Driver != "" {
 		p.reader = zfm.New(zfm.Config{Name: "finger", Path: c.Reader.Path, Baud: c.Reader.Baud})
@@ -129,25 +141,25 @@ func (p *parts) openLock(c Config, k Compartment, lines map[string]*modbus.Line,
 	return nil
 }
 
-func (p *parts) openContact(c Config, k Compartment, lines map[string]*modbus.Line) error {
-	if k.Contact.GPIO != "" {
-		o, err := gpio.OpenContact(gpio.ContactConfig{Line: k.Contact.GPIO, OpenIsLow: c.GPIO.OpenIsLow, Pull: periph.PullUp})
-		if err != nil {
-			return err
-		}
-		p.contacts[k.Number] = o
-		return nil
+// openIsLow tells how a contact on this wire shows an open door.
+func (c Config) openIsLow(w Wire) bool {
+	if w.GPIO != "" {
+		return c.GPIO.OpenIsLow
 	}
 	off := false
 	for _, m := range c.Modbus {
-		off = off || m.Name == k.Contact.Modbus && m.OpenIsOff
+		off = off || m.Name == w.Modbus && m.OpenIsOff
 	}
-	o, err := lines[k.Contact.Modbus].Contact(modbus.ContactConfig{Board: uint8(k.Contact.Board), Input: uint16(k.Contact.Address), OpenIsOff: off}) // bounded by Validate
-	if err != nil {
-		return err
+	return off
+}
+
+// openInput opens a contact: of a door, or of a sensor, whose "open" is that it
+// is tripped. isLow says that the line is low, or the input off, while it is.
+func openInput(w Wire, isLow bool, lines map[string]*modbus.Line) (contact, error) {
+	if w.GPIO != "" {
+		return gpio.OpenContact(gpio.ContactConfig{Line: w.GPIO, OpenIsLow: isLow, Pull: periph.PullUp})
 	}
-	p.contacts[k.Number] = o
-	return nil
+	return lines[w.Modbus].Contact(modbus.ContactConfig{Board: uint8(w.Board), Input: uint16(w.Address), OpenIsOff: isLow}) // bounded by Validate
 }
 
 // Pulse implements the controller's Locks.
@@ -197,6 +209,9 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 	for n, c := range p.contacts {
 		wg.Go(func() { watchContact(ctx, n, c, deliver) })
 	}
+	for sensor, c := range p.sensors {
+		wg.Go(func() { watchSensor(ctx, sensor, c, deliver) })
+	}
 	if p.reader != nil {
 		wg.Go(func() { watchReader(ctx, p.reader, deliver) })
 	}
@@ -221,6 +236,20 @@ func watchContact(ctx context.Context, n locker.CompartmentID, c contact, delive
 			deliver(ctx, locker.PartHealed{Part: c.Name(), Compartment: n})
 		}
 		deliver(ctx, locker.DoorMoved{Compartment: n, Open: open})
+	})
+}
+
+// sensorPart is how a sensor that cannot be read is told.
+func sensorPart(s locker.Sensor) string { return "sensor " + string(s) }
+
+func watchSensor(ctx context.Context, sensor locker.Sensor, c contact, deliver func(context.Context, locker.Input)) {
+	_ = c.Watch(ctx, func(tripped bool, err error) { // its error is ctx's
+		if err != nil {
+			deliver(ctx, locker.PartFailed{Part: sensorPart(sensor), Detail: err.Error()})
+			return
+		}
+		deliver(ctx, locker.PartHealed{Part: sensorPart(sensor)})
+		deliver(ctx, locker.SensorTold{Sensor: sensor, Tripped: tripped})
 	})
 }
 

@@ -183,6 +183,15 @@ func (c Config) Validate() error {
 			return bad("compartment", i, "contact", "%s", err)
 		}
 	}
+	for i, s := range c.Sensors {
+		upTo := locker.Config{Sensors: c.Ledger().Sensors[:i+1]}
+		if err := upTo.ValidateSensors(); err != nil {
+			return bad("sensor", i, "kind", "%s", err)
+		}
+		if err := s.Wire.validate(lines); err != "" {
+			return bad("sensor", i, "wire", "%s", err)
+		}
+	}
 	return c.validateLedger(bad)
 }
 

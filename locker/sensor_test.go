@@ -1,0 +1,74 @@
+package locker_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+func sensing(t *testing.T) *site {
+	s := newSite(t)
+	s.config.Sensors = locker.Sensors()
+	s.boot()
+	return s
+}
+
+func TestTamperWakesSomebodyAndStandsUntilTwoClerksHaveLooked(t *testing.T) {
+	s := sensing(t)
+	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
+	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true}) // a poll
+	count[locker.SensorTripped](s, 1)
+	s.give(locker.SensorTold{Sensor: locker.SensorTamper})
+	count[locker.SensorRested](s, 1)
+	s.boot()
+	s.wantAlarm(locker.AlarmTamper, locker.Wake)
+	s.signIn("c1", "c2")
+	s.finish()
+	s.wantAlarm(locker.AlarmTamper, "")
+}
+
+func TestTamperThatStillShowsOutlastsTheRound(t *testing.T) {
+	s := sensing(t)
+	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
+	s.signIn("c1", "c2")
+	s.finish()
+	s.wantAlarm(locker.AlarmTamper, locker.Wake)
+	if got := s.term.Status().Tripped; !slices.Equal(got, []locker.Sensor{locker.SensorTamper}) {
+		t.Errorf("tripped: %v", got)
+	}
+}
+
+func TestMainsFailureEndsWithTheMains(t *testing.T) {
+	s := sensing(t)
+	s.give(locker.SensorTold{Sensor: locker.SensorMains, Tripped: true})
+	s.wantAlarm(locker.AlarmMains, locker.Morning)
+	s.pass(time.Hour)
+	s.give(locker.SensorTold{Sensor: locker.SensorMains})
+	s.wantAlarm(locker.AlarmMains, "")
+}
+
+func TestEnclosureWakesNobodyWhileTwoClerksStandThere(t *testing.T) {
+	s := sensing(t)
+	s.give(locker.SensorTold{Sensor: locker.SensorEnclosure, Tripped: true})
+	s.wantAlarm(locker.AlarmEnclosure, locker.Wake)
+	s = sensing(t)
+	s.signIn("c1", "c2")
+	s.give(locker.SensorTold{Sensor: locker.SensorEnclosure, Tripped: true})
+	s.wantAlarm(locker.AlarmEnclosure, locker.Morning)
+}
+
+func TestSensorThatIsNotBuiltAnyMoreRests(t *testing.T) {
+	s := sensing(t)
+	s.give(locker.SensorTold{Sensor: locker.SensorMains, Tripped: true})
+	s.config.Sensors = nil
+	s.boot()
+	count[locker.SensorRested](s, 1)
+	s.wantAlarm(locker.AlarmMains, "")
+	s.give(locker.SensorTold{Sensor: "moon", Tripped: true})
+	count[locker.SensorTripped](s, 1)
+	if err := (locker.Config{Terminal: "a", Compartments: s.config.Compartments, Rules: s.config.Rules, Sensors: []locker.Sensor{"moon"}}).Validate(); err == nil {
+		t.Error("a sensor without meaning was accepted")
+	}
+}
