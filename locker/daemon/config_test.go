@@ -1,7 +1,6 @@
 package daemon_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -50,16 +49,6 @@ func TestAGoodConfigurationIsRead(t *testing.T) {
 	l := c.Ledger()
 	if len(l.Compartments) != 2 || l.Hours.Windows[0].From != 8*60 || l.Rules.CodeTries != 5 {
 		t.Fatalf("%+v", l)
-	}
-}
-
-func TestTheExampleIsRead(t *testing.T) {
-	text, err := os.ReadFile("../../deploy/lockerd.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := daemon.ParseConfig("deploy/lockerd.toml", text); err != nil {
-		t.Fatal(err)
 	}
 }
 
