@@ -4,7 +4,7 @@ import "strings"
 
 // raise records an alarm, unless the same one stands already.
 func (s *step) raise(class AlarmClass, kind AlarmKind, c CompartmentID, g Generation, detail string) {
-	if s.ledger.alarmed(kind, c, g) != nil {
+	if s.ledger.alarmed(kind, c, g) != nil || class == Statistics && s.ledger.Config.Training {
 		return
 	}
 	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: class, Kind: kind, Compartment: c, Generation: g, Detail: clip(detail)})

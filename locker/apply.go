@@ -34,6 +34,7 @@ func (l *ledger) fold(e Event) error {
 		}
 		return nil
 	case TerminalConfigured:
+		l.switchTraining(f.Config.Training)
 		l.Config = f.Config
 		for _, s := range f.Config.Compartments {
 			l.door(s.Number)

@@ -53,6 +53,12 @@ func (s *step) orderReceived(in OrderReceived) {
 		s.refuse(MessageRejected{Message: MessageOrder, Order: in.Terms.Order, Version: in.Terms.Version, Reason: "its key is used, lapsed or was never offered"})
 		return
 	}
+	if reason := s.ledger.misplaced(in.Terms); reason != "" {
+		s.emit(KeyLapsed{Key: in.Terms.Key}) // one-time, also for what is refused
+		s.do(EraseOrder{Order: in.Terms.Order, Key: in.Terms.Key})
+		s.refuse(MessageRejected{Message: MessageOrder, Order: in.Terms.Order, Version: in.Terms.Version, Reason: reason})
+		return
+	}
 	s.emit(OrderAccepted{OrderTerms: in.Terms, Hash: in.Hash})
 }
 

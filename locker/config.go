@@ -14,7 +14,8 @@ type Config struct {
 	Compartments []CompartmentSpec `json:"compartments"`
 	Hours        Hours             `json:"hours"` // when citizens may collect; empty: always
 	Rules        Rules             `json:"rules"`
-	Sensors      []Sensor          `json:"sensors,omitempty"` // that are wired, besides the doors' contacts
+	Sensors      []Sensor          `json:"sensors,omitempty"`  // that are wired, besides the doors' contacts
+	Training     bool              `json:"training,omitempty"` // dummy orders alone; see training.go
 }
 
 // CompartmentSpec is one door as it was built.

@@ -114,9 +114,9 @@ func (s *step) unanswered() {
 func (t *Terminal) view() Screen {
 	ses := t.session
 	if !ses.running {
-		return Screen{Name: ScreenStarting}
+		return Screen{Name: ScreenStarting, Training: t.ledger.Config.Training}
 	}
-	v := Screen{Hint: ses.hint, Until: ses.until}
+	v := Screen{Hint: ses.hint, Until: ses.until, Training: t.ledger.Config.Training}
 	switch ses.mode {
 	case visiting:
 		t.viewVisit(&v)
@@ -161,6 +161,9 @@ func (t *Terminal) viewVisit(v *Screen) {
 	switch visit.stage {
 	case checking:
 		v.Name = ScreenChecking
+	case late:
+		v.Name, v.Compartment = ScreenExpired, 0
+		v.Choices = []Choice{ChoiceGoOn, ChoiceCancel}
 	case fingering:
 		v.Name, v.Finger, v.Advice, v.Compartment = ScreenFinger, visit.finger, visit.advice, 0
 		v.Choices = []Choice{ChoiceCancel}
@@ -234,7 +237,7 @@ func (t *Terminal) viewSignIn(v *Screen) {
 
 func (t *Terminal) viewRound(v *Screen) {
 	r := t.session.round
-	v.Compartment = r.task.Compartment
+	v.Compartment, v.Order = r.task.Compartment, r.task.Order.Short()
 	v.Round = t.roundView()
 	waived := v.Compartment != 0 && t.ledger.door(v.Compartment).Waived && r.stage == taskOpen
 	switch r.stage {
@@ -307,11 +310,7 @@ func (t *Terminal) roundView() *RoundView {
 			}
 		}
 	}
-	for _, o := range l.Orders {
-		if o.State == orderOpen {
-			v.Waiting++
-		}
-	}
+	v.Waiting = l.waiting()
 	for _, c := range l.Doors {
 		if c.Use == useEmpty && c.Fault == "" {
 			v.Free++

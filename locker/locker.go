@@ -22,11 +22,26 @@
 // package journal, and carrying out to package controller.
 package locker
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // OrderID names an order; opaque, drawn by the city's desk, never a name or a
 // document's number. 8 to 40 of A–Z, a–z, 0–9 and hyphen.
 type OrderID string
+
+// Short is the order's short number, which people compare by eye on slip and
+// screen: the last six characters of its id in capitals, in two groups. It is
+// no key: two orders may share it.
+func (o OrderID) Short() string {
+	s := strings.ToUpper(string(o))
+	s = s[max(0, len(s)-6):]
+	if len(s) < 6 {
+		return s
+	}
+	return s[:3] + " " + s[3:]
+}
 
 // Generation names one deposit for ever: allocated at reservation and anew at
 // each re-issue of the code, never reused, so that nothing meant for an
@@ -68,9 +83,10 @@ const (
 
 // Event is one fact with the trusted time at which it was decided.
 type Event struct {
-	Time    time.Time
-	Quality TimeQuality
-	Fact    Fact
+	Time     time.Time
+	Quality  TimeQuality
+	Training bool // decided while the terminal trained: it counts for nothing
+	Fact     Fact
 }
 
 // Size is a compartment's or a document's size; the smallest that fits is used.
@@ -128,5 +144,6 @@ type OrderTerms struct {
 	Size       Size           `json:"size"`
 	LowReach   bool           `json:"low_reach"`            // must lie within reach from a wheelchair
 	PINLetter  bool           `json:"pin_letter,omitempty"` // receipt of the eID PIN letter is confirmed before handover (PAuswV §17)
+	Training   bool           `json:"training,omitempty"`   // a dummy: for a terminal that trains, and for no other
 	Desk       Person         `json:"desk"`                 // who signed
 }

@@ -235,3 +235,48 @@ func TestTwoRestartsInOneHandover(t *testing.T) {
 	s.enter(g)
 	s.wantScreen(locker.ScreenDesk) // in doubt for the second time
 }
+
+func TestAnExpiredDocumentIsStillHere(t *testing.T) {
+	late := func(t *testing.T) (*site, locker.CompartmentID, locker.Generation) {
+		s, n, g := posted(t, genuine)
+		s.pass(8 * day)
+		count[locker.DepositExpired](s, 1)
+		return s, n, g
+	}
+	t.Run("and is collected by who goes on", func(t *testing.T) {
+		s, n, g := late(t)
+		s.enter(g)
+		s.wantScreen(locker.ScreenExpired)
+		s.choose(locker.ChoiceGoOn)
+		if sc := s.wantScreen(locker.ScreenTake); sc.Compartment != n {
+			t.Fatalf("opened %d", sc.Compartment)
+		}
+	})
+	t.Run("and stays for who does not", func(t *testing.T) {
+		s, _, g := late(t)
+		s.enter(g)
+		s.wantScreen(locker.ScreenExpired)
+		s.pass(time.Minute)
+		s.wantScreen(locker.ScreenWelcome)
+		count[locker.FactorCharged](s, 0)
+	})
+	t.Run("which nobody is told whose finger is closed", func(t *testing.T) {
+		s, _, g := late(t)
+		s.finger[g] = false
+		for range 2 * s.config.Rules.FactorTries { // two fingers
+			s.enter(g)
+			s.choose(locker.ChoiceGoOn)
+			s.pass(time.Minute)
+		}
+		s.enter(g)
+		s.wantScreen(locker.ScreenClosed)
+	})
+	t.Run("unless the order was withdrawn meanwhile", func(t *testing.T) {
+		s, _, g := late(t)
+		s.enter(g)
+		s.wantScreen(locker.ScreenExpired)
+		s.give(locker.WithdrawalReceived{Order: "ORDER-1", Desk: "d1"})
+		s.choose(locker.ChoiceGoOn)
+		s.wantScreen(locker.ScreenWithdrawn)
+	})
+}

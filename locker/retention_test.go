@@ -36,6 +36,8 @@ func TestRetentionStartsWithTheLettersPosting(t *testing.T) {
 	count[locker.DepositExpired](s, 1)
 	s.finger[g] = true
 	s.enter(g) // collectable until two clerks take it out
+	s.wantScreen(locker.ScreenExpired)
+	s.choose(locker.ChoiceGoOn)
 	if sc := s.wantScreen(locker.ScreenTake); sc.Compartment != n {
 		t.Fatalf("opened %d", sc.Compartment)
 	}

@@ -235,6 +235,9 @@ func (s *step) slip(text string) {
 	case o.State != orderOpen:
 		s.session.hint = HintLoaded
 		return
+	case s.ledger.misplaced(o.OrderTerms) != "":
+		s.session.hint = HintTraining
+		return
 	}
 	n, hint := s.ledger.allocate(o)
 	if hint != "" {

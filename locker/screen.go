@@ -15,12 +15,14 @@ type Screen struct {
 	Choices     []Choice      `json:"choices,omitempty"` // what may be pressed
 	Hint        Hint          `json:"hint,omitempty"`    // about the last input
 	Compartment CompartmentID `json:"compartment,omitempty"`
+	Order       string        `json:"order,omitempty"`  // short number of the order that two clerks handle
 	Finger      int           `json:"finger,omitempty"` // position, ISO/IEC 19794-2:2005
 	Advice      FingerAdvice  `json:"advice,omitempty"`
 	Reminder    bool          `json:"reminder,omitempty"` // the door should be closed by now
 	Opens       time.Time     `json:"opens,omitzero"`     // when citizens may collect again
 	Incident    string        `json:"incident,omitempty"` // to name when calling the desk
 	Round       *RoundView    `json:"round,omitempty"`
+	Training    bool          `json:"training,omitempty"`
 	Until       time.Duration `json:"until,omitempty"` // uptime at which the screen ends by itself; zero: never
 }
 
@@ -67,6 +69,7 @@ const (
 	ScreenPaced      ScreenName = "paced"    // too many wrong codes; one a minute
 	ScreenChecking   ScreenName = "checking" // the code, or a sign-in
 	ScreenRefused    ScreenName = "refused"  // unknown, wrong, locked, replaced: one screen
+	ScreenExpired    ScreenName = "expired"  // too late, but still here, and may be collected
 	ScreenFinger     ScreenName = "finger"
 	ScreenNumber     ScreenName = "number" // the alternative to the finger
 	ScreenComparing  ScreenName = "comparing"
@@ -113,6 +116,7 @@ const (
 	ChoiceMoreTime    Choice = "more_time"
 	ChoiceOtherFinger Choice = "other_finger"
 	ChoiceConfirm     Choice = "confirm"     // receipt of the eID PIN letter
+	ChoiceGoOn        Choice = "go_on"       // collect what is still here
 	ChoiceYes         Choice = "yes"         // I have got it
 	ChoiceAgain       Choice = "again"       // open once more
 	ChoiceNotMine     Choice = "not_mine"    // or empty
@@ -152,6 +156,7 @@ const (
 	HintRoundBroken  Hint = "interrupted"   // the last round was not finished
 	HintCardNotHere  Hint = "card_not_here" // finish this visit first
 	HintNotTimeYet   Hint = "not_yet"       // one try a minute
+	HintTraining     Hint = "training"      // a dummy's slip at a terminal that does not train, or the other way round
 	HintBusyDocument Hint = "busy"          // a code is being made anew
 )
 
@@ -173,7 +178,7 @@ func (t *Terminal) renumber() {
 
 func sameScreen(a, b Screen) bool {
 	return a.Name == b.Name && a.Expects == b.Expects && slices.Equal(a.Choices, b.Choices) &&
-		a.Hint == b.Hint && a.Compartment == b.Compartment && a.Finger == b.Finger &&
+		a.Hint == b.Hint && a.Compartment == b.Compartment && a.Order == b.Order && a.Training == b.Training && a.Finger == b.Finger &&
 		a.Advice == b.Advice && a.Reminder == b.Reminder && a.Incident == b.Incident && a.Opens.Equal(b.Opens) &&
 		sameRound(a.Round, b.Round)
 }

@@ -128,3 +128,33 @@ func TestBeforeTheStartNothingIsDecided(t *testing.T) {
 		t.Fatalf("decided %v %v", events, actions)
 	}
 }
+
+func TestBothClerksSeeTheShortNumberOfWhatTheyHandle(t *testing.T) {
+	s := newSite(t)
+	s.order("K3V7QXTRW2M5A3F0", 1)
+	s.signIn("c1", "c2")
+	s.clear()
+	s.hold(locker.Scanned{Source: locker.SourceBarcode, Text: "K3V7QXTRW2M5A3F0"})
+	if sc := s.wantScreen(locker.ScreenPreparing); sc.Order != "M5A 3F0" {
+		t.Errorf("while preparing the screen names %q", sc.Order)
+	}
+	s.give(locker.DepositReady{Generation: 1, Hash: "h"})
+	sc := s.wantScreen(locker.ScreenLay)
+	if sc.Order != "M5A 3F0" {
+		t.Errorf("while laying the screen names %q", sc.Order)
+	}
+	s.door(sc.Compartment, false)
+	if sc := s.wantScreen(locker.ScreenRound); sc.Order != "" {
+		t.Errorf("after it the screen still names %q", sc.Order)
+	}
+}
+
+func TestShortNumbers(t *testing.T) {
+	for id, want := range map[locker.OrderID]string{
+		"k3v7qxtrw2m5a3f0": "M5A 3F0", "ABCDEF": "ABC DEF", "AB-1": "AB-1", "": "",
+	} {
+		if got := id.Short(); got != want {
+			t.Errorf("%q is short %q, want %q", id, got, want)
+		}
+	}
+}

@@ -12,6 +12,7 @@ type Status struct {
 	Quality      TimeQuality         `json:"time_quality"`
 	Open         bool                `json:"open"` // citizens may collect now
 	Busy         bool                `json:"busy"` // somebody stands there
+	Training     bool                `json:"training,omitempty"`
 	Compartments []CompartmentStatus `json:"compartments"`
 	Alarms       []AlarmRaised       `json:"alarms"`
 	Tripped      []Sensor            `json:"tripped,omitempty"` // sensors of the terminal itself that speak up
@@ -46,7 +47,7 @@ func (t *Terminal) Status() Status {
 	l, c := t.ledger, t.session.clock
 	v := Status{
 		Terminal: l.Config.Terminal, Software: t.session.software, Boot: l.Boot, Time: c.base, Quality: c.quality,
-		Open: l.Config.Hours.Open(c.base), Busy: t.session.mode != idle,
+		Open: l.Config.Hours.Open(c.base), Busy: t.session.mode != idle, Training: l.Config.Training,
 		Compartments: []CompartmentStatus{}, Alarms: []AlarmRaised{}, Roster: l.Roster,
 	}
 	for _, s := range l.Config.Compartments {
@@ -61,6 +62,7 @@ func (t *Terminal) Status() Status {
 			v.Waiting++
 		}
 	}
+	v.Waiting = l.waiting()
 	for _, k := range l.Keys {
 		if !k.Used && !k.Lapsed {
 			v.Keys++

@@ -59,6 +59,7 @@ func (s *step) emit(f Fact) {
 		s.defects = append(s.defects, err)
 		return
 	}
+	e.Training = s.ledger.Config.Training
 	s.events = append(s.events, e)
 }
 
@@ -169,8 +170,8 @@ func (s *step) boot(in Booted) {
 	s.session.reader, s.session.software = in.Reader, clip(in.Software)
 	s.startClock()
 	s.emit(TerminalBooted{Boot: s.ledger.Boot + 1, Software: s.session.software})
-	if !sameConfig(s.ledger.Config, in.Config) {
-		s.emit(TerminalConfigured{Config: in.Config})
+	if c := s.settleTraining(in.Config); !sameConfig(s.ledger.Config, c) {
+		s.emit(TerminalConfigured{Config: c})
 	}
 	if s.ledger.Open != nil {
 		s.interrupt("restart")

@@ -19,6 +19,7 @@ type stage int
 
 const (
 	checking  stage = iota + 1 // the code is looked up and tried
+	late                       // expired, but still here
 	fingering                  // the reader waits for a finger
 	numbering                  // the alternative is typed
 	comparing
@@ -199,6 +200,11 @@ func (s *step) proved() {
 		s.visitEnds(ScreenDesk)
 		return
 	}
+	if d.Expired && v.stage != late && s.hasFactor(d, o.Recipients[v.recipient].Factor) {
+		v.stage = late
+		s.wait(s.rules().Idle)
+		return
+	}
 	if o.Recipients[v.recipient].Factor == FactorNumber {
 		if s.shut(d, 0) {
 			s.visitEnds(ScreenClosed)
@@ -209,6 +215,14 @@ func (s *step) proved() {
 		return
 	}
 	s.askFinger(0, false)
+}
+
+// hasFactor tells whether the recipient's factor can be asked for at all.
+func (s *step) hasFactor(d *deposit, kind FactorKind) bool {
+	if kind == FactorNumber {
+		return !s.shut(d, 0)
+	}
+	return s.session.reader && len(s.openFingers()) > 0
 }
 
 // openFingers are the positions that may still be asked for.
@@ -411,6 +425,8 @@ func (s *step) chosenInVisit(c Choice) {
 	switch c {
 	case ChoiceCancel:
 		s.show(idle)
+	case ChoiceGoOn:
+		s.proved()
 	case ChoiceOtherFinger:
 		s.session.hint = ""
 		v.advice = ""

@@ -87,21 +87,22 @@ const (
 type AlarmKind string
 
 const (
-	AlarmForced        AlarmKind = "door_forced"        // opened, and nobody released it
-	AlarmLeftOpen      AlarmKind = "door_left_open"     // with a document perhaps inside
-	AlarmEmptyOpen     AlarmKind = "empty_door_open"    // nothing inside
-	AlarmFault         AlarmKind = "compartment_fault"  // lock or contact
-	AlarmCustody       AlarmKind = "custody_unknown"    // nobody knows where the document is
-	AlarmDisputed      AlarmKind = "document_disputed"  // not mine, or empty
-	AlarmMissing       AlarmKind = "document_missing"   // two clerks found nothing
-	AlarmNotPosted     AlarmKind = "letter_not_posted"  // 14 days
-	AlarmRoundBroken   AlarmKind = "round_interrupted"  // documents laid, not confirmed
-	AlarmPart          AlarmKind = "part_failed"        // reader, scanner, board
-	AlarmClockHeld     AlarmKind = "clock_disagrees"    // the board's clock is not believed
-	AlarmVault         AlarmKind = "vault_failed"       // slots or records could not be written
-	AlarmUnknownLayout AlarmKind = "layout_contradicts" // a deposit in a compartment that the configuration lacks
-	AlarmExhausted     AlarmKind = "codes_exhausted"    // a deposit's five charges are used up
-	AlarmTamper        AlarmKind = "tamper"             // somebody is at the cabinet; ends when two clerks have looked
-	AlarmMains         AlarmKind = "mains_failed"       // the battery feeds the terminal
-	AlarmEnclosure     AlarmKind = "enclosure_open"     // the electronics' door; ends when two clerks have looked
+	AlarmForced        AlarmKind = "door_forced"           // opened, and nobody released it
+	AlarmLeftOpen      AlarmKind = "door_left_open"        // with a document perhaps inside
+	AlarmEmptyOpen     AlarmKind = "empty_door_open"       // nothing inside
+	AlarmFault         AlarmKind = "compartment_fault"     // lock or contact
+	AlarmCustody       AlarmKind = "custody_unknown"       // nobody knows where the document is
+	AlarmDisputed      AlarmKind = "document_disputed"     // not mine, or empty
+	AlarmMissing       AlarmKind = "document_missing"      // two clerks found nothing
+	AlarmNotPosted     AlarmKind = "letter_not_posted"     // 14 days
+	AlarmRoundBroken   AlarmKind = "round_interrupted"     // documents laid, not confirmed
+	AlarmPart          AlarmKind = "part_failed"           // reader, scanner, board
+	AlarmClockHeld     AlarmKind = "clock_disagrees"       // the board's clock is not believed
+	AlarmVault         AlarmKind = "vault_failed"          // slots or records could not be written
+	AlarmUnknownLayout AlarmKind = "layout_contradicts"    // a deposit in a compartment that the configuration lacks
+	AlarmExhausted     AlarmKind = "codes_exhausted"       // a deposit's five charges are used up
+	AlarmTamper        AlarmKind = "tamper"                // somebody is at the cabinet; ends when two clerks have looked
+	AlarmMains         AlarmKind = "mains_failed"          // the battery feeds the terminal
+	AlarmEnclosure     AlarmKind = "enclosure_open"        // the electronics' door; ends when two clerks have looked
+	AlarmTraining      AlarmKind = "training_not_switched" // documents may lie in a terminal that is to begin or end training
 )

@@ -27,6 +27,7 @@ type Application struct {
 	Size      locker.Size
 	LowReach  bool // must lie within reach from a wheelchair
 	PINLetter bool // receipt of the eID PIN letter is confirmed at handover
+	Training  bool // a dummy, for a terminal that trains
 	Fingers   []Finger
 	Number    string // in place of fingers: chosen by people whose fingers cannot be read
 }
@@ -110,7 +111,7 @@ func (a Application) Order(by envelope.Signer, key envelope.PublishedKey, now ti
 		Terminal: a.Terminal, Issued: now.UTC().Truncate(time.Second),
 		Terms: locker.OrderTerms{
 			Order: id, Version: 1, Key: key.ID, Documents: []locker.DocumentKind{a.Document},
-			Recipients: []locker.Recipient{recipient}, Size: a.Size, LowReach: a.LowReach, PINLetter: a.PINLetter,
+			Recipients: []locker.Recipient{recipient}, Size: a.Size, LowReach: a.LowReach, PINLetter: a.PINLetter, Training: a.Training,
 		},
 		Factors: []envelope.Factor{factor},
 	})

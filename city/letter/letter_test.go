@@ -235,8 +235,8 @@ func TestSlip(t *testing.T) {
 		t.Fatalf("%d pages, want 1", len(pages))
 	}
 	wants(t, pages[0], "4BZ 2KM", "7F3A9C20QX4BZ2KM", "rathaus-1", "20.11.2026", "Rathaus, Marktplatz 1, Eingang Nord")
-	if s.Short() != "4BZ 2KM" {
-		t.Errorf("short number %q, want %q", s.Short(), "4BZ 2KM")
+	if s.Order.Short() != "4BZ 2KM" {
+		t.Errorf("short number %q, want %q", s.Order.Short(), "4BZ 2KM")
 	}
 	for _, bad := range []letter.Slip{
 		{Town: "a", Station: "b", Terminal: "c", Order: "no order", Arrived: s.Arrived},

@@ -31,7 +31,7 @@ func (s Slip) print(w io.Writer) error {
 		return errors.New("wants the day of arrival")
 	}
 	const width, height, margin = 148.0, 105.0, 10.0
-	p := newPaper(width, height, "Beleg "+s.Short(), s.Arrived)
+	p := newPaper(width, height, "Beleg "+s.Order.Short(), s.Arrived)
 	p.pdf.AddPage()
 	row := func(field, text string, y, h, size float64, c colour) float64 {
 		p.ink(c)
@@ -46,7 +46,7 @@ func (s Slip) print(w io.Writer) error {
 	p.text("the day", block{x: 98, y: 9.6, w: 40, h: 6, size: 9, align: "R"}, "Eingang "+s.Arrived.Format("02.01.2006"))
 
 	row("the short number", "Kurznummer, wie am Bildschirm der Station", 26, 5, 8, grey)
-	row("the short number", bold+s.Short()+plain, 28.5, 24, 46, black)
+	row("the short number", bold+s.Order.Short()+plain, 28.5, 24, 46, black)
 
 	code, err := code128.Encode(string(s.Order))
 	if err != nil {

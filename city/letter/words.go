@@ -123,14 +123,3 @@ func (l language) finger(positions []int) string {
 	}
 	return strings.Join(names, " "+l.or+" ")
 }
-
-// Short is the number of an order that people compare by eye, on the slip and
-// on the terminal's screen: the last six characters of the id, in two groups.
-func (s Slip) Short() string {
-	id := strings.ToUpper(string(s.Order))
-	id = id[max(0, len(id)-6):]
-	if len(id) < 6 {
-		return id
-	}
-	return id[:3] + " " + id[3:]
-}

@@ -23,7 +23,7 @@ import (
 
 const usage = `Usage:
     lockerctl order new -city SOCKET -key KEY -terminal T (-finger POSITION=IMAGE,IMAGE,IMAGE... | -number N)
-                        [-kind KIND] [-size SIZE] [-low-reach] [-pin-letter] [-dpi N]
+                        [-kind KIND] [-size SIZE] [-low-reach] [-pin-letter] [-training] [-dpi N]
     lockerctl order show     -city SOCKET ORDER
     lockerctl order arrived  -city SOCKET ORDER
     lockerctl order withdraw -city SOCKET -key KEY ORDER

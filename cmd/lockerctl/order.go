@@ -32,6 +32,7 @@ func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) 
 	flags.Var((*sizeFlag)(&a.Size), "size", "")
 	flags.BoolVar(&a.LowReach, "low-reach", false, "")
 	flags.BoolVar(&a.PINLetter, "pin-letter", false, "")
+	flags.BoolVar(&a.Training, "training", false, "")
 	if _, err := parse(flags, args); err != nil {
 		return err
 	}

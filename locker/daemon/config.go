@@ -19,6 +19,7 @@ import (
 type Config struct {
 	Terminal     string        `toml:"terminal"` // its id: a–z, 0–9, hyphen
 	State        string        `toml:"state"`    // folder of journal, slots and keys
+	Training     bool          `toml:"training"` // dummy orders alone, marked everywhere; see [locker.Config.Training]
 	City         City          `toml:"city"`
 	Kiosk        Kiosk         `toml:"kiosk"`
 	Rules        locker.Rules  `toml:"rules"`
@@ -185,7 +186,7 @@ func explain(name string, err error) error {
 
 // Ledger is the part of the configuration that the state machine decides by.
 func (c Config) Ledger() locker.Config {
-	l := locker.Config{Terminal: c.Terminal, Rules: c.Rules}
+	l := locker.Config{Terminal: c.Terminal, Rules: c.Rules, Training: c.Training}
 	l.Hours.Zone = locker.Zone{Offset: c.Clock.Offset, Summer: c.Clock.Summer}
 	for _, h := range c.Hours {
 		for _, d := range h.Days {

@@ -118,6 +118,9 @@ func (d *Daemon) start() error {
 	if err := d.control.Boot(boot); err != nil {
 		return err
 	}
+	if d.config.Training != t.Status().Training {
+		d.options.Logger.Error("training was not switched: the compartments are not known to be empty", "training", !d.config.Training)
+	}
 	// The roster that init stored, or one whose event a power cut prevented.
 	if in, ok := d.store.vault.Roster(); ok {
 		if err := d.control.Handle(d.options.Now(), in); err != nil {

@@ -155,7 +155,7 @@ func anOrder() envelope.Order {
 			Order: "A-2026-0001", Version: 1, Key: 7,
 			Documents:  []locker.DocumentKind{locker.IdentityCard},
 			Recipients: []locker.Recipient{{Kind: locker.Applicant, Factor: locker.FactorFinger, Fingers: []int{2, 7}}},
-			Size:       locker.Small, PINLetter: true,
+			Size:       locker.Small, PINLetter: true, Training: true,
 		},
 		Factors: []envelope.Factor{{Kind: locker.FactorFinger, Fingers: []envelope.Finger{
 			{Position: 2, Enrolment: []byte("right index")}, {Position: 7, Enrolment: []byte("left index")}}}},

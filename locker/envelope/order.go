@@ -65,6 +65,7 @@ type orderJSON struct {
 	Size       locker.Size           `json:"size"`
 	LowReach   bool                  `json:"low_reach"`
 	PINLetter  bool                  `json:"pin_letter"`
+	Training   bool                  `json:"training,omitempty"`
 }
 
 type recipientJSON struct {
@@ -256,7 +257,7 @@ func (o Order) wire() orderJSON {
 		Terminal: o.Terminal, Issued: o.Issued,
 		Order: o.Terms.Order, Version: o.Terms.Version, Key: o.Terms.Key,
 		Documents: o.Terms.Documents, Size: o.Terms.Size,
-		LowReach: o.Terms.LowReach, PINLetter: o.Terms.PINLetter,
+		LowReach: o.Terms.LowReach, PINLetter: o.Terms.PINLetter, Training: o.Terms.Training,
 	}
 	for i, r := range o.Terms.Recipients {
 		w.Recipients = append(w.Recipients, recipientJSON{r.Kind, o.Factors[i].wire()})
@@ -267,7 +268,7 @@ func (o Order) wire() orderJSON {
 func (w orderJSON) order() Order {
 	o := Order{Terminal: w.Terminal, Issued: w.Issued, Terms: locker.OrderTerms{
 		Order: w.Order, Version: w.Version, Key: w.Key,
-		Documents: w.Documents, Size: w.Size, LowReach: w.LowReach, PINLetter: w.PINLetter,
+		Documents: w.Documents, Size: w.Size, LowReach: w.LowReach, PINLetter: w.PINLetter, Training: w.Training,
 	}}
 	for _, r := range w.Recipients {
 		f := r.Factor.factor()

@@ -17,8 +17,8 @@ const MaxEvent = 256 << 10
 // timeLayout is RFC 3339 with all nine digits, so that equal times are equal texts.
 const timeLayout = "2006-01-02T15:04:05.000000000Z07:00"
 
-// cloudEvent is CloudEvents 1.0.2 in the JSON format's structured mode. salt
-// and clock are extensions of ours, sequence is the CloudEvents extension of
+// cloudEvent is CloudEvents 1.0.2 in the JSON format's structured mode. salt,
+// clock and training (left out unless true) are extensions of ours, sequence is the CloudEvents extension of
 // that name: decimal, 20 digits wide, so that it sorts as text.
 type cloudEvent struct {
 	SpecVersion     string             `json:"specversion"`
@@ -30,6 +30,7 @@ type cloudEvent struct {
 	Sequence        string             `json:"sequence"`
 	Salt            string             `json:"salt"`
 	Clock           locker.TimeQuality `json:"clock"`
+	Training        bool               `json:"training,omitempty"`
 	Data            json.RawMessage    `json:"data"`
 }
 
@@ -61,6 +62,7 @@ func encode(sequence uint64, terminal string, e locker.Event, entropy io.Reader)
 		Sequence:        fmt.Sprintf("%020d", sequence),
 		Salt:            hex.EncodeToString(salt[:]),
 		Clock:           e.Quality,
+		Training:        e.Training,
 		Data:            data,
 	})
 	switch {
@@ -89,7 +91,7 @@ func Decode(body []byte) (sequence uint64, from string, e locker.Event, err erro
 	if err != nil {
 		return 0, "", locker.Event{}, fmt.Errorf("event %d: %w", sequence, err)
 	}
-	return sequence, c.Source, locker.Event{Time: t.UTC(), Quality: c.Clock, Fact: fact}, nil
+	return sequence, c.Source, locker.Event{Time: t.UTC(), Quality: c.Clock, Training: c.Training, Fact: fact}, nil
 }
 
 // decodeEnvelope reads all but what the event says.

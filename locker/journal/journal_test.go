@@ -181,7 +181,7 @@ func TestAnEventIsACloudEvent(t *testing.T) {
 	c := config(t)
 	c.Entropy = strings.NewReader("0123456789abcdef")
 	j := create(t, c)
-	appendTo(t, j, []locker.Event{{Time: noon.In(time.FixedZone("MEZ", 3600)), Quality: locker.TimeHeld, Fact: locker.ClockMarked{}}})
+	appendTo(t, j, []locker.Event{{Time: noon.In(time.FixedZone("MEZ", 3600)), Quality: locker.TimeHeld, Training: true, Fact: locker.ClockMarked{}}})
 	read, err := j.Read(0, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -189,12 +189,12 @@ func TestAnEventIsACloudEvent(t *testing.T) {
 	want := `{"specversion":"1.0","id":"0","source":"/terminal/rathaus-1",` +
 		`"type":"de.nachtfach.clock.marked.v1","time":"2026-03-01T12:00:00.120000000Z",` +
 		`"datacontenttype":"application/json","sequence":"00000000000000000000",` +
-		`"salt":"30313233343536373839616263646566","clock":"held","data":{}}`
+		`"salt":"30313233343536373839616263646566","clock":"held","training":true,"data":{}}`
 	if string(read[0]) != want {
 		t.Errorf("is\n%s, want\n%s", read[0], want)
 	}
 	sequence, source, e, err := journal.Decode(read[0])
-	if err != nil || sequence != 0 || source != "/terminal/rathaus-1" || e.Fact != (locker.ClockMarked{}) || !e.Time.Equal(noon) {
+	if err != nil || sequence != 0 || source != "/terminal/rathaus-1" || e.Fact != (locker.ClockMarked{}) || !e.Time.Equal(noon) || !e.Training {
 		t.Errorf("decoded %d %s %+v, %v", sequence, source, e, err)
 	}
 }

@@ -13,9 +13,11 @@ type page struct {
 	Language  language
 	Number    uint64
 	Name      string
+	Training  bool // said on every screen
 	Title     string
 	Lead      string
 	Emphasis  string // one short line in large type: a place, a time
+	Order     string // short number that two clerks compare with the slip
 	Tone      string // of the whole screen: "", success or danger
 	Hint      string
 	HintTone  string // info or warning
@@ -82,10 +84,11 @@ func (s *Server) compose(v view, l language) page {
 	screen := v.Screen
 	p := page{
 		Language: l, Number: screen.Number, Name: string(screen.Name), Busy: slices.Contains(busy, screen.Name),
-		Idle: slices.Contains(idle, screen.Name), Remaining: v.Remaining,
+		Idle: slices.Contains(idle, screen.Name), Remaining: v.Remaining, Training: screen.Training,
 	}
 	fill := s.fill(screen, l)
 	p.Title, p.Lead = l.say(p.Name+".title", fill...), l.say(p.Name+".lead", fill...)
+	p.Order = screen.Order
 	p.Wall = s.wall(screen, l)
 	s.emphasise(&p, screen, l)
 	p.hint(screen, l)
@@ -137,16 +140,11 @@ func (p *page) typing(screen locker.Screen) {
 // fill are the words of the present screen for the names in braces.
 func (s *Server) fill(screen locker.Screen, l language) []string {
 	fill := []string{"{n}", strconv.Itoa(int(screen.Compartment)), "{finger}", l.finger(screen.Finger), "{place}", s.place(screen.Compartment, l)}
-	order, first, laid, tasks := "", "", 0, 0
+	order, first, laid, tasks := screen.Order, "", 0, 0
 	if r := screen.Round; r != nil {
 		laid, tasks = len(r.Laid), len(r.Tasks)
 		if len(r.Clerks) > 0 {
 			first = string(r.Clerks[0])
-		}
-		for _, t := range r.Tasks {
-			if t.Compartment == screen.Compartment && t.Order != "" {
-				order = short(t.Order)
-			}
 		}
 	}
 	if order != "" && screen.Name == locker.ScreenInspect {
@@ -227,7 +225,7 @@ func (p *page) hint(screen locker.Screen, l language) {
 }
 
 // harmless choices commit to nothing, so that Enter may take them.
-var harmless = []locker.Choice{locker.ChoiceNext, locker.ChoiceBack}
+var harmless = []locker.Choice{locker.ChoiceNext, locker.ChoiceBack, locker.ChoiceGoOn}
 
 // choices gives each choice its words and its key: Escape cancels, 9 asks for
 // more time, the others count from 1.

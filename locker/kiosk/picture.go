@@ -159,7 +159,7 @@ func newRoundPage(screen locker.Screen, l language) *roundPage {
 		p.Clerks = append(p.Clerks, clerk{Name: string(c), Confirmed: slices.Contains(r.Confirmed, c)})
 	}
 	for _, t := range r.Tasks[:min(listed, len(r.Tasks))] {
-		p.Todo = append(p.Todo, item{Place: strconv.Itoa(int(t.Compartment)), Order: short(t.Order), Kind: l.say("kind." + string(t.Kind))})
+		p.Todo = append(p.Todo, item{Place: strconv.Itoa(int(t.Compartment)), Order: t.Order.Short(), Kind: l.say("kind." + string(t.Kind))})
 	}
 	if n := len(r.Tasks) - listed; n > 0 {
 		p.MoreTodo = l.say("round.more", "{count}", strconv.Itoa(n))
@@ -168,7 +168,7 @@ func newRoundPage(screen locker.Screen, l language) *roundPage {
 		if len(p.Laid) == listed {
 			break
 		}
-		p.Laid = append(p.Laid, item{Place: strconv.Itoa(int(d.Compartment)), Order: short(d.Order)})
+		p.Laid = append(p.Laid, item{Place: strconv.Itoa(int(d.Compartment)), Order: d.Order.Short()})
 	}
 	if n := len(r.Laid) - listed; n > 0 {
 		p.MoreLaid = l.say("round.more", "{count}", strconv.Itoa(n))

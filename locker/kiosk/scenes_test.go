@@ -80,6 +80,12 @@ func scenes() []scene {
 		{"paced", locker.Screen{Name: locker.ScreenPaced, Until: until}},
 		{"checking", locker.Screen{Name: locker.ScreenChecking}},
 		{"refused", locker.Screen{Name: locker.ScreenRefused, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until}},
+		{"expired", locker.Screen{Name: locker.ScreenExpired, Choices: []locker.Choice{locker.ChoiceGoOn, locker.ChoiceCancel, locker.ChoiceMoreTime}, Until: until}},
+		{"training", locker.Screen{Name: locker.ScreenWelcome, Expects: locker.ExpectsCode, Training: true}},
+		{"training-refused", locker.Screen{Name: locker.ScreenRefused, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until, Training: true}},
+		{"training-question", locker.Screen{Name: locker.ScreenQuestion, Compartment: 7, Until: until, Training: true, Choices: []locker.Choice{locker.ChoiceYes, locker.ChoiceAgain, locker.ChoiceNotMine, locker.ChoiceMoreTime}}},
+		{"training-round", locker.Screen{Name: locker.ScreenRound, Round: full, Until: until, Training: true, Hint: locker.HintTraining, Choices: []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish, locker.ChoiceMoreTime}}},
+		{"training-inspect", locker.Screen{Name: locker.ScreenInspect, Compartment: 4, Round: round(), Until: until, Training: true, Reminder: true, Choices: []locker.Choice{locker.ChoicePresent, locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceDoorClosed, locker.ChoiceMoreTime}}},
 		{"number", locker.Screen{Name: locker.ScreenNumber, Expects: locker.ExpectsNumber, Choices: visit, Until: until}},
 		{"number-wrong", locker.Screen{Name: locker.ScreenNumber, Expects: locker.ExpectsNumber, Choices: visit, Until: until, Hint: locker.HintWrongNumber}},
 		{"comparing", locker.Screen{Name: locker.ScreenComparing}},
@@ -114,6 +120,12 @@ func scenes() []scene {
 		{"task-defect", locker.Screen{Name: locker.ScreenTaskDefect, Compartment: 18, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceByHand, locker.ChoiceSkip, locker.ChoiceMoreTime}}},
 		{"round-confirm", locker.Screen{Name: locker.ScreenConfirm, Round: confirmed, Until: until, Choices: []locker.Choice{locker.ChoiceBack, locker.ChoiceMoreTime}}},
 		{"round-done", locker.Screen{Name: locker.ScreenRoundDone, Round: round(), Until: until}},
+	}
+	for i := range list { // a door's screens name the slip that both clerks compare
+		switch s := &list[i].screen; s.Name {
+		case locker.ScreenPreparing, locker.ScreenTaskOpens, locker.ScreenUnload, locker.ScreenInspect, locker.ScreenLay, locker.ScreenTaskDefect:
+			s.Order = order(7).Short()
+		}
 	}
 	fingers := []scene{
 		{"finger", locker.Screen{Finger: 7}},

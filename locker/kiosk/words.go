@@ -91,14 +91,3 @@ func (l language) moment(t time.Time, zone locker.Zone) string {
 	}
 	return fmt.Sprintf("%s, %d. %s, %s Uhr", day, t.Day(), l.say("month."+strconv.Itoa(int(t.Month()))), t.Format("15:04"))
 }
-
-// short is the number of an order that people compare by eye: the last six
-// characters of its id, in two groups.
-func short(id locker.OrderID) string {
-	s := strings.ToUpper(string(id))
-	s = s[max(0, len(s)-6):]
-	if len(s) < 6 {
-		return s
-	}
-	return s[:3] + " " + s[3:]
-}

@@ -60,10 +60,11 @@ func (s *store) append(body []byte) locker.Event {
 
 // stored is an event's form on the model's disk.
 type stored struct {
-	Type    string             `json:"type"`
-	Time    time.Time          `json:"time"`
-	Quality locker.TimeQuality `json:"clock"`
-	Data    json.RawMessage    `json:"data"`
+	Type     string             `json:"type"`
+	Time     time.Time          `json:"time"`
+	Quality  locker.TimeQuality `json:"clock"`
+	Training bool               `json:"training,omitempty"`
+	Data     json.RawMessage    `json:"data"`
 }
 
 func encodeEvent(e locker.Event) ([]byte, error) {
@@ -71,7 +72,7 @@ func encodeEvent(e locker.Event) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(stored{e.Fact.Type(), e.Time, e.Quality, data})
+	return json.Marshal(stored{e.Fact.Type(), e.Time, e.Quality, e.Training, data})
 }
 
 func decodeEvent(body []byte) (locker.Event, error) {
@@ -80,7 +81,7 @@ func decodeEvent(body []byte) (locker.Event, error) {
 		return locker.Event{}, err
 	}
 	f, err := locker.DecodeFact(s.Type, s.Data)
-	return locker.Event{Time: s.Time, Quality: s.Quality, Fact: f}, err
+	return locker.Event{Time: s.Time, Quality: s.Quality, Training: s.Training, Fact: f}, err
 }
 
 var (

@@ -253,6 +253,8 @@ func (z *citizen) act(s locker.Screen) time.Duration {
 		z.laysFinger(s)
 	case locker.ScreenNumber:
 		z.typesNumber(s)
+	case locker.ScreenExpired:
+		z.w.choose(s, locker.ChoiceGoOn)
 	case locker.ScreenPINLetter:
 		z.w.choose(s, locker.ChoiceConfirm)
 	case locker.ScreenTake:
