@@ -295,6 +295,7 @@ var words = map[reflect.Type]any{
 	reflect.TypeFor[locker.RefusalReason](): locker.RefusedUnknown,
 	reflect.TypeFor[locker.Purpose]():       locker.ForPickup,
 	reflect.TypeFor[locker.Fault]():         locker.FaultLock,
+	reflect.TypeFor[locker.Erasure]():       locker.ErasedLogically,
 	reflect.TypeFor[locker.AlarmClass]():    locker.Wake,
 	reflect.TypeFor[locker.AlarmKind]():     locker.AlarmForced,
 	reflect.TypeFor[locker.Custody]():       locker.CustodyClerks,

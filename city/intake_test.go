@@ -263,23 +263,24 @@ func TestDepositsFollowTheEvents(t *testing.T) {
 		locker.DepositReserved{Generation: 3, Order: "order-0001", Compartment: 3, Replaces: 1, Admin: "admin-1"},
 		locker.DepositPrepared{Generation: 3},
 		locker.DepositReissued{Generation: 3, Replaces: 1},
-		locker.SlotErased{Generation: 1},
+		locker.SlotErased{Generation: 1, Slot: "c1", Quality: locker.ErasedLogically},
+		locker.RootReplaced{Upto: 1, Slots: []locker.ErasedSlot{{Generation: 1, Slot: "c1"}, {Generation: 2, Slot: "c2"}}},
 		locker.DepositExpired{Generation: 3},
 	)
 	m.Report(b.URL())
-	citytest.Eventually(t, "all stored", soon, holds(c, m, 12))
+	citytest.Eventually(t, "all stored", soon, holds(c, m, 13))
 	deposits, err := c.Deposits(t.Context(), m.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got []string
 	for _, d := range deposits {
-		got = append(got, fmt.Sprintf("%d %s %d %s posted=%s expired=%v erased=%v", d.Generation, d.Order, d.Compartment, d.State, d.Posted, d.Expired, d.Erased))
+		got = append(got, fmt.Sprintf("%d %s %d %s posted=%s expired=%v erased=%v %s %s", d.Generation, d.Order, d.Compartment, d.State, d.Posted, d.Expired, d.Erased, d.Slot, d.Quality))
 	}
 	want := []string{
-		"3 order-0001 3 loaded posted= expired=true erased=false",
-		"2 order-0002 4 abandoned posted= expired=false erased=false",
-		"1 order-0001 3 replaced posted=2026-11-20 expired=false erased=true",
+		"3 order-0001 3 loaded posted= expired=true erased=false  ",
+		"2 order-0002 4 abandoned posted= expired=false erased=false  ",
+		"1 order-0001 3 replaced posted=2026-11-20 expired=false erased=true c1 physical",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("deposits\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

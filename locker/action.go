@@ -52,6 +52,12 @@ type (
 		At         time.Time // from which its selector rests
 	}
 
+	// ReplaceRoot re-encrypts what lives under a new root key and puts it in the
+	// old one's place in hardware. RootChanged.
+	ReplaceRoot struct {
+		Upto uint64 // overwritings that were recorded before
+	}
+
 	// PublishLetter sends the sealed letter; PostedReceived, and again on connect.
 	PublishLetter struct{ Generation Generation }
 	// DeleteLetter removes the terminal's copy. LetterRemoved.
@@ -109,6 +115,7 @@ func (EraseOrder) action()     {}
 func (PrepareDeposit) action() {}
 func (ReissueDeposit) action() {}
 func (EraseSlot) action()      {}
+func (ReplaceRoot) action()    {}
 func (PublishLetter) action()  {}
 func (DeleteLetter) action()   {}
 func (FindDeposit) action()    {}

@@ -21,6 +21,7 @@ func (l *ledger) fold(e Event) error {
 	case TerminalBooted:
 		l.Boot = f.Boot
 		l.Time = e.Time // the time without power is nobody's retention
+		l.overwrote()   // a start erases what no event names
 		return nil
 	case ClockSet:
 		l.Time = e.Time // nor is a correction
@@ -35,10 +36,18 @@ func (l *ledger) fold(e Event) error {
 		return nil
 	case TerminalConfigured:
 		l.switchTraining(f.Config.Training)
+		rooted := l.Config.HardwareKey
 		l.Config = f.Config
+		if !rooted {
+			l.overwrote() // before there was a root
+		}
 		for _, s := range f.Config.Compartments {
 			l.door(s.Number)
 		}
+		return nil
+	case RootReplaced:
+		_, l.Root.Receipts = l.covered(f.Upto)
+		l.Root.Covered, l.Root.At = max(l.Root.Covered, f.Upto), e.Time
 		return nil
 	case AlarmRaised:
 		l.Alarm = max(l.Alarm, f.Alarm)
@@ -127,6 +136,7 @@ func (l *ledger) foldOrder(at time.Time, fact Fact) error {
 		}
 		k.Lapsed = true
 	case KeyErased:
+		l.overwrote()
 		delete(l.Keys, f.Key)
 	case OrderAccepted:
 		if l.Orders[f.Order] != nil {
@@ -151,6 +161,7 @@ func (l *ledger) foldOrder(at time.Time, fact Fact) error {
 		if o == nil {
 			return fmt.Errorf("no order %s", f.Order)
 		}
+		l.overwrote()
 		o.Erased = true
 		delete(l.Keys, o.Key)
 	}
@@ -306,7 +317,7 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 	c := l.door(d.Compartment)
 	switch f := fact.(type) {
 	case DepositPrepared:
-		d.State, d.Hash = depositPrepared, f.Hash
+		d.State, d.Hash, d.Commitment = depositPrepared, f.Hash, f.Slot
 	case DepositAbandoned:
 		l.abandon(d, c)
 	case DocumentLaid:
@@ -348,6 +359,7 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 		l.unlay(d)
 		c.Use, c.Release = useDoubt, nil
 	case SlotErased:
+		l.overwrote(ErasedSlot{Generation: f.Generation, Slot: f.Slot})
 		d.Slot = false
 		l.forget(d)
 	default:

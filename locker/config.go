@@ -14,8 +14,9 @@ type Config struct {
 	Compartments []CompartmentSpec `json:"compartments"`
 	Hours        Hours             `json:"hours"` // when citizens may collect; empty: always
 	Rules        Rules             `json:"rules"`
-	Sensors      []Sensor          `json:"sensors,omitempty"`  // that are wired, besides the doors' contacts
-	Training     bool              `json:"training,omitempty"` // dummy orders alone; see training.go
+	Sensors      []Sensor          `json:"sensors,omitempty"`      // that are wired, besides the doors' contacts
+	Training     bool              `json:"training,omitempty"`     // dummy orders alone; see training.go
+	HardwareKey  bool              `json:"hardware_key,omitempty"` // the slots lie under a root key in hardware
 }
 
 // CompartmentSpec is one door as it was built.
@@ -48,6 +49,7 @@ type Rules struct {
 	Question       Duration `json:"question" toml:"question"`               // "have you got it?" waits for
 	Notice         Duration `json:"notice" toml:"notice"`                   // closing words stay on the screen for
 	Mark           Duration `json:"mark" toml:"mark"`                       // the trusted time is recorded at least every
+	RootEvery      Duration `json:"root_every,omitempty" toml:"root_every"` // the root key in hardware is replaced at most this often
 	Extensions     int      `json:"extensions" toml:"extensions"`           // times that a person may ask for more time on one screen
 }
 
@@ -72,6 +74,7 @@ func DefaultRules() Rules {
 		Question:       Duration(45 * time.Second),
 		Notice:         Duration(8 * time.Second),
 		Mark:           Duration(10 * time.Minute),
+		RootEvery:      Duration(time.Hour),
 		Extensions:     3,
 	}
 }
@@ -152,6 +155,7 @@ func (r Rules) Validate() error {
 		{"question", r.Question, time.Second, 10 * time.Minute},
 		{"notice", r.Notice, 0, time.Minute},
 		{"mark", r.Mark, time.Second, 10 * time.Minute},
+		{"root_every", r.RootEvery, 0, 24 * time.Hour},
 	} {
 		if d := time.Duration(p.is); d < p.from || d > p.to {
 			return fmt.Errorf("rule %s: %v, wants %v to %v", p.name, d, p.from, p.to)

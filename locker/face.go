@@ -301,7 +301,7 @@ func taskScreen(k TaskKind) ScreenName {
 
 func (t *Terminal) roundView() *RoundView {
 	l, r := t.ledger, t.session.round
-	v := &RoundView{Tasks: t.tasks(), Confirmed: slices.Clone(r.confirmed)}
+	v := &RoundView{Logical: !l.Config.HardwareKey, Tasks: t.tasks(), Confirmed: slices.Clone(r.confirmed)}
 	if l.Open != nil {
 		v.Clerks = slices.Clone(l.Open.Clerks[:])
 		for _, g := range l.Open.Laid {

@@ -143,7 +143,8 @@ type (
 	// DepositPrepared tells that slot, record and letter are durable.
 	DepositPrepared struct {
 		Generation Generation `json:"generation"`
-		Hash       string     `json:"hash"` // SHA-256 of the vault's record, hex
+		Hash       string     `json:"hash"`           // SHA-256 of the vault's record, hex
+		Slot       string     `json:"slot,omitempty"` // commitment to the slot's key; see vault.Commitment
 	}
 	// DepositAbandoned tells that nothing will lie under this generation.
 	DepositAbandoned struct {
@@ -193,10 +194,36 @@ type (
 		Generation Generation `json:"generation"`
 		Reason     string     `json:"reason"`
 	}
-	// SlotErased tells that the deposit's key slot was overwritten: its factor is gone.
+	// SlotErased tells that the deposit's key slot was overwritten: its factor is
+	// gone. It is the deletion's receipt. Where the slots lie under a root key in
+	// hardware, a RootReplaced with the same commitment follows.
 	SlotErased struct {
 		Generation Generation `json:"generation"`
+		Slot       string     `json:"slot,omitempty"`    // commitment to the destroyed key, as in DepositPrepared
+		Quality    Erasure    `json:"quality,omitempty"` // of this step
 	}
+	// RootReplaced tells that the slots' root key in hardware was replaced: what
+	// was overwritten before is noise in every copy of the disk, too.
+	RootReplaced struct {
+		Upto  uint64       `json:"upto"` // overwritings that it covers, counted from the first
+		Slots []ErasedSlot `json:"slots,omitempty"`
+	}
+)
+
+// ErasedSlot is a deposit's slot that is gone for certain.
+type ErasedSlot struct {
+	Generation Generation `json:"generation"`
+	Slot       string     `json:"slot,omitempty"`
+}
+
+// Erasure is how certain an erasure is.
+type Erasure string
+
+const (
+	// ErasedLogically: overwritten in place. Flash media may keep the old block.
+	ErasedLogically Erasure = "logical"
+	// ErasedPhysically: what the key was encrypted under is gone from the chip.
+	ErasedPhysically Erasure = "physical"
 )
 
 // A citizen's visit.
@@ -346,6 +373,7 @@ func (DocumentUnloaded) Type() string       { return "de.nachtfach.document.unlo
 func (DocumentMissing) Type() string        { return "de.nachtfach.document.missed.v1" }
 func (CustodyDoubted) Type() string         { return "de.nachtfach.custody.doubted.v1" }
 func (SlotErased) Type() string             { return "de.nachtfach.slot.erased.v1" }
+func (RootReplaced) Type() string           { return "de.nachtfach.root.replaced.v1" }
 func (CodeRefused) Type() string            { return "de.nachtfach.code.refused.v1" }
 func (CodeCharged) Type() string            { return "de.nachtfach.code.charged.v1" }
 func (CodeFailed) Type() string             { return "de.nachtfach.code.failed.v1" }
@@ -377,7 +405,7 @@ var decoders = decodersOf(
 	decoder[DepositReserved], decoder[DepositPrepared], decoder[DepositAbandoned], decoder[DocumentLaid],
 	decoder[DepositLoaded], decoder[DepositReissued], decoder[DepositExpired], decoder[DocumentTaken],
 	decoder[DocumentDisputed], decoder[DocumentUnloaded], decoder[DocumentMissing], decoder[CustodyDoubted],
-	decoder[SlotErased],
+	decoder[SlotErased], decoder[RootReplaced],
 	decoder[CodeRefused], decoder[CodeCharged], decoder[CodeFailed], decoder[CodeProved],
 	decoder[FactorCharged], decoder[FactorCompared], decoder[FactorClosed], decoder[PINLetterConfirmed],
 	decoder[CompartmentReleased], decoder[CompartmentOpened], decoder[CompartmentClosed],

@@ -141,12 +141,18 @@ type (
 	DepositReady struct {
 		Generation Generation
 		Hash       string
+		Slot       string // commitment to the slot's key
 		Err        string
 	}
 	// SlotOverwritten answers EraseSlot.
 	SlotOverwritten struct {
 		Generation Generation
 		Err        string
+	}
+	// RootChanged answers ReplaceRoot.
+	RootChanged struct {
+		Upto uint64
+		Err  string
 	}
 	// LetterRemoved answers DeleteLetter.
 	LetterRemoved struct {
@@ -229,6 +235,7 @@ func (KeyOverwritten) input()     {}
 func (OrderOverwritten) input()   {}
 func (DepositReady) input()       {}
 func (SlotOverwritten) input()    {}
+func (RootChanged) input()        {}
 func (LetterRemoved) input()      {}
 func (DepositFound) input()       {}
 func (CodeTried) input()          {}

@@ -31,7 +31,49 @@ type ledger struct {
 	Alarms     map[uint64]*AlarmRaised        `json:"alarms"`
 	Tripped    map[Sensor]bool                `json:"tripped,omitempty"`
 	Open       *openRound                     `json:"open_round,omitempty"`
+	Root       rootState                      `json:"root,omitzero"`
 }
+
+// rootState is what is known of the root key in hardware that the slots lie
+// under. Overwritings are counted; one root's replacement covers many, because
+// the chip's memory wears.
+type rootState struct {
+	Overwritten uint64      `json:"overwritten,omitempty"` // slots, ever; each start counts as one
+	Covered     uint64      `json:"covered,omitempty"`     // of them, by replacements
+	At          time.Time   `json:"at,omitzero"`           // of the last one
+	Receipts    []overwrite `json:"receipts,omitempty"`    // that wait for the next one
+}
+
+// overwrite is a slot that was overwritten as the nth.
+type overwrite struct {
+	ErasedSlot
+	N uint64 `json:"n"`
+}
+
+// overwrote counts an overwriting, if there is a root that makes it certain.
+func (l *ledger) overwrote(slots ...ErasedSlot) {
+	if !l.Config.HardwareKey {
+		return
+	}
+	l.Root.Overwritten++
+	for _, s := range slots {
+		l.Root.Receipts = append(l.Root.Receipts, overwrite{s, l.Root.Overwritten})
+	}
+}
+
+// covered splits the receipts that wait at the first one beyond upto.
+func (l *ledger) covered(upto uint64) (slots []ErasedSlot, rest []overwrite) {
+	for i, r := range l.Root.Receipts {
+		if r.N > upto || i == maxReceipts {
+			return slots, l.Root.Receipts[i:]
+		}
+		slots = append(slots, r.ErasedSlot)
+	}
+	return slots, nil
+}
+
+// maxReceipts bounds one RootReplaced to some 100 KB.
+const maxReceipts = 1000
 
 type member struct {
 	Member
@@ -72,7 +114,8 @@ type deposit struct {
 	Order       OrderID           `json:"order"`
 	Compartment CompartmentID     `json:"compartment"`
 	State       depositState      `json:"state"`
-	Hash        string            `json:"hash,omitempty"` // of the vault\'s record
+	Hash        string            `json:"hash,omitempty"`       // of the vault's record
+	Commitment  string            `json:"commitment,omitempty"` // to its slot's key
 	Replaces    Generation        `json:"replaces,omitempty"`
 	Charges     int               `json:"charges"` // failed or unsettled
 	Pending     []AttemptID       `json:"pending,omitempty"`

@@ -58,7 +58,17 @@ func (t *Terminal) owed(at time.Time) []obligation {
 			add("letter", g, announceAgain, PublishLetter{Generation: g})
 		}
 	}
+	// Last: what this turn overwrites is covered as well, where all is at rest.
+	if r := l.Root; l.Config.HardwareKey && r.Overwritten > r.Covered && t.rootDue(at) {
+		add("root", "", again, ReplaceRoot{Upto: r.Overwritten})
+	}
 	return list
+}
+
+// rootDue tells whether the chip may be written again.
+func (t *Terminal) rootDue(at time.Time) bool {
+	r := t.ledger.Root
+	return r.At.IsZero() || at.Sub(r.At) >= time.Duration(t.ledger.Config.Rules.RootEvery)
 }
 
 // oblige returns the action of each obligation that is not under way.
@@ -97,7 +107,12 @@ func (s *step) settled(in Input) {
 		}
 	case SlotOverwritten:
 		if d := l.Deposits[in.Generation]; d != nil && d.Slot && d.over() && !s.failed(fmt.Sprint("slot ", in.Generation), in.Err) {
-			s.emit(SlotErased{Generation: in.Generation})
+			s.emit(SlotErased{Generation: in.Generation, Slot: d.Commitment, Quality: ErasedLogically})
+		}
+	case RootChanged:
+		if in.Upto > l.Root.Covered && in.Upto <= l.Root.Overwritten && !s.failed("root key", in.Err) {
+			slots, _ := l.covered(in.Upto)
+			s.emit(RootReplaced{Upto: in.Upto, Slots: slots})
 		}
 	case LetterRemoved:
 		if d := l.Deposits[in.Generation]; d != nil && d.Letter && (d.over() || !d.Posted.IsZero()) && !s.failed(fmt.Sprint("letter ", in.Generation), in.Err) {

@@ -268,7 +268,7 @@ func (s *step) depositReady(in DepositReady) {
 		}
 		return
 	}
-	s.emit(DepositPrepared{Generation: in.Generation, Hash: in.Hash})
+	s.emit(DepositPrepared{Generation: in.Generation, Hash: in.Hash, Slot: clip(in.Slot)})
 	switch {
 	case d.Replaces != 0:
 		s.reissued(d)

@@ -34,6 +34,7 @@ type RoundView struct {
 	Laid      []Laid   `json:"laid,omitempty"`
 	Waiting   int      `json:"waiting"` // orders that wait for their document
 	Free      int      `json:"free"`    // compartments that two clerks have seen empty
+	Logical   bool     `json:"logical"` // no hardware key: what is erased is overwritten, no more
 }
 
 // Laid is a document that this round has put into a compartment.

@@ -19,6 +19,7 @@ type Status struct {
 	Waiting      int                 `json:"waiting"`           // orders without their document
 	Keys         int                 `json:"keys"`              // unused order keys
 	Roster       int                 `json:"roster"`            // version
+	HardwareKey  bool                `json:"hardware_key"`      // false: erasure is logical only
 	Fault        string              `json:"fault,omitempty"`
 	Health       map[string]string   `json:"health,omitempty"`
 }
@@ -49,6 +50,7 @@ func (t *Terminal) Status() Status {
 		Terminal: l.Config.Terminal, Software: t.session.software, Boot: l.Boot, Time: c.base, Quality: c.quality,
 		Open: l.Config.Hours.Open(c.base), Busy: t.session.mode != idle, Training: l.Config.Training,
 		Compartments: []CompartmentStatus{}, Alarms: []AlarmRaised{}, Roster: l.Roster,
+		HardwareKey: l.Config.HardwareKey,
 	}
 	for _, s := range l.Config.Compartments {
 		v.Compartments = append(v.Compartments, l.compartmentStatus(s))

@@ -95,7 +95,7 @@ func (s *step) handle(in Input) {
 		s.lockPulsed(in)
 	case OrderReceived, WithdrawalReceived, ReissueReceived, RosterReceived, PostedReceived, CityTime, MessageRejected:
 		s.message(in)
-	case KeysMade, KeyOverwritten, OrderOverwritten, SlotOverwritten, LetterRemoved:
+	case KeysMade, KeyOverwritten, OrderOverwritten, SlotOverwritten, RootChanged, LetterRemoved:
 		s.settled(in)
 	case DepositReady:
 		s.depositReady(in)

@@ -109,7 +109,9 @@ func (s *site) answer(a locker.Action) []locker.Input {
 		return []locker.Input{locker.OrderOverwritten{Order: a.Order}}
 	case locker.PrepareDeposit:
 		s.codes[a.Generation] = code(int(a.Generation))
-		return []locker.Input{locker.DepositReady{Generation: a.Generation, Hash: "h"}}
+		return []locker.Input{locker.DepositReady{Generation: a.Generation, Hash: "h", Slot: fmt.Sprint("slot-", a.Generation)}}
+	case locker.ReplaceRoot:
+		return []locker.Input{locker.RootChanged{Upto: a.Upto}}
 	case locker.ReissueDeposit:
 		s.codes[a.Generation] = code(int(a.Generation))
 		return []locker.Input{locker.DepositReady{Generation: a.Generation, Hash: "h"}}

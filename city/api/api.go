@@ -88,6 +88,11 @@ type Deposit struct {
 	Posted      string               `json:"posted,omitempty"` // day; retention runs
 	Expired     bool                 `json:"expired,omitempty"`
 	Erased      bool                 `json:"erased,omitempty"` // its slot was overwritten
+	// The receipt of that: a commitment to the destroyed key (vault.Commitment),
+	// how certain its erasure is, and since when.
+	Slot    string         `json:"slot,omitempty"`
+	Quality locker.Erasure `json:"quality,omitempty"`
+	Settled time.Time      `json:"settled,omitzero"`
 }
 
 // Event is one event as the terminal hashed and published it.

@@ -186,12 +186,12 @@ func (r *Record) Deposits(ctx context.Context, terminal string) ([]api.Deposit, 
 	return collect(rows, err, scanDeposit)
 }
 
-const depositColumns = `terminal, generation, order_id, compartment, replaces, state, since, posted, expired, erased`
+const depositColumns = `terminal, generation, order_id, compartment, replaces, state, since, posted, expired, erased, slot, quality, settled`
 
 func scanDeposit(scan func(...any) error) (d api.Deposit, err error) {
-	var since string
-	err = scan(&d.Terminal, &d.Generation, &d.Order, &d.Compartment, &d.Replaces, &d.State, &since, &d.Posted, &d.Expired, &d.Erased)
-	d.Since = parseStamp(since)
+	var since, settled string
+	err = scan(&d.Terminal, &d.Generation, &d.Order, &d.Compartment, &d.Replaces, &d.State, &since, &d.Posted, &d.Expired, &d.Erased, &d.Slot, &d.Quality, &settled)
+	d.Since, d.Settled = parseStamp(since), parseStamp(settled)
 	return d, err
 }
 

@@ -45,7 +45,9 @@ func (p projection) apply(fact locker.Fact) error {
 	case locker.DepositExpired:
 		return p.exec(`UPDATE deposits SET expired = 1 WHERE terminal = ? AND generation = ?`, p.terminal, f.Generation)
 	case locker.SlotErased:
-		return p.erased(f.Generation)
+		return p.erased(f)
+	case locker.RootReplaced:
+		return p.rootReplaced(f)
 	case locker.LetterPosted:
 		return p.posted(f)
 	case locker.OrderAccepted:
@@ -119,13 +121,6 @@ func (p projection) forget(g locker.Generation) error {
 		return err
 	}
 	return p.answered(locker.MessagePosted, number(g))
-}
-
-func (p projection) erased(g locker.Generation) error {
-	if err := p.exec(`UPDATE deposits SET erased = 1 WHERE terminal = ? AND generation = ?`, p.terminal, g); err != nil {
-		return err
-	}
-	return p.forget(g)
 }
 
 // reissued lets the new generation stand where the old one stood.

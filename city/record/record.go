@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 2
+const version = 3
 
 const schema = `
 CREATE TABLE terminals (
@@ -193,6 +193,7 @@ func (r *Record) prepare() error {
 		for _, step := range []func(*sql.Tx) error{
 			func(tx *sql.Tx) error { _, err := tx.Exec(schema); return err },
 			addRaised,
+			addReceipts,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

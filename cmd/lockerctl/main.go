@@ -28,6 +28,7 @@ const usage = `Usage:
     lockerctl order arrived  -city SOCKET ORDER
     lockerctl order withdraw -city SOCKET -key KEY ORDER
     lockerctl order reissue  -city SOCKET -key KEY ORDER
+    lockerctl order receipt  -city SOCKET ORDER
 
     lockerctl roster new [-from ROSTER] [-o ROSTER] DESCRIPTION
     lockerctl roster sign -key KEY ROSTER
@@ -63,6 +64,11 @@ from standard input, where nobody else on the machine sees it.
     SIZE      small (default), medium, large
 
 order reissue makes a new letter with a new code; the one before it dies.
+
+order receipt prints a deletion's receipt for each generation of the order's
+deposit: a commitment to the key without which its factor is noise, since when
+the key is erased, and how: "logical" is overwritten in place, "physical" is
+also gone from a chip that the copies of a disk lack.
 
 roster new turns a description in TOML into a roster; the personal numbers leave
 it as argon2id hashes. Who has no number there keeps the hash of the roster
@@ -170,7 +176,8 @@ func hint(err error, form string, args ...any) error {
 func (t tool) dispatch(ctx context.Context, args []string) error {
 	commands := map[string]map[string]func(context.Context, *flag.FlagSet, []string) error{
 		"order": {
-			"new": t.orderNew, "show": t.orderShow, "arrived": t.orderArrived,
+			"receipt": t.orderReceipt,
+			"new":     t.orderNew, "show": t.orderShow, "arrived": t.orderArrived,
 			"withdraw": t.orderWithdraw, "reissue": t.orderReissue,
 		},
 		"roster": {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -242,6 +243,36 @@ func (t tool) orderShow(ctx context.Context, flags *flag.FlagSet, args []string)
 		reason = ": " + o.Reason
 	}
 	return t.print("order %s for terminal %s is %s since %s%s\n", o.Order, o.Terminal, o.State, o.Since.UTC().Format(time.RFC3339), reason)
+}
+
+// orderReceipt prints what the terminal told of the deletion of the order's slots.
+func (t tool) orderReceipt(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	city, id, err := orderAt(flags, args)
+	if err != nil {
+		return err
+	}
+	o, err := city.Order(ctx, id)
+	if err != nil {
+		return err
+	}
+	deposits, err := city.Deposits(ctx, o.Terminal)
+	if err != nil {
+		return err
+	}
+	for _, d := range slices.Backward(deposits) { // the first generation first
+		switch {
+		case d.Order != id:
+			continue
+		case d.Erased:
+			err = t.print("generation %d: key %s is erased (%s) since %s\n", d.Generation, cmp.Or(d.Slot, "without commitment"), d.Quality, d.Settled.UTC().Format(time.RFC3339))
+		default:
+			err = t.print("generation %d: its key lives\n", d.Generation)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t tool) orderArrived(ctx context.Context, flags *flag.FlagSet, args []string) error {

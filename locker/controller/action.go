@@ -67,12 +67,14 @@ func (k *Controller) keep(a locker.Action) locker.Input {
 		return locker.OrderOverwritten{Order: a.Order, Err: text(v.EraseOrder(a.Order, a.Key))}
 	case locker.PrepareDeposit:
 		hash, err := v.Prepare(a.Generation, a.Order, a.At)
-		return locker.DepositReady{Generation: a.Generation, Hash: hash, Err: text(err)}
+		return locker.DepositReady{Generation: a.Generation, Hash: hash, Slot: v.Commitment(a.Generation), Err: text(err)}
 	case locker.ReissueDeposit:
 		hash, err := v.Reissue(a.Generation, a.Replaces, a.Order, a.At)
-		return locker.DepositReady{Generation: a.Generation, Hash: hash, Err: text(err)}
+		return locker.DepositReady{Generation: a.Generation, Hash: hash, Slot: v.Commitment(a.Generation), Err: text(err)}
 	case locker.EraseSlot:
 		return locker.SlotOverwritten{Generation: a.Generation, Err: text(v.EraseSlot(a.Generation, a.At))}
+	case locker.ReplaceRoot:
+		return locker.RootChanged{Upto: a.Upto, Err: text(v.ReplaceRoot())}
 	case locker.DeleteLetter:
 		return locker.LetterRemoved{Generation: a.Generation, Err: text(v.DeleteLetter(a.Generation))}
 	case locker.FindDeposit:

@@ -47,7 +47,11 @@ type Vault interface {
 	EraseOrder(order locker.OrderID, key locker.KeyID) error
 	Prepare(g locker.Generation, order locker.OrderID, at time.Time) (hash string, err error)
 	Reissue(g, replaces locker.Generation, order locker.OrderID, at time.Time) (hash string, err error)
+	// Commitment is to the generation's slot key; empty if there is none.
+	Commitment(g locker.Generation) string
 	EraseSlot(g locker.Generation, at time.Time) error
+	// ReplaceRoot makes certain what was erased before.
+	ReplaceRoot() error
 	DeleteLetter(g locker.Generation) error
 	Find(code pin.Code) (g locker.Generation, recipient int, ok bool)
 	Try(attempt locker.AttemptID, g locker.Generation, recipient int, code pin.Code) (opened bool, err error)

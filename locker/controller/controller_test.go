@@ -70,6 +70,8 @@ func (h *house) MakeKeys(first locker.KeyID, count int, expires time.Time) ([]lo
 func (h *house) EraseKey(locker.KeyID) error                            { return nil }
 func (h *house) EraseOrder(locker.OrderID, locker.KeyID) error          { return nil }
 func (h *house) EraseSlot(locker.Generation, time.Time) error           { return nil }
+func (h *house) ReplaceRoot() error                                     { return nil }
+func (h *house) Commitment(locker.Generation) string                    { return "c" }
 func (h *house) DeleteLetter(locker.Generation) error                   { return nil }
 func (h *house) Find(pin.Code) (locker.Generation, int, bool)           { h.note("find"); return 1, 0, true }
 func (h *house) Forget()                                                { h.note("forget") }

@@ -137,6 +137,7 @@ type roundPage struct {
 	LaidCount int
 	Waiting   int
 	Free      int
+	Logical   bool
 }
 
 type clerk struct {
@@ -153,7 +154,7 @@ func newRoundPage(screen locker.Screen, l language) *roundPage {
 	r := screen.Round
 	p := &roundPage{
 		Menu: screen.Name == locker.ScreenRound, Confirm: screen.Name == locker.ScreenConfirm,
-		LaidCount: len(r.Laid), Waiting: r.Waiting, Free: r.Free,
+		LaidCount: len(r.Laid), Waiting: r.Waiting, Free: r.Free, Logical: r.Logical,
 	}
 	for _, c := range r.Clerks {
 		p.Clerks = append(p.Clerks, clerk{Name: string(c), Confirmed: slices.Contains(r.Confirmed, c)})

@@ -115,6 +115,7 @@ var germanWords = map[string]string{
 	"round.waiting":   "Warten auf Einlage",
 	"round.free":      "Freie Fächer",
 	"round.laid":      "Eingelegt",
+	"round.logical":   "Kein Hardware-Schlüssel: Gelöschtes wird nur überschrieben.",
 	"round.confirmed": "bestätigt",
 	"round.missing":   "noch offen",
 	"round.more":      "und {count} weitere",

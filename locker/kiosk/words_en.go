@@ -113,6 +113,7 @@ var englishWords = map[string]string{
 	"round.clerks":    "Signed in",
 	"round.waiting":   "Waiting to be laid in",
 	"round.free":      "Free compartments",
+	"round.logical":   "No hardware key: what is erased is only overwritten.",
 	"round.laid":      "Laid in",
 	"round.confirmed": "confirmed",
 	"round.missing":   "still missing",

@@ -17,6 +17,7 @@ type depositRecord struct {
 	Generation locker.Generation `json:"generation"`
 	Order      locker.OrderID    `json:"order"`
 	PINLetter  bool              `json:"pin_letter,omitempty"`
+	Slot       string            `json:"slot,omitempty"` // commitment to the slot's key
 	Recipients []recipientRecord `json:"recipients"`
 
 	hash string // of the record's bytes
@@ -121,6 +122,38 @@ func (v *Vault) prepared(g locker.Generation, order locker.OrderID) (hash string
 	return d.hash, ok && d.Order == order
 }
 
+// Commitment is the SHA-256, in hex, of "nachtfach.de/slot/v1", terminal and
+// generation, each with a line's end, and the slot's key of 32 random bytes. It
+// gives nothing away; but whoever finds a key somewhere can tell whether it is
+// the one that a receipt calls destroyed.
+func Commitment(terminal string, g locker.Generation, key []byte) string {
+	text := fmt.Appendf(nil, "nachtfach.de/slot/v1\n%s\n%d\n", terminal, g)
+	defer clear(text[:cap(text)])
+	return envelope.Hash(append(text, key...))
+}
+
+// Commitment is the one to the key of the generation's slot; empty if there is none.
+func (v *Vault) Commitment(g locker.Generation) string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.deposits[g].Slot
+}
+
+// ReplaceRoot answers locker.ReplaceRoot: where the slots lie under a root key,
+// a new one takes its place, and what was erased before is noise in every copy.
+func (v *Vault) ReplaceRoot() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	r, ok := v.Slots.(Rooted)
+	if !ok {
+		return errors.New("replace the root key: these slots have none")
+	}
+	if err := r.ReplaceRoot(); err != nil {
+		return fmt.Errorf("replace the root key: %w", err)
+	}
+	return nil
+}
+
 // orderFactors opens a stored order, which was verified when it arrived.
 func (v *Vault) orderFactors(order locker.OrderID) (factors []envelope.Factor, pinLetter bool, err error) {
 	v.mu.Lock()
@@ -199,6 +232,7 @@ func (v *Vault) deposit(g locker.Generation, order locker.OrderID, pinLetter boo
 		return "", fmt.Errorf("draw a slot key: %w", err)
 	}
 	d := depositRecord{Generation: g, Order: order, PINLetter: pinLetter, Recipients: []recipientRecord{{Selector: selector, Factor: factors[0].Kind}}}
+	d.Slot = Commitment(v.Terminal, g, key)
 	if err := v.sealFactor(&d, 0, factors[0], code, share, key); err != nil {
 		return "", err
 	}

@@ -22,6 +22,9 @@ func TestADepositsWholeLife(t *testing.T) {
 		t.Errorf("terms %+v", received.Terms)
 	}
 	hash, err := h.vault.Prepare(10, "A-2026-0001", now)
+	if c := h.vault.Commitment(10); len(c) != 64 || c == h.vault.Commitment(11) {
+		t.Errorf("commitment %q", c)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,15 @@ type Slots interface {
 	Erase(i int) error
 }
 
+// Rooted are Slots that are encrypted under a root key which lies elsewhere and
+// can be replaced for certain: [RootedSlots].
+type Rooted interface {
+	Slots
+	// ReplaceRoot is sound across a cut at every step: afterwards either root
+	// opens all that lives.
+	ReplaceRoot() error
+}
+
 // Records is storage by bucket and key; Put and Delete are durable when they
 // return. The journal's file implements it.
 type Records interface {
