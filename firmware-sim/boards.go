@@ -44,8 +44,10 @@ type Trouble int
 // The troubles. Silent boards have no power; a Stranger answers under another
 // board's id; a Garbled one's answers are damaged on the way; one with
 // StuckRelays answers every write with "device failure"; one that HoldsOn
-// does so when it is to switch a coil off; a Flickering one's inputs show
-// something else at each reading.
+// does so when it is to switch a coil off, one that Clings acknowledges it and
+// keeps the coil on all the same; a Flickering one's inputs show something else
+// at each reading; a Late one answers rightly, after Lateness; a Blind one does
+// not know how to read its coils.
 const (
 	NoTrouble Trouble = iota
 	Silent
@@ -54,7 +56,14 @@ const (
 	StuckRelays
 	HoldsOn
 	Flickering
+	Clings
+	Late
+	Blind
 )
+
+// DefaultLateness is how late a Late board answers, unless SetLateness says
+// otherwise.
+const DefaultLateness = 170 * time.Millisecond
 
 // Boards are relay and input boards on one Modbus RTU line. Board 1 has the
 // first compartments of the wall, and so on: its coil 0 is the lock of its
@@ -66,6 +75,8 @@ type Boards struct {
 	mu      sync.Mutex
 	trouble map[byte]Trouble
 	flicker bool
+	late    time.Duration
+	asked   int
 }
 
 // NewBoards returns as many boards as the wall's compartments need.
@@ -73,7 +84,7 @@ func NewBoards(wall *Wall, perBoard int) (*Boards, error) {
 	if perBoard < 1 || perBoard > 64 {
 		return nil, fmt.Errorf("boards for %d compartments each: 1 to 64 can be built", perBoard)
 	}
-	b := &Boards{wall: wall, perBoard: perBoard, trouble: make(map[byte]Trouble)}
+	b := &Boards{wall: wall, perBoard: perBoard, trouble: make(map[byte]Trouble), late: DefaultLateness}
 	if b.Count() > maxUnit {
 		return nil, fmt.Errorf("%d boards: a line holds %d", b.Count(), maxUnit)
 	}
@@ -96,6 +107,36 @@ func (b *Boards) Trouble(unit byte, t Trouble) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.trouble[unit] = t
+}
+
+// SetLateness sets how late the Late boards answer.
+func (b *Boards) SetLateness(d time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.late = d
+}
+
+// Requests says how many frames that were sound came to a board that is there.
+func (b *Boards) Requests() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.asked
+}
+
+// lateness is how long the board that a frame is for takes to answer.
+func (b *Boards) lateness(frame []byte) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(frame) == 0 || b.trouble[frame[0]] != Late {
+		return 0
+	}
+	return b.late
+}
+
+// Energise switches a lock's coil by itself, as a board's own key or a second
+// master does.
+func (b *Boards) Energise(compartment int, on bool) error {
+	return b.wall.setCoil(compartment, on)
 }
 
 func (b *Boards) troubleOf(unit byte) Trouble {
@@ -140,9 +181,13 @@ func (b *Boards) Serve(line interface {
 		if !silent && n < len(buf) && !complete(buf[:n]) {
 			continue
 		}
-		answer := b.Answer(buf[:n])
+		answer, late := b.Answer(buf[:n]), b.lateness(buf[:n])
 		n = 0
 		if len(answer) == 0 {
+			continue
+		}
+		if late > 0 { // meanwhile the others have the line
+			time.AfterFunc(late, func() { _, _ = line.Write(answer) }) // to a line that may be gone
 			continue
 		}
 		if _, err := line.Write(answer); err != nil {
@@ -188,6 +233,9 @@ func (b *Boards) Answer(frame []byte) []byte {
 	if int(unit) > b.Count() || trouble == Silent {
 		return nil
 	}
+	b.mu.Lock()
+	b.asked++
+	b.mu.Unlock()
 	data, refused := b.perform(unit, body[1:])
 	answer := []byte{unit, body[1]}
 	if refused != 0 {
@@ -210,6 +258,9 @@ func (b *Boards) perform(unit byte, request []byte) ([]byte, exception) {
 	data := request[1:]
 	switch request[0] {
 	case readCoils, readInputs:
+		if request[0] == readCoils && b.troubleOf(unit) == Blind {
+			return nil, illegalFunction
+		}
 		return b.read(unit, request[0], data)
 	case writeCoil:
 		return b.write(unit, data)
@@ -292,6 +343,9 @@ func (b *Boards) set(unit byte, address int, on bool) exception {
 		return illegalAddress
 	}
 	trouble := b.troubleOf(unit)
+	if trouble == Clings && !on {
+		return 0
+	}
 	if trouble == StuckRelays || trouble == HoldsOn && !on {
 		return deviceFailure
 	}

@@ -40,7 +40,7 @@ func (s *step) partFailed(in PartFailed) {
 		s.session.reader = false
 	}
 	if in.Compartment != 0 {
-		s.fault(in.Compartment, FaultContact, in.Detail)
+		s.fault(in.Compartment, faultOf(in.Part), in.Detail)
 		return
 	}
 	for _, id := range sorted(s.ledger.Alarms) {
@@ -65,7 +65,7 @@ func (s *step) partHealed(in PartHealed) {
 		s.session.reader = true
 	}
 	if in.Compartment != 0 {
-		if c := s.ledger.Doors[in.Compartment]; c != nil && c.Fault == FaultContact {
+		if c := s.ledger.Doors[in.Compartment]; c != nil && c.Fault == FaultContact && faultOf(in.Part) == FaultContact {
 			s.restore(c)
 		}
 		return
@@ -75,6 +75,18 @@ func (s *step) partHealed(in PartHealed) {
 			s.emit(AlarmCleared{Alarm: id})
 		}
 	}
+}
+
+// PartLock names the lock in [PartFailed] of a compartment; every other part of
+// one is its contact. A lock's fault ends when its door opens as it was told, or
+// when two clerks have looked.
+const PartLock = "lock"
+
+func faultOf(part string) Fault {
+	if part == PartLock {
+		return FaultLock
+	}
+	return FaultContact
 }
 
 // partOf is the part that an alarm of kind AlarmPart names in its detail.

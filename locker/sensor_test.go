@@ -72,3 +72,21 @@ func TestSensorThatIsNotBuiltAnyMoreRests(t *testing.T) {
 		t.Error("a sensor without meaning was accepted")
 	}
 }
+
+func TestLockThatWasOnByItselfIsOutOfServiceUntilClerksLook(t *testing.T) {
+	s := newSite(t)
+	s.signIn("c1", "c2")
+	s.clear()
+	s.give(locker.PartFailed{Part: locker.PartLock, Compartment: 3, Detail: "on, and nobody drives it"})
+	if got := s.at(3).Fault; got != locker.FaultLock {
+		t.Fatalf("fault %q", got)
+	}
+	s.give(locker.PartHealed{Part: "contact", Compartment: 3}) // its contact was never the matter
+	if got := s.at(3).Fault; got != locker.FaultLock {
+		t.Fatalf("after its contact answered: fault %q", got)
+	}
+	s.clear()
+	if got := s.at(3).Fault; got != "" {
+		t.Errorf("the door opened as it was told, and still: %q", got)
+	}
+}

@@ -23,7 +23,10 @@ const silentPause = time.Second
 
 // driven is the lock whose coil is on, nil if there is none. Only its board is
 // polled meanwhile: switching off then waits for at most one request.
-type driven struct{ lock atomic.Pointer[Lock] }
+type driven struct {
+	lock  atomic.Pointer[Lock]
+	count atomic.Uint64 // of the times that a coil was to go on
+}
 
 func (d *driven) elsewhere(unit uint8) bool {
 	on := d.lock.Load()
@@ -57,7 +60,16 @@ func (l *Line) Lock(cfg LockConfig) (*Lock, error) {
 	if err := supply.CheckPulse(cfg.Pulse); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return &Lock{line: l, cfg: cfg, name: name, pulse: cfg.Pulse}, nil
+	k := &Lock{line: l, cfg: cfg, name: name, pulse: cfg.Pulse}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.outputs[outputAt{cfg.Board, cfg.Coil}] {
+		return nil, fmt.Errorf("%s: a light or heater hangs on this coil", name)
+	}
+	if err := l.hang(k); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return k, nil
 }
 
 func checkUnit(unit uint8) error {
@@ -83,16 +95,21 @@ func (k *Lock) Release() error {
 // Name says which part this is, for errors.
 func (k *Lock) Name() string { return k.name }
 
-// Switch writes the coil. It is for the Supply; everybody else uses Pulse,
-// which bounds the time.
+// Switch writes the coil, and reads it back when it is to be off. It is for the
+// Supply; everybody else uses Pulse, which bounds the time.
 func (k *Lock) Switch(on bool) error {
 	if on {
+		k.line.driven.count.Add(1)
 		k.line.driven.lock.Store(k)
 	}
 	part := fmt.Sprintf("board %d: write coil %d %s", k.cfg.Board, k.cfg.Coil, onOff(on))
-	return k.line.exchange(k.cfg.Board, part, func(c *modbus.ModbusClient) error {
+	err := k.line.exchange(k.cfg.Board, part, func(c *modbus.ModbusClient) error {
 		return c.WriteCoil(k.cfg.Coil, on)
 	})
+	if err != nil || on {
+		return err
+	}
+	return k.confirmOff()
 }
 
 func onOff(on bool) string {
@@ -171,7 +188,7 @@ func (b *board) read(input uint16, maxAge, maxSilence time.Duration) reading {
 func (b *board) renew() {
 	count := b.last - b.first + 1
 	part := fmt.Sprintf("board %d: read inputs %d to %d", b.unit, b.first, b.last)
-	b.err = b.line.exchange(b.unit, part, func(c *modbus.ModbusClient) (err error) {
+	b.err = b.line.question(b.unit, part, func(c *modbus.ModbusClient) (err error) {
 		b.inputs, err = c.ReadDiscreteInputs(b.first, count)
 		return err
 	})

@@ -3,12 +3,15 @@
 //
 // It promises that a Lock's coil is written on, and off again after its pulse,
 // the writing off being tried again when it fails; that it is never on
-// together with another coil of the same supply; that contacts are read about
-// ten times a second; and that one silent board neither blocks the others nor
-// lengthens a pulse by more than one request's time limit. After every failed
-// exchange the line is closed, left quiet and opened again, because the
-// protocol has no sequence numbers and a late answer would be taken for the
-// next one.
+// together with another coil of the same supply; that a coil is read back after
+// it was written off, and that [Line.Guard] finds one that is on by itself; that
+// contacts are read about ten times a second, those of a board in one request;
+// and that one silent board neither blocks the others nor lengthens a pulse by
+// more than one request's time limit. After every failed exchange the line is
+// closed, left quiet and opened again, because the protocol has no sequence
+// numbers and a late answer would be taken for the next one; a board that was
+// too late is asked something else first, whose answer cannot be mistaken, before
+// its inputs are believed again.
 //
 // It leaves to others: what an open door means; and, because a relay board
 // holds a coil when its master dies, the time limit in hardware (most boards
@@ -73,10 +76,13 @@ type Line struct {
 	supply *supply.Supply
 	client *modbus.ModbusClient
 
-	mu     sync.Mutex // one exchange at a time; guards what follows
-	open   bool
-	closed bool
-	boards map[uint8]*board
+	mu      sync.Mutex // one exchange at a time; guards what follows
+	open    bool
+	closed  bool
+	boards  map[uint8]*board
+	relays  map[uint8]*relays
+	late    map[uint8]lateness
+	outputs map[outputAt]bool
 
 	driven driven
 }
@@ -118,12 +124,15 @@ func Open(cfg Config) (*Line, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return &Line{
-		name:   name,
-		poll:   cfg.Poll,
-		settle: max(minSettle, cfg.Timeout/2),
-		supply: cfg.Supply,
-		client: client,
-		boards: make(map[uint8]*board),
+		name:    name,
+		poll:    cfg.Poll,
+		settle:  max(minSettle, cfg.Timeout/2),
+		supply:  cfg.Supply,
+		client:  client,
+		boards:  make(map[uint8]*board),
+		relays:  make(map[uint8]*relays),
+		late:    make(map[uint8]lateness),
+		outputs: make(map[outputAt]bool),
 	}, nil
 }
 
@@ -142,6 +151,9 @@ func (l *Line) Close() error {
 	}
 	return nil
 }
+
+// Name says which part this is, for errors.
+func (l *Line) Name() string { return l.name }
 
 // Check opens the serial device if it is not open.
 func (l *Line) Check() error {
@@ -165,6 +177,36 @@ func (l *Line) connect() error {
 	return nil
 }
 
+// lateness is what is known of a board whose last answer did not come in time.
+type lateness int
+
+const (
+	inStep     lateness = iota
+	mayBeLate           // an answer to an earlier question may still come
+	unanswered          // nor did one come to the probe
+)
+
+// question is an exchange whose answer could be mistaken for a late one to the
+// question before: a board that did not answer in time is probed first.
+func (l *Line) question(unit uint8, part string, ask func(*modbus.ModbusClient) error) error {
+	if l.lateness(unit) == mayBeLate {
+		err := l.exchange(unit, part+": first a probe", func(c *modbus.ModbusClient) error {
+			_, err := c.ReadCoil(0) // that it refuses is as good: the answer is to this question
+			return err
+		})
+		if err != nil && !isException(err) {
+			return err
+		}
+	}
+	return l.exchange(unit, part, ask)
+}
+
+func (l *Line) lateness(unit uint8) lateness {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.late[unit]
+}
+
 // exchange runs one request to a board, named by part in errors.
 func (l *Line) exchange(unit uint8, part string, ask func(*modbus.ModbusClient) error) error {
 	l.mu.Lock()
@@ -176,10 +218,19 @@ func (l *Line) exchange(unit uint8, part string, ask func(*modbus.ModbusClient) 
 		return fmt.Errorf("%s: %w", part, err)
 	}
 	err := ask(l.client)
-	if err == nil {
+	switch {
+	case err == nil:
+		delete(l.late, unit)
 		return nil
-	}
-	if !isException(err) {
+	case isException(err):
+		delete(l.late, unit)
+	case errors.Is(err, modbus.ErrRequestTimedOut) && l.late[unit] == mayBeLate:
+		// Some boards do not answer what they do not know. Its inputs are asked
+		// for next, and then the probe again.
+		l.late[unit] = unanswered
+		l.reset()
+	default:
+		l.late[unit] = mayBeLate
 		l.reset()
 	}
 	return fmt.Errorf("%s: %w", part, explain(err))

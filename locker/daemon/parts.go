@@ -89,7 +89,7 @@ func openParts(c Config) (*parts, error) {
 			if errors.Is(err, gpio.ErrUnsafeLine) {
 				return nil, errors.Join(fmt.Errorf("compartment %d: %w", k.Number, err), p.Close())
 			}
-			p.faults = append(p.faults, partFault{"lock", k.Number, err})
+			p.faults = append(p.faults, partFault{locker.PartLock, k.Number, err})
 		}
 		o, err := openInput(k.Contact, c.openIsLow(k.Contact), lines)
 		if err != nil {
@@ -179,7 +179,7 @@ func (p *parts) rest() []partFault {
 	var faults []partFault
 	for _, n := range numbers(p.locks) {
 		if err := p.locks[n].Release(); err != nil {
-			faults = append(faults, partFault{"lock", n, err})
+			faults = append(faults, partFault{locker.PartLock, n, err})
 		}
 	}
 	return faults
@@ -209,6 +209,9 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 	for n, c := range p.contacts {
 		wg.Go(func() { watchContact(ctx, n, c, deliver) })
 	}
+	for _, l := range p.lines {
+		wg.Go(func() { p.watchRelays(ctx, l, deliver) })
+	}
 	for sensor, c := range p.sensors {
 		wg.Go(func() { watchSensor(ctx, sensor, c, deliver) })
 	}
@@ -236,6 +239,28 @@ func watchContact(ctx context.Context, n locker.CompartmentID, c contact, delive
 			deliver(ctx, locker.PartHealed{Part: c.Name(), Compartment: n})
 		}
 		deliver(ctx, locker.DoorMoved{Compartment: n, Open: open})
+	})
+}
+
+// watchRelays tells a lock whose coil was on by itself, and a board that does
+// not answer.
+func (p *parts) watchRelays(ctx context.Context, l *modbus.Line, deliver func(context.Context, locker.Input)) {
+	_ = l.Guard(ctx, modbus.Guard{ // its error is ctx's
+		Held: func(k *modbus.Lock, err error) {
+			for _, n := range numbers(p.locks) {
+				if p.locks[n] == lock(k) {
+					deliver(ctx, locker.PartFailed{Part: locker.PartLock, Compartment: n, Detail: err.Error()})
+				}
+			}
+		},
+		Board: func(unit uint8, err error) {
+			part := fmt.Sprintf("%s board %d", l.Name(), unit)
+			if err != nil {
+				deliver(ctx, locker.PartFailed{Part: part, Detail: err.Error()})
+				return
+			}
+			deliver(ctx, locker.PartHealed{Part: part})
+		},
 	})
 }
 
