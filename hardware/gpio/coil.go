@@ -29,11 +29,12 @@ type Coil struct {
 
 	mu     sync.Mutex
 	closed bool
+	on     bool // what was last asked for
 }
 
 // OpenCoil finds the line and drives it to the level at which the lock is at
-// rest. It refuses a line of a driver that would move locks by itself; see
-// RefusePeriph.
+// rest; that this fails now is told by Check. It refuses a line of a driver
+// that would move locks by itself; see RefusePeriph.
 func OpenCoil(cfg CoilConfig) (*Coil, error) {
 	if cfg.Pulse == 0 {
 		cfg.Pulse = supply.DefaultPulse
@@ -58,9 +59,7 @@ func OpenCoil(cfg CoilConfig) (*Coil, error) {
 		pulse:   cfg.Pulse,
 		supply:  cfg.Supply,
 	}
-	if err := c.Release(); err != nil {
-		return nil, err
-	}
+	_ = c.Release()
 	return c, nil
 }
 
@@ -79,13 +78,40 @@ func (c *Coil) Release() error {
 	return nil
 }
 
+// Check reads the line back. A line that could not be driven so far, or whose
+// chip went away and came back, is driven to rest by it. A line at which the
+// lock is on although it was switched off is an error with supply.ErrStuck in
+// it.
+func (c *Coil) Check() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return fmt.Errorf("%s: %w", c.name, errClosed)
+	}
+	level, err := read(c.pin)
+	if err != nil {
+		return fmt.Errorf("%s: read back: %w", c.name, err)
+	}
+	switch on := level == c.onLevel; {
+	case on && !c.on:
+		return fmt.Errorf("%s: %w: driven %s, reads %s", c.name, supply.ErrStuck, !c.onLevel, level)
+	case !on && c.on:
+		return fmt.Errorf("%s: driven %s, reads %s (a short circuit?)", c.name, c.onLevel, level)
+	}
+	return nil
+}
+
 // Close switches the coil off for good: later pulses fail. It leaves the line
-// in the registry.
+// in the registry. That the line is somebody else's, or gone, is no error: the
+// lock is not at our hands.
 func (c *Coil) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	return c.Release()
+	if err := c.Release(); err != nil && !refusal(err) {
+		return err
+	}
+	return nil
 }
 
 // Name says which part this is, for errors.
@@ -105,6 +131,7 @@ func (c *Coil) write(on bool) error {
 	if on {
 		level = c.onLevel
 	}
+	c.on = on
 	if err := c.pin.Out(level); err != nil {
 		return fmt.Errorf("write %s: %w", level, err)
 	}

@@ -38,6 +38,24 @@ type levelReader interface {
 	ReadLevel() (gpio.Level, error)
 }
 
+func read(pin gpio.PinIO) (gpio.Level, error) {
+	if line, ok := pin.(levelReader); ok {
+		return line.ReadLevel()
+	}
+	return pin.Read(), nil
+}
+
+// debouncer is what a line has whose driver can debounce it.
+type debouncer interface {
+	InDebounced(pull gpio.Pull, edge gpio.Edge, debounce time.Duration) error
+	Settles() time.Duration
+}
+
+// kernelShare is the part of the debounce time that the driver is asked to
+// wait. It takes out the bounces, which come within a few milliseconds, before
+// they fill buffers; a contact that keeps changing is still seen to.
+const kernelShare = 4
+
 // Contact is a door contact.
 type Contact struct {
 	name     string
@@ -45,11 +63,16 @@ type Contact struct {
 	open     gpio.Level // the level of an open door
 	debounce time.Duration
 	reread   time.Duration
+	pull     gpio.Pull
+
+	mu      sync.Mutex
+	listens bool // the line is an input
 
 	watch sync.Mutex // one Watch at a time: they would take each other's edges
 }
 
-// OpenContact finds the line and makes it an input with edge detection.
+// OpenContact finds the line and makes it an input with edge detection; that
+// this fails now is told by reading.
 func OpenContact(cfg ContactConfig) (*Contact, error) {
 	c := &Contact{
 		name:     fmt.Sprintf("contact line %q", cfg.Line),
@@ -67,11 +90,35 @@ func OpenContact(cfg ContactConfig) (*Contact, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
 	}
-	if err := pin.In(cfg.Pull, gpio.BothEdges); err != nil {
-		return nil, fmt.Errorf("%s: make it an input: %w", c.name, err)
-	}
-	c.pin = pin
+	c.pin, c.pull = pin, cfg.Pull
+	_ = c.listen()
 	return c, nil
+}
+
+// listen makes the line an input, once.
+func (c *Contact) listen() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.listens {
+		return nil
+	}
+	in := func() error { return c.pin.In(c.pull, gpio.BothEdges) }
+	if line, ok := c.pin.(debouncer); ok {
+		in = func() error { return line.InDebounced(c.pull, gpio.BothEdges, c.debounce/kernelShare) }
+	}
+	if err := in(); err != nil {
+		return fmt.Errorf("%s: make it an input: %w", c.name, err)
+	}
+	c.listens = true
+	return nil
+}
+
+// rest is what is left of the debounce time after the driver's share.
+func (c *Contact) rest() time.Duration {
+	if line, ok := c.pin.(debouncer); ok {
+		return max(c.debounce-line.Settles(), c.debounce/kernelShare)
+	}
+	return c.debounce
 }
 
 // Name says which part this is, for errors.
@@ -87,11 +134,10 @@ func (c *Contact) Open() (bool, error) {
 }
 
 func (c *Contact) level() (gpio.Level, error) {
-	line, ok := c.pin.(levelReader)
-	if !ok {
-		return c.pin.Read(), nil
+	if err := c.listen(); err != nil {
+		return gpio.Low, err
 	}
-	level, err := line.ReadLevel()
+	level, err := read(c.pin)
 	if err != nil {
 		return gpio.Low, fmt.Errorf("%s: read: %w", c.name, err)
 	}
@@ -150,7 +196,7 @@ func (c *Contact) settled(ctx context.Context) (bool, error) {
 	}
 	limit := time.Now().Add(unsettledAfter * c.debounce)
 	for time.Now().Before(limit) {
-		edge := c.wait(ctx, c.debounce)
+		edge := c.wait(ctx, c.rest())
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}

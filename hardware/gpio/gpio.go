@@ -1,14 +1,19 @@
 // Package gpio drives locks and reads door contacts on lines that are found
-// by name in periph's registry (periph.io/x/conn/v3/gpio/gpioreg).
+// by name in periph's registry (periph.io/x/conn/v3/gpio/gpioreg), and has the
+// driver that puts the lines of the kernel's GPIO character devices there.
 //
 // It promises that a Coil is never on for longer than its pulse and never
 // together with another coil of the same supply, that opening one drives the
-// line to rest and to nothing else, and that a Contact reports each change of
-// a door once, also when the kernel loses edges: it reads the level after
-// every edge and every second.
+// line to rest and to nothing else, that it reads back what it drives, and
+// that a Contact reports each change of a door once, also when the kernel
+// loses edges: it reads the level after every edge and every second. A Line
+// has its level from the moment at which it becomes an output. Lines that are
+// held by somebody else, may not be used or go away are told, named and taken
+// again when they can be: opening a Coil or Contact does not need its line to
+// be there.
 //
-// It leaves to others: who registers the lines (the driver for the kernel's
-// character device, or the simulator), and what an open door means.
+// It leaves to others: what an open door means, and the board's resistors,
+// which keep a lock at rest while nobody drives its line.
 package gpio
 
 import (

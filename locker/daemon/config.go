@@ -85,6 +85,8 @@ type GPIO struct {
 	ActiveLow bool            `toml:"lock_active_low"`
 	Pulse     locker.Duration `toml:"pulse"`
 	OpenIsLow bool            `toml:"contact_open_is_low"`
+	Pull      Pull            `toml:"contact_pull"`
+	Debounce  locker.Duration `toml:"debounce"` // of contacts
 }
 
 // Modbus is a serial line of relay and input boards.

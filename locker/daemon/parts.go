@@ -9,13 +9,10 @@ import (
 	"sync"
 	"time"
 
-	periph "periph.io/x/conn/v3/gpio"
-
 	"github.com/nachtfach/nachtfach/biometrics"
 	"github.com/nachtfach/nachtfach/hardware/gpio"
 	"github.com/nachtfach/nachtfach/hardware/modbus"
 	"github.com/nachtfach/nachtfach/hardware/scanner"
-	"github.com/nachtfach/nachtfach/hardware/supply"
 	"github.com/nachtfach/nachtfach/hardware/zfm"
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -50,13 +47,12 @@ var (
 
 // parts is the terminal's hardware as the configuration names it.
 type parts struct {
+	*wires
 	locks    map[locker.CompartmentID]lock
 	contacts map[locker.CompartmentID]contact
 	reader   reader // nil: none
 	scanners map[locker.Source][]*scanner.Scanner
 	sensors  map[locker.Sensor]contact
-	lines    []*modbus.Line
-	coils    []*gpio.Coil
 	faults   []partFault
 }
 
@@ -75,23 +71,21 @@ func openParts(c Config) (*parts, error) {
 		locks: map[locker.CompartmentID]lock{}, contacts: map[locker.CompartmentID]contact{},
 		scanners: map[locker.Source][]*scanner.Scanner{}, sensors: map[locker.Sensor]contact{},
 	}
-	power := supply.New()
-	lines := map[string]*modbus.Line{}
-	for _, m := range c.Modbus {
-		line, err := modbus.Open(modbus.Config{Name: m.Name, Path: m.Path, Baud: m.Baud, Parity: modbus.Parity(m.Parity), Supply: power})
-		if err != nil {
-			return nil, errors.Join(err, p.Close())
-		}
-		p.lines, lines[m.Name] = append(p.lines, line), line
+	var err error
+	if p.wires, err = openWires(c); err != nil {
+		return nil, err
 	}
 	for _, k := range c.Compartments {
-		if err := p.openLock(c, k, lines, power); err != nil {
-			if errors.Is(err, gpio.ErrUnsafeLine) {
-				return nil, errors.Join(fmt.Errorf("compartment %d: %w", k.Number, err), p.Close())
-			}
+		l, err := p.lock(k.Lock)
+		switch {
+		case errors.Is(err, gpio.ErrUnsafeLine):
+			return nil, errors.Join(fmt.Errorf("compartment %d: %w", k.Number, err), p.Close())
+		case err != nil:
 			p.faults = append(p.faults, partFault{locker.PartLock, k.Number, err})
+		default:
+			p.locks[k.Number] = l
 		}
-		o, err := openInput(k.Contact, c.openIsLow(k.Contact), lines)
+		o, err := p.input(k.Contact, c.openIsLow(k.Contact))
 		if err != nil {
 			p.faults = append(p.faults, partFault{"contact", k.Number, err})
 			continue
@@ -99,7 +93,7 @@ func openParts(c Config) (*parts, error) {
 		p.contacts[k.Number] = o
 	}
 	for _, s := range c.Sensors {
-		o, err := openInput(s.Wire, s.IsLow, lines)
+		o, err := p.input(s.Wire, s.IsLow)
 		if err != nil {
 			p.faults = append(p.faults, partFault{sensorPart(s.Kind), 0, err})
 			continue
@@ -114,52 +108,6 @@ func openParts(c Config) (*parts, error) {
 		p.scanners[source] = append(p.scanners[source], scanner.New(scanner.Config{Name: string(source), Path: s.Path, Baud: s.Baud}))
 	}
 	return p, nil
-}
-
-func (p *parts) openLock(c Config, k Compartment, lines map[string]*modbus.Line, power *supply.Supply) error {
-	if k.Lock.GPIO != "" {
-		coil, err := gpio.OpenCoil(gpio.CoilConfig{Line: k.Lock.GPIO, ActiveLow: c.GPIO.ActiveLow, Pulse: time.Duration(c.GPIO.Pulse), Supply: power})
-		if err != nil {
-			return err
-		}
-		p.coils = append(p.coils, coil)
-		p.locks[k.Number] = coil
-		return nil
-	}
-	line := lines[k.Lock.Modbus]
-	var pulse time.Duration
-	for _, m := range c.Modbus {
-		if m.Name == k.Lock.Modbus {
-			pulse = time.Duration(m.Pulse)
-		}
-	}
-	l, err := line.Lock(modbus.LockConfig{Board: uint8(k.Lock.Board), Coil: uint16(k.Lock.Address), Pulse: pulse}) // bounded by Validate
-	if err != nil {
-		return err
-	}
-	p.locks[k.Number] = l
-	return nil
-}
-
-// openIsLow tells how a contact on this wire shows an open door.
-func (c Config) openIsLow(w Wire) bool {
-	if w.GPIO != "" {
-		return c.GPIO.OpenIsLow
-	}
-	off := false
-	for _, m := range c.Modbus {
-		off = off || m.Name == w.Modbus && m.OpenIsOff
-	}
-	return off
-}
-
-// openInput opens a contact: of a door, or of a sensor, whose "open" is that it
-// is tripped. isLow says that the line is low, or the input off, while it is.
-func openInput(w Wire, isLow bool, lines map[string]*modbus.Line) (contact, error) {
-	if w.GPIO != "" {
-		return gpio.OpenContact(gpio.ContactConfig{Line: w.GPIO, OpenIsLow: isLow, Pull: periph.PullUp})
-	}
-	return lines[w.Modbus].Contact(modbus.ContactConfig{Board: uint8(w.Board), Input: uint16(w.Address), OpenIsOff: isLow}) // bounded by Validate
 }
 
 // Pulse implements the controller's Locks.
@@ -324,13 +272,7 @@ func watchReader(ctx context.Context, r reader, deliver func(context.Context, lo
 
 // Close lets go of everything; the coils are off afterwards.
 func (p *parts) Close() error {
-	var errs []error
-	for _, c := range p.coils {
-		errs = append(errs, c.Close())
-	}
-	for _, l := range p.lines {
-		errs = append(errs, l.Close())
-	}
+	errs := []error{p.wires.Close()}
 	if p.reader != nil {
 		errs = append(errs, p.reader.Close())
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"periph.io/x/conn/v3/gpio"
+
 	"github.com/nachtfach/nachtfach/hardware/modbus"
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -52,6 +54,22 @@ func (p *Parity) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// Pull is a contact's resistor by its word; the usual contact needs one up.
+type Pull string
+
+// UnmarshalText reads up, down, off or board.
+func (p *Pull) UnmarshalText(text []byte) error {
+	if _, ok := pulls[Pull(text)]; !ok || len(text) == 0 {
+		return fmt.Errorf("pull %q: wants up, down, off, or board (as the board has it)", text)
+	}
+	*p = Pull(text)
+	return nil
+}
+
+var pulls = map[Pull]gpio.Pull{"": gpio.PullUp, "up": gpio.PullUp, "down": gpio.PullDown, "off": gpio.Float, "board": gpio.PullNoChange}
+
+func (p Pull) pull() gpio.Pull { return pulls[p] }
 
 // Day is a day of the week by its first three letters.
 type Day time.Weekday
@@ -164,6 +182,9 @@ func (c Config) Validate() error {
 		if len(h.Days) == 0 || h.From >= h.To {
 			return bad("hours", i, "from", "wants days, and a beginning before the end")
 		}
+	}
+	if d := time.Duration(c.GPIO.Debounce); d != 0 && (d < 2*time.Millisecond || d > 500*time.Millisecond) {
+		return bad("gpio", 0, "debounce", "%v, wants 2ms to 500ms", d)
 	}
 	lines := map[string]bool{}
 	for i, m := range c.Modbus {

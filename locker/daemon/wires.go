@@ -1,0 +1,123 @@
+package daemon
+
+import (
+	"errors"
+	"time"
+
+	"periph.io/x/conn/v3/gpio/gpioreg"
+
+	"github.com/nachtfach/nachtfach/hardware/gpio"
+	"github.com/nachtfach/nachtfach/hardware/modbus"
+	"github.com/nachtfach/nachtfach/hardware/supply"
+)
+
+// wires are what locks and inputs hang on.
+type wires struct {
+	config Config
+	power  *supply.Supply
+	kernel []*gpio.Line // the kernel's, in the registry by us
+	coils  []*gpio.Coil
+	lines  []*modbus.Line
+	modbus map[string]*modbus.Line
+}
+
+func openWires(c Config) (*wires, error) {
+	w := &wires{config: c, power: supply.New(), modbus: map[string]*modbus.Line{}}
+	for _, m := range c.Modbus {
+		line, err := modbus.Open(modbus.Config{Name: m.Name, Path: m.Path, Baud: m.Baud, Parity: modbus.Parity(m.Parity), Supply: w.power})
+		if err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+		w.lines, w.modbus[m.Name] = append(w.lines, line), line
+	}
+	return w, nil
+}
+
+// lock opens a lock.
+func (w *wires) lock(at Wire) (lock, error) {
+	if at.GPIO != "" {
+		if err := w.register(at.GPIO); err != nil {
+			return nil, err
+		}
+		g := w.config.GPIO
+		coil, err := gpio.OpenCoil(gpio.CoilConfig{Line: at.GPIO, ActiveLow: g.ActiveLow, Pulse: time.Duration(g.Pulse), Supply: w.power})
+		if err != nil {
+			return nil, err
+		}
+		w.coils = append(w.coils, coil)
+		return coil, nil
+	}
+	var pulse time.Duration
+	for _, m := range w.config.Modbus {
+		if m.Name == at.Modbus {
+			pulse = time.Duration(m.Pulse)
+		}
+	}
+	l, err := w.modbus[at.Modbus].Lock(modbus.LockConfig{Board: uint8(at.Board), Coil: uint16(at.Address), Pulse: pulse}) // bounded by Validate
+	if err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// input opens a contact: of a door, or of a sensor, whose "open" is that it is
+// tripped. isLow says that the line is low, or the input off, while it is.
+func (w *wires) input(at Wire, isLow bool) (contact, error) {
+	if at.GPIO != "" {
+		if err := w.register(at.GPIO); err != nil {
+			return nil, err
+		}
+		g := w.config.GPIO
+		o, err := gpio.OpenContact(gpio.ContactConfig{Line: at.GPIO, OpenIsLow: isLow, Pull: g.Pull.pull(), Debounce: time.Duration(g.Debounce)})
+		if err != nil {
+			return nil, err
+		}
+		return o, nil
+	}
+	o, err := w.modbus[at.Modbus].Contact(modbus.ContactConfig{Board: uint8(at.Board), Input: uint16(at.Address), OpenIsOff: isLow}) // bounded by Validate
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// register puts a line of the kernel into the registry. One that a simulator
+// has put there is left to it.
+func (w *wires) register(name string) error {
+	if line := gpioreg.ByName(name); line != nil && gpio.RefusePeriph(line) == nil {
+		return nil
+	}
+	line, err := gpio.RegisterLine(gpio.LineConfig{Name: name, Consumer: "nachtfach " + w.config.Terminal})
+	if err != nil {
+		return err
+	}
+	w.kernel = append(w.kernel, line)
+	return nil
+}
+
+// Close lets go of everything; the coils are off afterwards.
+func (w *wires) Close() error {
+	var errs []error
+	for _, c := range w.coils {
+		errs = append(errs, c.Close())
+	}
+	for _, l := range w.kernel {
+		errs = append(errs, l.Close())
+	}
+	for _, l := range w.lines {
+		errs = append(errs, l.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// openIsLow tells how a contact on this wire shows an open door.
+func (c Config) openIsLow(w Wire) bool {
+	if w.GPIO != "" {
+		return c.GPIO.OpenIsLow
+	}
+	off := false
+	for _, m := range c.Modbus {
+		off = off || m.Name == w.Modbus && m.OpenIsOff
+	}
+	return off
+}
