@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -80,6 +81,9 @@ func dumpSocket(ctx context.Context, out io.Writer, socket string, from uint64) 
 		reason, _ := io.ReadAll(io.LimitReader(answer.Body, 1000)) // the status alone will do
 		return fmt.Errorf("ask lockerd: %s: %s", answer.Status, bytes.TrimSpace(reason))
 	}
+	if first, err := strconv.ParseUint(answer.Header.Get(journal.FirstHeader), 10, 64); err == nil {
+		from = max(from, first) // those before it were pruned
+	}
 	return copyEvents(out, answer.Body, from)
 }
 
@@ -102,28 +106,6 @@ func copyEvents(out io.Writer, in io.Reader, next uint64) error {
 		return fmt.Errorf("event %d: the answer breaks off: %w", next, err)
 	}
 	return nil
-}
-
-func (t tool) journalVerify(ctx context.Context, flags *flag.FlagSet, args []string) error {
-	file := flags.String("file", "", "")
-	if _, err := parse(flags, args); err != nil {
-		return err
-	}
-	if err := require(flags, "file"); err != nil {
-		return err
-	}
-	if err := t.checkApart(ctx, *file); err != nil {
-		return err
-	}
-	j, err := openJournal(*file)
-	if err != nil {
-		return err
-	}
-	size, root, err := j.Verify()
-	if err := errors.Join(err, j.Close()); err != nil {
-		return err
-	}
-	return t.print("journal of terminal %s: %d events, root %s: whole\n", j.Terminal(), size, root)
 }
 
 // maxStack ends a walk over pages that lead in a circle before it eats the memory.

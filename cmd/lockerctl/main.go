@@ -37,7 +37,9 @@ const usage = `Usage:
     lockerctl roster submit -city SOCKET -identity FILE ROSTER
 
     lockerctl journal dump (-socket SOCKET | -file FILE) [-from N]
-    lockerctl journal verify -file FILE
+    lockerctl journal verify (-file FILE | -export EXPORT) [-identity FILE] [-city-identity FILE]
+    lockerctl journal export -file FILE [-order ORDER] -o EXPORT
+    lockerctl journal timeline (-socket SOCKET | -file FILE | -export EXPORT -identity FILE) [-json] ORDER
     lockerctl journal check -file FILE
 
     lockerctl fingerprint extract [-dpi N] [-plain] -o TEMPLATE IMAGE
@@ -77,8 +79,18 @@ sign it one after the other. roster submit seals it to the terminal, whose keys
 are in FILE as "lockerd init" printed them.
 
 journal verify reads every event, computes the tree anew and prints its root, to
-be compared with "cityd verify". Before, it has journal check look at the file's
-pages, in a process of its own: a damaged file can bring its reader down.
+be compared with "cityd verify". With the terminal's public key, in what
+"lockerd init" printed (-identity), it holds the log against the device's
+signatures too, and with the city's, in what "cityd identity" prints, against
+the last acknowledgement. It names the first event that does not hold. Before,
+it has journal check look at the file's pages, in a process of its own: a
+damaged file can bring its reader down.
+
+journal export writes the events of one order, or all that were not pruned, with
+the device's signed checkpoint and for each event the proof of its place in it:
+journal verify -export checks that anywhere, with nothing but the public key.
+journal timeline tells who had the documents of an order, from when to when,
+and both clerks by their pseudonyms.
 
 A fingerprint is a picture (PNG, PGM) or a template (ISO/IEC 19794-2:2005).
 fingerprint compare says "match" up to the estimated false match rate RATE,
@@ -184,7 +196,10 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 			"new": t.rosterNew, "sign": t.rosterSign, "check": t.rosterCheck,
 			"show": t.rosterShow, "submit": t.rosterSubmit,
 		},
-		"journal":     {"dump": t.journalDump, "verify": t.journalVerify, "check": t.journalCheck},
+		"journal": {
+			"dump": t.journalDump, "verify": t.journalVerify, "check": t.journalCheck,
+			"export": t.journalExport, "timeline": t.journalTimeline,
+		},
 		"fingerprint": {"extract": t.extract, "compare": t.compare, "quality": t.quality, "show": t.show, "score": t.score, "curves": t.curves},
 	}
 	if len(args) == 0 {

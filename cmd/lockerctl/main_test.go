@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -171,27 +172,50 @@ func listen(ts *testscript.TestScript, name string) net.Listener {
 	return l
 }
 
-// makeJournal: journal FILE N makes a journal of n events.
+// makeJournal: journal FILE N makes a journal of n events; "journal FILE story"
+// one of a document's life, and FILE.id is what lockerd init would have printed.
 func makeJournal(ts *testscript.TestScript, _ bool, args []string) {
-	n, err := strconv.Atoi(args[1])
-	ts.Check(err)
 	c := journalConfig(ts, args[0])
 	ts.Check(journal.Create(c))
 	j, err := journal.Open(c)
 	ts.Check(err)
+	facts := story
+	if args[1] != "story" {
+		n, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		facts = nil
+		for i := range n {
+			facts = append(facts, locker.CompartmentClosed{Compartment: locker.CompartmentID(i%24 + 1)})
+		}
+	}
 	var events []locker.Event
-	for i := range n {
-		closed := locker.CompartmentClosed{Compartment: locker.CompartmentID(i%24 + 1)}
-		events = append(events, locker.Event{Time: time.Unix(1_800_000_000, 0).UTC(), Quality: locker.TimeConfirmed, Fact: closed})
+	for _, f := range facts {
+		events = append(events, locker.Event{Time: time.Unix(1_800_000_000, 0).UTC(), Quality: locker.TimeConfirmed, Fact: f})
 	}
 	_, err = j.Append(events, nil)
 	ts.Check(err)
 	ts.Check(j.Close())
 }
 
+// story is the life of one document, beside another order.
+var story = []locker.Fact{
+	locker.OrderAccepted{OrderTerms: locker.OrderTerms{Order: "JRGX2ZWNY6Q3TD5A", Desk: "desk-1"}},
+	locker.OrderAccepted{OrderTerms: locker.OrderTerms{Order: "ANOTHER", Desk: "desk-1"}},
+	locker.RoundOpened{Round: 3, Clerks: [2]locker.Person{"clerk-1", "clerk-2"}},
+	locker.DepositReserved{Generation: 11, Order: "JRGX2ZWNY6Q3TD5A", Compartment: 7, Round: 3},
+	locker.DocumentLaid{Generation: 11, Round: 3},
+	locker.DepositLoaded{Generation: 11, Round: 3},
+	locker.CodeProved{Attempt: 5, Generation: 11},
+	locker.DocumentTaken{Generation: 11, Confirmed: true},
+	locker.SlotErased{Generation: 11},
+}
+
 func journalConfig(ts *testscript.TestScript, name string) journal.Config {
-	private, _, err := envelope.GenerateDevice(rand.Reader, "rathaus-1")
+	private, verifier, err := envelope.GenerateDevice(rand.Reader, "rathaus-1")
 	ts.Check(err)
+	identity, err := json.Marshal(map[string]string{"terminal": "rathaus-1", "verifier": verifier})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(name+".id"), identity, 0o600))
 	device, err := note.NewSigner(private)
 	ts.Check(err)
 	_, public, err := envelope.GenerateCity(rand.Reader, "teststadt")

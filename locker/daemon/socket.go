@@ -11,6 +11,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"github.com/nachtfach/nachtfach/locker/journal"
 )
 
 // listenSocket listens for operators. A socket that a killed daemon left is
@@ -48,6 +50,7 @@ func (d *Daemon) serveSocket(ctx context.Context) error {
 			return
 		}
 		w.Header().Set("Content-Type", "application/jsonl")
+		w.Header().Set(journal.FirstHeader, strconv.FormatUint(max(from, d.store.journal.Pruned()), 10))
 		if err := d.store.journal.Dump(w, from); err != nil {
 			d.options.Logger.Error("dump the journal", "error", err)
 			panic(http.ErrAbortHandler) // so that what was sent does not pass for the whole

@@ -22,36 +22,12 @@ type acknowledgement struct {
 
 const maxNote = 4 << 10 // bytes of a signed note
 
-// Checkpoint is the device's signed note over origin, size and root (C2SP
-// tlog-checkpoint) of the tree of the first size events.
-func (j *Journal) Checkpoint(size uint64) ([]byte, error) {
-	if err := j.ended(); err != nil {
-		return nil, fmt.Errorf("make checkpoint: %w", err)
-	}
-	if j.config.Signer == nil {
-		return nil, errors.New("make checkpoint: no device key is given")
-	}
-	h := j.state()
-	if size > uint64(h.tree.size) {
-		return nil, fmt.Errorf("make checkpoint: of %d events, there are %d", size, h.tree.size)
-	}
-	root, err := j.rootAt(h, size)
-	if err != nil {
-		return nil, fmt.Errorf("make checkpoint: %w", err)
-	}
-	signed, err := note.Sign(&note.Note{Text: fmt.Sprintf("%s\n%d\n%v\n", j.Origin(), size, root)}, j.config.Signer)
-	if err != nil {
-		return nil, fmt.Errorf("make checkpoint: %w", err)
-	}
-	return signed, nil
-}
-
 // Acknowledge takes the city's signed note, moves the cursor to its size and
 // answers its time. The cursor also moves back: a city that was restored from a
 // backup gets again what it lost. The note's text has four lines: origin, size,
 // root hash (base64) and "time " with an RFC 3339 time. Errors, which move
 // nothing: [ErrForged], [ErrMalformed], [ErrForeign], [ErrStale], [ErrFork],
-// [ErrAhead]; the last two are for a person to look at.
+// [ErrAhead], [ErrPruned]; the last three are for a person to look at.
 func (j *Journal) Acknowledge(signed []byte) (time.Time, error) {
 	j.commit.Lock()
 	defer j.commit.Unlock()
@@ -93,6 +69,9 @@ func (j *Journal) judge(h head, signed []byte) (acknowledgement, error) {
 	}
 	if ack.size > uint64(h.tree.size) {
 		return none, fmt.Errorf("%w: %d, we have %d", ErrAhead, ack.size, h.tree.size)
+	}
+	if ack.size < h.pruned {
+		return none, fmt.Errorf("%w: the city has %d, the bodies begin at %d", ErrPruned, ack.size, h.pruned)
 	}
 	if ack.size < h.cursor && ack.time.Before(h.ackTime) {
 		return none, fmt.Errorf("%w: of %v, the last was of %v", ErrStale, ack.time, h.ackTime)

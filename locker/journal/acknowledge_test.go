@@ -209,7 +209,7 @@ func TestVerifyHoldsTheLogAgainstTheLastAcknowledgement(t *testing.T) {
 	closed(t, k)
 	transplant(t, c.Path, other.Path, "ack")
 	k = open(t, other)
-	_, _, err := k.Verify()
+	_, _, err := k.Verify(journal.Trust{})
 	wantError(t, err, journal.ErrFork)
 }
 

@@ -42,11 +42,17 @@ func (j *Journal) Append(events []locker.Event, snapshot func() ([]byte, error))
 	if ledger != nil {
 		h.snapshot = covers
 	}
+	if h.signature, err = j.sign(&h.tree); err != nil {
+		return 0, fmt.Errorf("append to journal: %w", err)
+	}
 	err = j.update("append to journal", h, func(tx *bbolt.Tx) error {
 		if ledger != nil {
 			if err := saveSnapshot(tx.Bucket(snapshotBucket), covers, ledger); err != nil {
 				return err
 			}
+		}
+		if err := keepSignature(tx, first, h); err != nil {
+			return err
 		}
 		return saveEvents(tx.Bucket(eventBucket), first, values)
 	})

@@ -75,7 +75,7 @@ func TestEveryCommitLeavesAFileThatIsWhole(t *testing.T) {
 		copied.Path = copyOf(t, c.Path)
 		k := open(t, copied)
 		_, want, _ := j.Tree()
-		if size, root, err := k.Verify(); err != nil || size != uint64(2*n+2) || root != want {
+		if size, root, err := k.Verify(journal.Trust{}); err != nil || size != uint64(2*n+2) || root != want {
 			t.Fatalf("after commit %d: verified %d %v, %v", n, size, root, err)
 		}
 		closed(t, k)
@@ -134,7 +134,7 @@ func TestAKilledProcessLeavesAllThatWasAppended(t *testing.T) {
 		}
 		_ = child.Wait()
 		j := open(t, c)
-		size, _, err := j.Verify()
+		size, _, err := j.Verify(journal.Trust{})
 		if err != nil || size < uint64(told) || size%3 != 0 {
 			t.Errorf("%d events, %v, want at least the %d that were told, in whole steps", size, err, told)
 		}
@@ -164,7 +164,7 @@ func TestATruncatedFileIsDamaged(t *testing.T) {
 		for range 2 { // the first attempt must not keep the file locked
 			j, err := journal.Open(cut)
 			if err == nil { // bbolt grows in steps: the last pages may be unused
-				if n, _, err := j.Verify(); err != nil || n != 500 {
+				if n, _, err := j.Verify(journal.Trust{}); err != nil || n != 500 {
 					t.Errorf("cut to %d bytes: %d events, %v", size, n, err)
 				}
 				closed(t, j)
@@ -199,7 +199,7 @@ func TestAFlippedBitInAnEventIsFound(t *testing.T) {
 			t.Fatal(err)
 		}
 		var first *journal.BadEventError
-		if _, _, err := j.Verify(); !errors.As(err, &first) || first.Sequence != 42 || !errors.Is(err, journal.ErrCorrupt) {
+		if _, _, err := j.Verify(journal.Trust{}); !errors.As(err, &first) || first.Sequence != 42 || !errors.Is(err, journal.ErrCorrupt) {
 			t.Errorf("%s: verified with %v, want event 42", name, err)
 		}
 		if _, err := j.Read(40, 10); !errors.As(err, &first) || first.Sequence != 42 {
@@ -244,7 +244,7 @@ func TestVerifyNamesTheFirstEventThatDoesNotHold(t *testing.T) {
 			t.Fatal(err)
 		}
 		var first *journal.BadEventError
-		if _, _, err := j.Verify(); !errors.As(err, &first) || first.Sequence != attack.first {
+		if _, _, err := j.Verify(journal.Trust{}); !errors.As(err, &first) || first.Sequence != attack.first {
 			t.Errorf("%s: verified with %v, want event %d", name, err, attack.first)
 		}
 		closed(t, j)
@@ -374,12 +374,12 @@ func TestAfterAFailedCommitNothingWorksAnyMore(t *testing.T) {
 	wantError(t, err, journal.ErrBroken)
 	_, err = j.Checkpoint(5)
 	wantError(t, err, journal.ErrBroken)
-	_, _, err = j.Verify()
+	_, _, err = j.Verify(journal.Trust{})
 	wantError(t, err, journal.ErrBroken)
 	j.Close()
 
 	j = open(t, c)
-	if size, _, err := j.Verify(); err != nil || size != 5 {
+	if size, _, err := j.Verify(journal.Trust{}); err != nil || size != 5 {
 		t.Errorf("%d events, %v, want 5", size, err)
 	}
 	appendTo(t, j, events(5, 6))
@@ -407,7 +407,7 @@ func TestAFullDiskIsNamed(t *testing.T) {
 	wantError(t, err, journal.ErrFull) // at the start, and not at the first citizen
 	c.Limit = 0
 	j = open(t, c)
-	if n, _, err := j.Verify(); err != nil || n != size {
+	if n, _, err := j.Verify(journal.Trust{}); err != nil || n != size {
 		t.Errorf("%d events, %v, want %d", n, err, size)
 	}
 	appendTo(t, j, events(0, 1))

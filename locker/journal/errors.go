@@ -44,6 +44,11 @@ var (
 	// ErrStale: older than the last acknowledgement and behind it; a replay.
 	ErrStale = errors.New("older than the last acknowledgement")
 
+	// ErrPruned: the bodies that were asked for are gone after their period.
+	ErrPruned = errors.New("these events were pruned after their period")
+	// ErrRewritten: the log is whole in itself, but not the one that the device signed.
+	ErrRewritten = errors.New("not the history that the device signed")
+
 	// ErrSkipSnapshot, returned by Replay's restore, asks for all events instead.
 	ErrSkipSnapshot = errors.New("skip the snapshot")
 )

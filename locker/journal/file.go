@@ -23,13 +23,16 @@ var (
 	eventBucket    = []byte("events")
 	snapshotBucket = []byte("snapshots")
 	reserveBucket  = []byte("reserve")
+	signedBucket   = []byte("checkpoints") // made with its first entry
 
-	versionKey  = []byte("version")
-	terminalKey = []byte("terminal")
-	sizeKey     = []byte("size")
-	rootKey     = []byte("root")
-	cursorKey   = []byte("cursor")
-	ackKey      = []byte("ack")
+	versionKey   = []byte("version")
+	terminalKey  = []byte("terminal")
+	sizeKey      = []byte("size")
+	rootKey      = []byte("root")
+	signatureKey = []byte("signature")
+	cursorKey    = []byte("cursor")
+	ackKey       = []byte("ack")
+	prunedKey    = []byte("pruned")
 )
 
 const (
@@ -216,6 +219,10 @@ func (j *Journal) loadHead(tx *bbolt.Tx) error {
 	}
 	h := head{cursor: binary.BigEndian.Uint64(cursor), ack: bytes.Clone(meta.Get(ackKey))}
 	h.written = h.cursor
+	h.signature = bytes.Clone(meta.Get(signatureKey))
+	if p := meta.Get(prunedKey); len(p) == 8 {
+		h.pruned = binary.BigEndian.Uint64(p)
+	}
 	if k, _ := snapshots.Cursor().Last(); len(k) == 8 {
 		h.snapshot = binary.BigEndian.Uint64(k)
 	}
@@ -226,8 +233,8 @@ func (j *Journal) loadHead(tx *bbolt.Tx) error {
 }
 
 func (j *Journal) loadTree(h head, size uint64, root []byte, events *bbolt.Bucket) (err error) {
-	if size > 1<<62 || h.cursor > size || h.snapshot > size {
-		return fmt.Errorf("%w: cursor %d and snapshot %d of %d events", ErrCorrupt, h.cursor, h.snapshot, size)
+	if size > 1<<62 || h.cursor > size || h.snapshot > size || h.pruned > size {
+		return fmt.Errorf("%w: cursor %d, snapshot %d and pruned %d of %d events", ErrCorrupt, h.cursor, h.snapshot, h.pruned, size)
 	}
 	h.tree, err = stored{events}.edgeOf(size)
 	if j.readOnly { // Verify tells what is wrong, and where
@@ -261,8 +268,10 @@ func (h head) save(meta *bbolt.Bucket) error {
 	for _, e := range []struct{ key, value []byte }{
 		{sizeKey, key(uint64(h.tree.size))},
 		{rootKey, root[:tlog.HashSize]},
+		{signatureKey, h.signature},
 		{cursorKey, key(h.cursor)},
 		{ackKey, h.ack},
+		{prunedKey, key(h.pruned)},
 	} {
 		if err := meta.Put(e.key, e.value); err != nil {
 			return err

@@ -16,6 +16,16 @@
 // and a cursor that is behind after a power cut costs a few repeated messages
 // that the city drops.
 //
+// # Checkpoints and pruning
+//
+// Each commit of events stores the device's signature over the tree that it
+// leads to (C2SP tlog-checkpoint), so that the file on the disk is never without
+// one; the signature at every hundredth event stays, so that a history
+// that was rewritten can be told from where on. [Journal.Verify] needs the public
+// keys alone. [Journal.Prune] removes the bodies, and with them the salts, of
+// events that the city has acknowledged and that are old enough; their hashes
+// stay, and with them everything that Verify and a proof need.
+//
 // # Failure
 //
 // An error from a commit is ambiguous: the events may be on the disk or not.
@@ -33,8 +43,10 @@
 // 1 + the trailing zeros of n+1), then the event's bytes. One bucket for both
 // keeps the pages that a commit touches few. bucket snapshots: number of events
 // covered → SHA-256, then the caller's bytes; the latest one only. bucket
-// meta: version, terminal, size, root, cursor, ack; small enough that bbolt
-// keeps it within the root page, which each commit writes anyway. buckets
+// meta: version, terminal, size, root, signature, cursor, ack, pruned; small
+// enough that bbolt keeps it within the root page, which each commit writes
+// anyway. An event that was pruned has its hashes and no body. bucket
+// checkpoints: size → the device's signature lines over that tree. buckets
 // record/…: [Records], a bucket each.
 //
 // The package leaves to others what an event means (package locker), when to
@@ -61,7 +73,7 @@ type Config struct {
 	Path     string         // of the file
 	Terminal string         // its id; the log's origin is "nachtfach.de/" and it
 	Entropy  io.Reader      // of the events' salts: crypto/rand.Reader
-	Signer   note.Signer    // the device's key, for Checkpoint
+	Signer   note.Signer    // the device's key, for checkpoints
 	City     note.Verifiers // the city's keys and nobody else's, for Acknowledge
 
 	// SnapshotEvery is the number of events from one snapshot to the next; zero: 512.
@@ -95,8 +107,10 @@ type Journal struct {
 
 // head is the committed state.
 type head struct {
-	tree     edge
-	snapshot uint64 // events covered by the latest one
+	tree      edge
+	signature []byte // lines of the device's over the tree; nil without its key
+	snapshot  uint64 // events covered by the latest one
+	pruned    uint64 // events, from the first on, whose bodies are gone
 
 	cursor  uint64 // events that the city has acknowledged
 	written uint64 // the cursor on the disk

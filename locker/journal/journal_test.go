@@ -171,7 +171,7 @@ func TestTheBytesReadAreTheBytesHashed(t *testing.T) {
 			t.Fatalf("tree is %d %v, %v, want %d %v", size, root, err, n+1, want)
 		}
 	}
-	size, root, err := j.Verify()
+	size, root, err := j.Verify(journal.Trust{})
 	if _, want, _ := j.Tree(); err != nil || size != 70 || root != want {
 		t.Errorf("verified %d %v, %v, want 70 %v", size, root, err, want)
 	}
@@ -423,7 +423,7 @@ func TestRecordsAreKeptBesideTheLog(t *testing.T) {
 	if r.Put("b", "k", make([]byte, 9<<20)) == nil {
 		t.Error("9 MiB were taken")
 	}
-	if size, _, err := j.Verify(); err != nil || size != 1 {
+	if size, _, err := j.Verify(journal.Trust{}); err != nil || size != 1 {
 		t.Errorf("verified %d, %v, want 1", size, err)
 	}
 }

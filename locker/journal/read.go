@@ -21,11 +21,15 @@ const (
 // Read answers the bytes of at most limit events from number from on, in order,
 // as they were stored, hashed and are to be published; together at most 1 MiB,
 // but always one if there is one. Nothing is answered that is not on the disk.
-// From the end on there is nothing; beyond it is an error.
+// From the end on there is nothing; beyond it is an error, and so is [ErrPruned].
 func (j *Journal) Read(from uint64, limit int) ([][]byte, error) {
-	size := j.Size()
+	h := j.state()
+	size := uint64(h.tree.size)
 	if from > size {
 		return nil, fmt.Errorf("read journal: event %d of %d", from, size)
+	}
+	if from < h.pruned {
+		return nil, fmt.Errorf("read journal: event %d: %w; they begin at %d", from, ErrPruned, h.pruned)
 	}
 	var (
 		bodies [][]byte
@@ -115,7 +119,9 @@ func (j *Journal) placed(is, says uint64, of string) error {
 }
 
 // Dump writes the events from number from on, one a line, as they are stored.
+// Those that were pruned are passed over.
 func (j *Journal) Dump(w io.Writer, from uint64) error {
+	from = max(from, j.Pruned())
 	return j.each(from, func(sequence uint64, body []byte) error {
 		if _, err := w.Write(append(body, '\n')); err != nil {
 			return fmt.Errorf("dump journal: event %d: %w", sequence, err)

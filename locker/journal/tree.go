@@ -18,8 +18,11 @@ type edge struct {
 }
 
 // add appends a leaf and returns the hashes that it completes, its own first.
-func (e *edge) add(body []byte) ([]tlog.Hash, error) {
-	hashes, err := tlog.StoredHashes(e.size, body, e)
+func (e *edge) add(body []byte) ([]tlog.Hash, error) { return e.addHash(tlog.RecordHash(body)) }
+
+// addHash is add for a leaf of which only the hash is known.
+func (e *edge) addHash(leaf tlog.Hash) ([]tlog.Hash, error) {
+	hashes, err := tlog.StoredHashesForRecordHash(e.size, leaf, e)
 	if err != nil {
 		return nil, err
 	}
@@ -97,4 +100,5 @@ func split(sequence uint64, value []byte) (hashes, body []byte, err error) {
 	return value[:n:n], value[n:], nil
 }
 
-func key(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+func key(n uint64) []byte   { return binary.BigEndian.AppendUint64(nil, n) }
+func keyed(k []byte) uint64 { return binary.BigEndian.Uint64(k) }

@@ -14,21 +14,23 @@ import (
 // root, to be compared with what the city signed. Where an event was edited,
 // dropped, moved or cut off, the error is a [BadEventError] and names the
 // first. A log that is whole in itself but not the one that the city last
-// acknowledged is an [ErrFork].
-func (j *Journal) Verify() (size uint64, root tlog.Hash, err error) {
+// acknowledged is an [ErrFork]; one whose events are not those that the device
+// signed is told by a BadEventError too, to the hundred events between two
+// signatures that are kept. Of events that were pruned, the hashes are verified.
+func (j *Journal) Verify(trust Trust) (size uint64, root tlog.Hash, err error) {
 	h := j.state()
 	size = uint64(h.tree.size)
-	ack, err := j.keptAck(h)
+	signed, err := j.witness(h, trust)
 	if err != nil {
 		return 0, tlog.Hash{}, fmt.Errorf("verify journal: %w", err)
 	}
 	var tree edge
 	for from := uint64(0); from < size; from = uint64(tree.size) {
 		err := j.scan(from, min(size, from+batchEvents), func(sequence uint64, hashes, body []byte) (bool, error) {
-			if err := j.verifyEvent(&tree, sequence, hashes, body); err != nil {
+			if err := j.verifyEvent(&tree, h.pruned, sequence, hashes, body); err != nil {
 				return false, err
 			}
-			return true, ack.compare(&tree)
+			return true, signed.see(&tree)
 		})
 		if err != nil {
 			return 0, tlog.Hash{}, fmt.Errorf("verify journal: %w", err)
@@ -44,19 +46,23 @@ func (j *Journal) Verify() (size uint64, root tlog.Hash, err error) {
 }
 
 // verifyEvent adds the event to the tree and compares what was stored with it.
-func (j *Journal) verifyEvent(tree *edge, sequence uint64, hashes, body []byte) error {
-	leaf := tlog.RecordHash(body)
-	if !bytes.Equal(leaf[:], hashes[:tlog.HashSize]) {
-		return &BadEventError{sequence, "was changed: its hash is another"}
+func (j *Journal) verifyEvent(tree *edge, pruned, sequence uint64, hashes, body []byte) error {
+	leaf := tlog.Hash(hashes[:tlog.HashSize])
+	if sequence >= pruned {
+		if leaf != tlog.RecordHash(body) {
+			return &BadEventError{sequence, "was changed: its hash is another"}
+		}
+		c, says, err := decodeEnvelope(body)
+		if err != nil {
+			return &BadEventError{sequence, err.Error()}
+		}
+		if err := j.placed(sequence, says, c.Source); err != nil {
+			return err
+		}
+	} else if len(body) > 0 {
+		return &BadEventError{sequence, "has a body, though it was pruned"}
 	}
-	c, says, err := decodeEnvelope(body)
-	if err != nil {
-		return &BadEventError{sequence, err.Error()}
-	}
-	if err := j.placed(sequence, says, c.Source); err != nil {
-		return err
-	}
-	computed, err := tree.add(body)
+	computed, err := tree.addHash(leaf)
 	if err != nil {
 		return err
 	}
