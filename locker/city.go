@@ -31,6 +31,9 @@ func (s *step) message(in Input) {
 		s.postedReceived(in)
 	case CityTime:
 		s.cityTime(in.Time)
+		s.clear(AlarmLogDisputed, 0) // it came with an acknowledgement that fits our log
+	case LogDisputed:
+		s.raise(Wake, AlarmLogDisputed, 0, 0, in.Reason)
 	case MessageRejected:
 		s.refuse(in)
 	}

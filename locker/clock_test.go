@@ -132,3 +132,21 @@ func TestALongOutageHoldsTheTimeUntilTheCityTells(t *testing.T) {
 		t.Fatalf("it is %v, want the city's %v", s.term.Now(), s.now.Wall)
 	}
 }
+
+func TestAnotherHistoryAtTheCityWakesSomeoneUntilTheyAgree(t *testing.T) {
+	s := newSite(t)
+	s.give(locker.LogDisputed{Reason: "the city has more events than this journal: 900, we have 870"})
+	s.give(locker.LogDisputed{Reason: "the city has more events than this journal: 900, we have 871"})
+	s.wantAlarm(locker.AlarmLogDisputed, locker.Wake)
+	n := 0
+	for _, e := range s.events {
+		if a, ok := e.Fact.(locker.AlarmRaised); ok && a.Kind == locker.AlarmLogDisputed {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	s.give(locker.CityTime{Time: s.term.Now()})
+	s.wantAlarm(locker.AlarmLogDisputed, "")
+}

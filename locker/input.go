@@ -104,6 +104,10 @@ type (
 	}
 	// CityTime is the time of the city's signed acknowledgement.
 	CityTime struct{ Time time.Time }
+	// LogDisputed is an acknowledgement of the city's, well signed, over a log
+	// that is not ours: longer, or with another root. One of the two was
+	// rewritten or put back from an old copy.
+	LogDisputed struct{ Reason string }
 	// MessageRejected is a message that did not verify.
 	MessageRejected struct {
 		Message MessageKind
@@ -228,6 +232,7 @@ func (ReissueReceived) input()    {}
 func (RosterReceived) input()     {}
 func (PostedReceived) input()     {}
 func (CityTime) input()           {}
+func (LogDisputed) input()        {}
 func (MessageRejected) input()    {}
 func (LockPulsed) input()         {}
 func (KeysMade) input()           {}

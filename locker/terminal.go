@@ -93,7 +93,7 @@ func (s *step) handle(in Input) {
 		s.scanned(in)
 	case LockPulsed:
 		s.lockPulsed(in)
-	case OrderReceived, WithdrawalReceived, ReissueReceived, RosterReceived, PostedReceived, CityTime, MessageRejected:
+	case OrderReceived, WithdrawalReceived, ReissueReceived, RosterReceived, PostedReceived, CityTime, LogDisputed, MessageRejected:
 		s.message(in)
 	case KeysMade, KeyOverwritten, OrderOverwritten, SlotOverwritten, RootChanged, LetterRemoved:
 		s.settled(in)

@@ -101,6 +101,7 @@ const (
 	AlarmVault         AlarmKind = "vault_failed"          // slots or records could not be written
 	AlarmUnknownLayout AlarmKind = "layout_contradicts"    // a deposit in a compartment that the configuration lacks
 	AlarmExhausted     AlarmKind = "codes_exhausted"       // a deposit's five charges are used up
+	AlarmLogDisputed   AlarmKind = "log_disputed"          // the city signed another history than ours
 	AlarmTamper        AlarmKind = "tamper"                // somebody is at the cabinet; ends when two clerks have looked
 	AlarmMains         AlarmKind = "mains_failed"          // the battery feeds the terminal
 	AlarmEnclosure     AlarmKind = "enclosure_open"        // the electronics' door; ends when two clerks have looked

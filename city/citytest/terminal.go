@@ -217,6 +217,18 @@ func (d *Desk) Rejected() []string {
 	return all
 }
 
+// Disputes counts the acknowledgements of another history so far.
+func (d *Desk) Disputes() (n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, in := range d.told {
+		if _, ok := in.(locker.LogDisputed); ok {
+			n++
+		}
+	}
+	return n
+}
+
 // Eventually waits until the condition holds.
 func Eventually(t testing.TB, what string, within time.Duration, holds func() bool) {
 	t.Helper()

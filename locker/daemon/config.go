@@ -26,6 +26,7 @@ type Config struct {
 	Clock        Clock         `toml:"clock"`
 	Hours        []Hours       `toml:"hours"`
 	Seal         Seal          `toml:"seal"`
+	Journal      Journal       `toml:"journal"`
 	GPIO         GPIO          `toml:"gpio"`
 	Modbus       []Modbus      `toml:"modbus"`
 	Reader       Reader        `toml:"reader"`
@@ -78,6 +79,12 @@ type Hours struct {
 type Seal struct {
 	Memory uint32 `toml:"memory_kib"`
 	Time   uint32 `toml:"passes"`
+}
+
+// Journal says for how long the terminal keeps what happened. The city's record
+// has a period of its own.
+type Journal struct {
+	Keep locker.Duration `toml:"keep"` // acknowledged events' bodies; afterwards their hashes alone
 }
 
 // GPIO is how lines are wired.
@@ -153,7 +160,7 @@ func LoadConfig(path string) (Config, error) {
 
 // ParseConfig reads a configuration; name is for the errors.
 func ParseConfig(name string, text []byte) (Config, error) {
-	c := Config{Rules: locker.DefaultRules()}
+	c := Config{Rules: locker.DefaultRules(), Journal: Journal{Keep: defaultKeep}}
 	d := toml.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {

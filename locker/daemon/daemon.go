@@ -220,6 +220,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	if d.broken == nil {
 		work("controller", d.control.Run)
+		work("pruning", d.prune)
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.control.Deliver); return nil })
 	} else {
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.refresh); return nil })

@@ -178,6 +178,9 @@ func (c Config) Validate() error {
 	if c.Seal != (Seal{}) && (c.Seal.Memory < 8 || c.Seal.Memory > 256<<10 || c.Seal.Time < 1 || c.Seal.Time > 10) {
 		return bad("seal", 0, "memory_kib", "%d KiB in %d passes, wants 8 to 262144 KiB in 1 to 10 passes; leave [seal] out for the usual cost", c.Seal.Memory, c.Seal.Time)
 	}
+	if keep := time.Duration(c.Journal.Keep); keep < leastKeep || keep > mostKeep {
+		return bad("journal", 0, "keep", "%v, wants %v to %v", keep, leastKeep, mostKeep)
+	}
 	for i, h := range c.Hours {
 		if len(h.Days) == 0 || h.From >= h.To {
 			return bad("hours", i, "from", "wants days, and a beginning before the end")

@@ -14,6 +14,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"go.etcd.io/bbolt"
+	"golang.org/x/mod/sumdb/note"
 )
 
 // written is what this process has handed to the kernel to write, in bytes;
@@ -43,14 +44,28 @@ func perCommit(b *testing.B, commit func(n int)) {
 // large is the journal that the benchmarks with an existing log start from.
 const large = 1_000_000
 
+// signed is the configuration of a journal that the device signs.
+func signed(b *testing.B) (journal.Config, note.Verifiers) {
+	b.Helper()
+	c := config(b)
+	signer, device := keys(b, "nachtfach.de/"+terminal)
+	c.Signer = signer
+	return c, note.VerifierList(device)
+}
+
 // grown makes a journal of n events, many to a commit.
 func grown(b *testing.B, n int) journal.Config {
 	b.Helper()
-	c := config(b)
+	c, _ := signed(b)
+	return grow(b, c, n)
+}
+
+func grow(b *testing.B, c journal.Config, n int) journal.Config {
+	b.Helper()
 	c.SnapshotEvery = n // one, near the end
 	j := create(b, c)
-	for from := 0; from < n; from += 20_000 {
-		if _, err := j.Append(events(from, min(n, from+20_000)), func() ([]byte, error) { return make([]byte, 64<<10), nil }); err != nil {
+	for from := 0; from < n; from += 1000 {
+		if _, err := j.Append(events(from, min(n, from+1000)), func() ([]byte, error) { return make([]byte, 64<<10), nil }); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -80,7 +95,7 @@ func grownOrEmpty(b *testing.B, n int) journal.Config {
 	if n > 0 {
 		return grown(b, n)
 	}
-	c := config(b)
+	c, _ := signed(b)
 	closed(b, create(b, c))
 	return c
 }
@@ -209,9 +224,10 @@ func BenchmarkReplay(b *testing.B) {
 // BenchmarkVerify computes the tree anew.
 func BenchmarkVerify(b *testing.B) {
 	const n = 100_000
-	j := open(b, grown(b, n))
+	c, device := signed(b)
+	j := open(b, grow(b, c, n))
 	for b.Loop() {
-		if size, _, err := j.Verify(journal.Trust{}); err != nil || size != n {
+		if size, _, err := j.Verify(journal.Trust{Device: device}); err != nil || size != n {
 			b.Fatal(size, err)
 		}
 	}
@@ -232,4 +248,18 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/event")
+}
+
+// BenchmarkCheckpoint signs the tree of the present end, and one of a past size.
+func BenchmarkCheckpoint(b *testing.B) {
+	j := open(b, grown(b, 100_000))
+	for name, size := range map[string]uint64{"end": j.Size(), "past": j.Size() - 77} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if _, err := j.Checkpoint(size); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -76,8 +76,8 @@ type Terminal interface {
 	// Receive hands over one message as it came, unverified, at most
 	// broker.MaxPacket bytes. It may block; then later ones are dropped.
 	Receive(Topic, []byte)
-	// Tell hands over what an acknowledgement led to: locker.CityTime or
-	// locker.MessageRejected.
+	// Tell hands over what an acknowledgement led to: locker.CityTime,
+	// locker.LogDisputed or locker.MessageRejected.
 	Tell(locker.Input)
 }
 

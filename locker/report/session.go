@@ -197,6 +197,11 @@ func (s *session) acknowledge() error {
 // reject passes a bad acknowledgement on, at most one in ten seconds: whoever
 // can send one can send many.
 func (s *session) reject(err error) {
+	if errors.Is(err, journal.ErrFork) || errors.Is(err, journal.ErrAhead) { // only the city can sign one
+		s.config.Logger.Error("the city holds another history than this journal", "error", err)
+		s.config.Desk.Tell(locker.LogDisputed{Reason: err.Error()})
+		return
+	}
 	if time.Since(s.rejected) < 10*time.Second {
 		return
 	}

@@ -1,0 +1,37 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
+)
+
+const (
+	defaultKeep = locker.Duration(90 * 24 * time.Hour)
+	leastKeep   = 24 * time.Hour
+	mostKeep    = 10 * 366 * 24 * time.Hour
+	pruneEvery  = time.Hour
+)
+
+// prune removes the bodies of events whose period is over, by trusted time, at
+// the start and every hour.
+func (d *Daemon) prune(ctx context.Context) error {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		n, err := d.store.journal.Prune(d.control.Status().Time.Add(-time.Duration(cmp.Or(d.config.Journal.Keep, defaultKeep))))
+		if err != nil {
+			return err // a failed commit: the process must end
+		}
+		if n > 0 {
+			d.options.Logger.Info("pruned the journal", "events", n)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
