@@ -195,7 +195,7 @@ func TestAForkRaisesAnAlarmAndIsNotAcknowledged(t *testing.T) {
 	if at := m.Journal.Cursor(); at > 20 {
 		t.Errorf("the fork's cursor is at %d", at)
 	}
-	citytest.Eventually(t, "the terminal knows too", soon, func() bool { return len(m.Desk.Rejected()) > 0 })
+	citytest.Eventually(t, "the terminal knows too", soon, func() bool { return m.Desk.Disputes() > 0 })
 }
 
 func TestAnOldAcknowledgementPlayedAgainLosesNothing(t *testing.T) {

@@ -30,6 +30,7 @@ type session struct {
 	stated   time.Time // when the state was last published
 	stale    bool      // the state may have changed since
 	rejected time.Time // when a bad acknowledgement was last told
+	disputed time.Time // when one of another history was
 }
 
 // serve reports over one connection until it is lost.
@@ -194,10 +195,14 @@ func (s *session) acknowledge() error {
 	return s.fill()
 }
 
-// reject passes a bad acknowledgement on, at most one in ten seconds: whoever
-// can send one can send many.
+// reject passes a bad acknowledgement on, at most one of its sort in ten
+// seconds: whoever can send one can send many.
 func (s *session) reject(err error) {
 	if errors.Is(err, journal.ErrFork) || errors.Is(err, journal.ErrAhead) { // only the city can sign one
+		if time.Since(s.disputed) < 10*time.Second {
+			return
+		}
+		s.disputed = time.Now()
 		s.config.Logger.Error("the city holds another history than this journal", "error", err)
 		s.config.Desk.Tell(locker.LogDisputed{Reason: err.Error()})
 		return
