@@ -65,7 +65,7 @@ func (s *step) partHealed(in PartHealed) {
 		s.session.reader = true
 	}
 	if in.Compartment != 0 {
-		if c := s.ledger.Doors[in.Compartment]; c != nil && c.Fault == FaultContact && faultOf(in.Part) == FaultContact {
+		if c := s.ledger.Doors[in.Compartment]; c != nil && c.Fault == faultOf(in.Part) {
 			s.restore(c)
 		}
 		return
@@ -78,8 +78,8 @@ func (s *step) partHealed(in PartHealed) {
 }
 
 // PartLock names the lock in [PartFailed] of a compartment; every other part of
-// one is its contact. A lock's fault ends when its door opens as it was told, or
-// when two clerks have looked.
+// one is its contact. A lock's fault ends when its driver tells that it works
+// again, its door opens as it was told, or two clerks have looked.
 const PartLock = "lock"
 
 func faultOf(part string) Fault {

@@ -90,3 +90,12 @@ func TestLockThatWasOnByItselfIsOutOfServiceUntilClerksLook(t *testing.T) {
 		t.Errorf("the door opened as it was told, and still: %q", got)
 	}
 }
+
+func TestLockWhoseDriverWorksAgainIsBackInService(t *testing.T) {
+	s := newSite(t)
+	s.give(locker.PartFailed{Part: locker.PartLock, Compartment: 3, Detail: "its chip is gone"})
+	s.give(locker.PartHealed{Part: locker.PartLock, Compartment: 3})
+	if got := s.at(3).Fault; got != "" {
+		t.Errorf("fault %q", got)
+	}
+}

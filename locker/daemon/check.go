@@ -93,12 +93,12 @@ func (k *check) doors() {
 		faults[fmt.Sprint(f.part, f.compartment)] = f.err
 	}
 	for _, c := range k.config.Compartments {
-		k.found(fmt.Sprintf("compartment %d lock", c.Number), "at rest", faults[fmt.Sprint("lock", c.Number)], advise(c.Lock))
+		k.found(fmt.Sprintf("compartment %d lock", c.Number), "at rest", faults[fmt.Sprint(locker.PartLock, c.Number)], advise(c.Lock))
 		state := "closed"
 		if levels[c.Number] {
 			state = "open"
 		}
-		k.found(fmt.Sprintf("compartment %d contact", c.Number), state, faults[fmt.Sprint("contact", c.Number)], advise(c.Contact))
+		k.found(fmt.Sprintf("compartment %d contact", c.Number), state, faults[fmt.Sprint(partContact, c.Number)], advise(c.Contact))
 	}
 }
 

@@ -54,6 +54,7 @@ type parts struct {
 	scanners map[locker.Source][]*scanner.Scanner
 	sensors  map[locker.Sensor]contact
 	faults   []partFault
+	driven   verdict
 }
 
 // partFault is a part that could not be opened. A terminal with one works on
@@ -87,7 +88,7 @@ func openParts(c Config) (*parts, error) {
 		}
 		o, err := p.input(k.Contact, c.openIsLow(k.Contact))
 		if err != nil {
-			p.faults = append(p.faults, partFault{"contact", k.Number, err})
+			p.faults = append(p.faults, partFault{partContact, k.Number, err})
 			continue
 		}
 		p.contacts[k.Number] = o
@@ -143,7 +144,7 @@ func (p *parts) levels() (map[locker.CompartmentID]bool, []partFault) {
 			open, err = p.contacts[n].Open()
 		}
 		if err != nil {
-			faults = append(faults, partFault{"contact", n, err})
+			faults = append(faults, partFault{partContact, n, err})
 			continue
 		}
 		levels[n] = open
@@ -154,9 +155,11 @@ func (p *parts) levels() (map[locker.CompartmentID]bool, []partFault) {
 // watch tells every change of the parts until ctx ends.
 func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.Input)) {
 	var wg sync.WaitGroup
+	t := newTrouble(p.faults, deliver)
 	for n, c := range p.contacts {
-		wg.Go(func() { watchContact(ctx, n, c, deliver) })
+		wg.Go(func() { watchContact(ctx, n, c, t) })
 	}
+	wg.Go(func() { p.watchLocks(ctx, t) })
 	for _, l := range p.lines {
 		wg.Go(func() { p.watchRelays(ctx, l, deliver) })
 	}
@@ -174,19 +177,15 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 	wg.Wait()
 }
 
-func watchContact(ctx context.Context, n locker.CompartmentID, c contact, deliver func(context.Context, locker.Input)) {
-	failed := false
+func watchContact(ctx context.Context, n locker.CompartmentID, c contact, t *trouble) {
+	at := place{n, partContact}
 	_ = c.Watch(ctx, func(open bool, err error) { // its error is ctx's
 		if err != nil {
-			failed = true
-			deliver(ctx, locker.PartFailed{Part: c.Name(), Compartment: n, Detail: err.Error()})
+			t.failed(ctx, at, err)
 			return
 		}
-		if failed {
-			failed = false
-			deliver(ctx, locker.PartHealed{Part: c.Name(), Compartment: n})
-		}
-		deliver(ctx, locker.DoorMoved{Compartment: n, Open: open})
+		t.healed(ctx, at)
+		t.deliver(ctx, locker.DoorMoved{Compartment: n, Open: open})
 	})
 }
 
