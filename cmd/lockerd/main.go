@@ -22,6 +22,7 @@ const usage = `Usage:
     lockerd run   -config FILE
     lockerd init  -config FILE -roster FILE
     lockerd check -config FILE [-json]
+    lockerd clear-tpm -config FILE
 
 run starts the terminal and works until it is told to stop.
 
@@ -32,6 +33,9 @@ It prints what the city must know: compare the fingerprint at the desk.
 check tests the configuration and every lock, contact, reader, scanner and the
 broker, moves nothing, and prints a table of what it found. It exits with 1 if
 something is wrong. The daemon must not run.
+
+clear-tpm forgets what the hardware key holds, so that another state folder can
+use it. What is sealed under its root key opens never again.
 
 The keys of the configuration file are in docs/configuration.md.
 `
@@ -68,13 +72,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("%q is one word too many; see lockerd help", flags.Arg(0))
 	}
 	commands := map[string]func(daemon.Config) error{
-		"run":   func(c daemon.Config) error { return serve(ctx, c, stdout, stderr) },
-		"init":  func(c daemon.Config) error { return initialise(c, *roster, stdout) },
-		"check": func(c daemon.Config) error { return check(ctx, c, *asJSON, stdout) },
+		"run":       func(c daemon.Config) error { return serve(ctx, c, stdout, stderr) },
+		"init":      func(c daemon.Config) error { return initialise(c, *roster, stdout) },
+		"clear-tpm": daemon.ClearTPM,
+		"check":     func(c daemon.Config) error { return check(ctx, c, *asJSON, stdout) },
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		return fmt.Errorf("no command %q; wants run, init or check", args[0])
+		return fmt.Errorf("no command %q; wants run, init, check or clear-tpm", args[0])
 	}
 	c, err := daemon.LoadConfig(*config)
 	if err != nil {
@@ -85,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func serve(ctx context.Context, c daemon.Config, stdout, stderr io.Writer) error {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	d, err := daemon.Open(c, daemon.Options{Software: version(), Logger: log})
+	d, err := daemon.Open(c, daemon.Options{Software: version(), Logger: log, Strict: true})
 	if err != nil {
 		return err
 	}

@@ -70,9 +70,12 @@ func (k *check) store() {
 		return
 	}
 	k.found("journal", fmt.Sprintf("%d events, %d acknowledged by the city", s.journal.Size(), s.journal.Cursor()), nil, "")
-	if filesystem, bad := s.slots.CopyOnWrite(); bad {
+	switch filesystem, bad := s.slots.CopyOnWrite(); {
+	case s.chip != nil:
+		k.found("slots", fmt.Sprintf("%d slots under a root key in the TPM: physical erasure, within %v", s.slots.Count(), time.Duration(k.config.Rules.RootEvery)), nil, "")
+	case bad:
 		k.found("slots", "", fmt.Errorf("%s copies on write", filesystem), "put the state folder on ext4: here, what is overwritten may survive")
-	} else {
+	default:
 		k.found("slots", fmt.Sprintf("%d slots; no hardware key: logical erasure only", s.slots.Count()), nil, "")
 	}
 	if err := s.Close(); err != nil {

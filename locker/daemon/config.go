@@ -17,22 +17,25 @@ import (
 // Config is a terminal's configuration file. Every key is known, or the start
 // is refused; lengths of time are written like "90s" or "168h".
 type Config struct {
-	Terminal     string        `toml:"terminal"` // its id: a–z, 0–9, hyphen
-	State        string        `toml:"state"`    // folder of journal, slots and keys
-	Training     bool          `toml:"training"` // dummy orders alone, marked everywhere; see [locker.Config.Training]
-	City         City          `toml:"city"`
-	Kiosk        Kiosk         `toml:"kiosk"`
-	Rules        locker.Rules  `toml:"rules"`
-	Clock        Clock         `toml:"clock"`
-	Hours        []Hours       `toml:"hours"`
-	Seal         Seal          `toml:"seal"`
-	Journal      Journal       `toml:"journal"`
-	GPIO         GPIO          `toml:"gpio"`
-	Modbus       []Modbus      `toml:"modbus"`
-	Reader       Reader        `toml:"reader"`
-	Scanners     []Scanner     `toml:"scanner"`
-	Sensors      []Sensor      `toml:"sensor"`
-	Compartments []Compartment `toml:"compartment"`
+	Terminal string `toml:"terminal"` // its id: a–z, 0–9, hyphen
+	State    string `toml:"state"`    // folder of journal, slots and keys
+	// AnyFilesystem lets the key slots lie where overwriting is not certain.
+	AnyFilesystem bool          `toml:"any_filesystem"`
+	Training      bool          `toml:"training"` // dummy orders alone, marked everywhere; see [locker.Config.Training]
+	City          City          `toml:"city"`
+	Kiosk         Kiosk         `toml:"kiosk"`
+	Rules         locker.Rules  `toml:"rules"`
+	Clock         Clock         `toml:"clock"`
+	Hours         []Hours       `toml:"hours"`
+	Seal          Seal          `toml:"seal"`
+	TPM           TPM           `toml:"tpm"`
+	Journal       Journal       `toml:"journal"`
+	GPIO          GPIO          `toml:"gpio"`
+	Modbus        []Modbus      `toml:"modbus"`
+	Reader        Reader        `toml:"reader"`
+	Scanners      []Scanner     `toml:"scanner"`
+	Sensors       []Sensor      `toml:"sensor"`
+	Compartments  []Compartment `toml:"compartment"`
 }
 
 // City says where the city's broker is and by which keys the city is known.
@@ -195,7 +198,7 @@ func explain(name string, err error) error {
 
 // Ledger is the part of the configuration that the state machine decides by.
 func (c Config) Ledger() locker.Config {
-	l := locker.Config{Terminal: c.Terminal, Rules: c.Rules, Training: c.Training}
+	l := locker.Config{Terminal: c.Terminal, HardwareKey: c.TPM.Path != "", Rules: c.Rules, Training: c.Training}
 	l.Hours.Zone = locker.Zone{Offset: c.Clock.Offset, Summer: c.Clock.Summer}
 	for _, h := range c.Hours {
 		for _, d := range h.Days {

@@ -29,6 +29,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker/kiosk"
 	"github.com/nachtfach/nachtfach/locker/report"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/locker/vault"
 )
 
 // Options are what a daemon is given by its surroundings.
@@ -36,6 +37,7 @@ type Options struct {
 	Software string // version, recorded at each start
 	Logger   *slog.Logger
 	Now      func() locker.Now // nil: the machine's clocks
+	Strict   bool              // refuse a file system that keeps what is erased
 
 	FrameAncestors []string // origins that may frame the kiosk; see kiosk.Config
 }
@@ -77,13 +79,19 @@ func (d *Daemon) open() (err error) {
 		return err
 	}
 	d.store, err = openStore(d.config, d.files, false)
+	if err == nil && d.options.Strict {
+		if err := d.config.lasting(d.store.slots); err != nil {
+			return err
+		}
+	}
 	switch {
 	case err == nil:
 		err = d.start()
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrForeign):
+	case errors.Is(err, errHardwareKey), errors.Is(err, vault.ErrOtherRoot):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrForeign), errors.Is(err, vault.ErrRooted):
 		return err // a wrong folder or a second daemon, and not a broken store
 	}
-	if errors.Is(err, controller.ErrCommit) || errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrCorrupt) ||
+	if errors.Is(err, vault.ErrOtherRoot) || errors.Is(err, errHardwareKey) || errors.Is(err, controller.ErrCommit) || errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrCorrupt) ||
 		errors.Is(err, journal.ErrUnwritable) || errors.Is(err, journal.ErrVersion) {
 		d.options.Logger.Error("no store: every lock stays idle", "error", err)
 		d.broken = err

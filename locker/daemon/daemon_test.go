@@ -100,7 +100,19 @@ func (b *bench) init() {
 }
 
 func (b *bench) open() (*daemon.Daemon, error) {
-	return daemon.Open(b.config, daemon.Options{Software: "test", Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
+	return daemon.Open(b.config, daemon.Options{Software: "test", Logger: b.logger()})
+}
+
+func (b *bench) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&b.log, nil)) }
+
+// journal is what the running daemon has recorded.
+func (b *bench) journal() string {
+	b.t.Helper()
+	var all bytes.Buffer
+	if err := daemon.Dial(b.config.Socket()).Journal(b.t.Context(), 0, &all); err != nil {
+		b.t.Fatal(err)
+	}
+	return all.String()
 }
 
 // run runs the daemon until the test ends.

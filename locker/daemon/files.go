@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/nachtfach/nachtfach/hardware/tpm"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/vault"
@@ -19,6 +20,8 @@ import (
 
 // files are what lies in the state folder.
 type files struct{ dir string }
+
+func (f files) in(name string) string { return filepath.Join(f.dir, name) }
 
 func (f files) journal() string  { return filepath.Join(f.dir, "journal.db") }
 func (f files) slots() string    { return filepath.Join(f.dir, "slots") }
@@ -55,6 +58,9 @@ func Init(c Config, roster []byte) (Identity, error) {
 	}
 	id, err := f.make(c, roster)
 	if err != nil { // nothing of it was ever used
+		if _, made := os.Stat(f.tpmAuth()); made == nil {
+			err = errors.Join(err, ClearTPM(c))
+		}
 		for _, path := range f.made() {
 			if gone := os.Remove(path); !errors.Is(gone, fs.ErrNotExist) {
 				err = errors.Join(err, gone)
@@ -66,7 +72,7 @@ func Init(c Config, roster []byte) (Identity, error) {
 
 // made is what init makes, the journal last: a folder with one is a whole one.
 func (f files) made() []string {
-	return []string{f.device(), f.terminal(), f.slots(), f.journal()}
+	return []string{f.device(), f.terminal(), f.tpmAuth(), f.slots(), f.journal()}
 }
 
 func (f files) make(c Config, roster []byte) (Identity, error) {
@@ -114,7 +120,8 @@ func writeSecret(path, text string) error {
 // store is journal and vault of a state folder, open.
 type store struct {
 	journal *journal.Journal
-	slots   *vault.SlotFile
+	chip    *tpm.Chip // nil without a hardware key
+	slots   slots
 	vault   *vault.Vault
 	device  note.Signer
 }
@@ -146,8 +153,11 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	if s.journal, err = journal.Open(jc); err != nil {
 		return nil, err
 	}
-	if s.slots, err = vault.OpenSlotFile(f.slots()); err != nil {
-		return nil, errors.Join(err, s.journal.Close())
+	if s.chip, err = c.chip(f); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", errHardwareKey, err), s.Close())
+	}
+	if s.slots, err = openSlots(f, s.chip); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	crypto := vault.NewStandard(rand.Reader)
 	if c.Seal != (Seal{}) {
@@ -168,6 +178,9 @@ func (s *store) Close() error {
 	var errs []error
 	if s.slots != nil {
 		errs = append(errs, s.slots.Close())
+	}
+	if s.chip != nil {
+		errs = append(errs, s.chip.Close())
 	}
 	if s.journal != nil {
 		errs = append(errs, s.journal.Close())

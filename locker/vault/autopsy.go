@@ -21,10 +21,15 @@ type Evidence struct {
 	Orders    [][]byte   // sealed orders, as they travelled
 	Letters   [][]byte   // letters, as they travelled; those in Records count too
 	Keys      [][]byte   // private sealing keys found elsewhere
+	Roots     [][]byte   // that are left in hardware; see [RawSlots]
 	LetterKey []byte     // the city's, private
 	Codes     []pin.Code // that were printed
 	Device    note.Verifier
 }
+
+// RawSlots reads a copy of a slot file as it is, whatever its payloads are
+// sealed under.
+func RawSlots(path string) (*SlotFile, error) { return openSlotFile(path) }
 
 // Recovered is what came to light.
 type Recovered struct {
@@ -69,6 +74,7 @@ func (e Evidence) keys() (private, deposit [][]byte, err error) {
 			if err != nil {
 				return nil, nil, fmt.Errorf("slot %d: %w", i, err)
 			}
+			block = openWith(e.Roots, i, block)
 			name, err := parseSlot(block)
 			switch {
 			case err != nil:

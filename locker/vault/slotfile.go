@@ -14,12 +14,12 @@ import (
 
 // The file: a header block, then a block for each slot.
 //
-//	header: "NFSLOTS" version | slots uint32 | zeros … | SHA-256 of what is before it
+//	header: "NFSLOTS" version | slots uint32 | root's name | zeros … | SHA-256 of what is before it
 //	slot:   "S" | length uint16 | payload | zeros …    | SHA-256 of what is before it
 //
 // big-endian. A block of zeros is free; so is one whose checksum does not fit,
 // which a cut left behind: it is scrubbed when the file is opened, because half
-// a secret may be in it.
+// a secret may be in it. The root's name is zeros where there is no root key.
 const (
 	// BlockSize is the size of a slot in the file, a page of most storage.
 	BlockSize = 4096
@@ -29,6 +29,8 @@ const (
 	MaxSlots = 1 << 16
 
 	slotHeader  = 3
+	markAt      = len(fileMagic) + 1 + 4
+	markSize    = 16
 	slotMark    = 'S'
 	fileMagic   = "NFSLOTS"
 	fileVersion = 1
@@ -43,47 +45,68 @@ const (
 type SlotFile struct {
 	file  *os.File
 	count int
+	mark  []byte // name of the root key that the payloads are sealed under
 }
 
 var _ Slots = (*SlotFile)(nil)
 
 // CreateSlotFile makes a file of free slots. It is made under a temporary name,
 // synced and renamed, so that it is there whole or not at all.
-func CreateSlotFile(path string, slots int) (err error) {
+func CreateSlotFile(path string, slots int) error {
 	if slots < 1 || slots > MaxSlots {
 		return fmt.Errorf("create slot file: %d slots, wants 1 to %d", slots, MaxSlots)
 	}
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("create slot file: %s: %w", path, os.ErrExist)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*") // mode 0600
+	s, err := writeSlotFile(path, slots, make([]byte, markSize), func(int) ([]byte, error) { return nil, nil })
 	if err != nil {
 		return fmt.Errorf("create slot file: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("create slot file: %w", errors.Join(err, f.Close(), os.Remove(f.Name())))
-		}
-	}()
-	if _, err := f.Write(fileHeader(slots)); err != nil {
-		return err
-	}
-	zeros := make([]byte, BlockSize) // written, not skipped: a hole would be allocated elsewhere later
-	for range slots {
-		if _, err := f.Write(zeros); err != nil {
-			return err
-		}
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		return fmt.Errorf("create slot file: %w", err)
 	}
 	return syncFolder(filepath.Dir(path))
+}
+
+// temporary is the name of a file on its way, for os.CreateTemp and filepath.Glob.
+const temporary = ".new-*"
+
+// writeSlotFile makes a file with these payloads, nil for a free slot, and puts
+// it in place of what is at path, for good once the folder is synced.
+func writeSlotFile(path string, slots int, mark []byte, payload func(int) ([]byte, error)) (s *SlotFile, err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+temporary) // mode 0600
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	if _, err := f.Write(fileHeader(slots, mark)); err != nil {
+		return nil, err
+	}
+	b := make([]byte, BlockSize) // written, not skipped: a hole would be allocated elsewhere later
+	for i := range slots {
+		p, err := payload(i)
+		if err != nil {
+			return nil, err
+		}
+		if clear(b); p != nil {
+			b = slotBlock(b, p)
+		}
+		if _, err := f.Write(b); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.Sync(); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return nil, err
+	}
+	return &SlotFile{file: f, count: slots, mark: mark}, nil
 }
 
 func syncFolder(path string) error {
@@ -94,11 +117,12 @@ func syncFolder(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func fileHeader(slots int) []byte {
+func fileHeader(slots int, mark []byte) []byte {
 	b := make([]byte, BlockSize)
 	copy(b, fileMagic)
 	b[len(fileMagic)] = fileVersion
 	binary.BigEndian.PutUint32(b[len(fileMagic)+1:], uint32(slots))
+	copy(b[markAt:], mark)
 	return sum(b)
 }
 
@@ -114,8 +138,20 @@ func sumFits(b []byte) bool {
 	return bytes.Equal(h[:], b[BlockSize-sha256.Size:])
 }
 
+// ErrRooted tells that slots are sealed under a root key that was not given.
+var ErrRooted = errors.New("the slots lie under a root key in a TPM")
+
 // OpenSlotFile opens a file and scrubs the slots that a cut left torn.
+// [ErrRooted]: the file is one of [RootedSlots].
 func OpenSlotFile(path string) (*SlotFile, error) {
+	s, err := openSlotFile(path)
+	if err == nil && !isZero(s.mark) {
+		return nil, fmt.Errorf("open slot file %s: %w", path, errors.Join(ErrRooted, s.Close()))
+	}
+	return s, err
+}
+
+func openSlotFile(path string) (*SlotFile, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open slot file: %w", err)
@@ -139,6 +175,7 @@ func (s *SlotFile) check() error {
 		return fmt.Errorf("version %d, this program knows %d", v, fileVersion)
 	}
 	s.count = int(binary.BigEndian.Uint32(header[len(fileMagic)+1:]))
+	s.mark = header[markAt : markAt+markSize]
 	info, err := s.file.Stat()
 	if err != nil {
 		return err
@@ -209,12 +246,17 @@ func (s *SlotFile) Write(i int, block []byte) error {
 	if len(block) < 1 || len(block) > MaxSlot {
 		return fmt.Errorf("write slot %d: %d bytes, wants 1 to %d", i, len(block), MaxSlot)
 	}
-	b := make([]byte, BlockSize)
+	b := slotBlock(make([]byte, BlockSize), block)
 	defer clear(b)
+	return s.overwrite(i, b)
+}
+
+// slotBlock lays a payload into a block of zeros.
+func slotBlock(b, payload []byte) []byte {
 	b[0] = slotMark
-	binary.BigEndian.PutUint16(b[1:], uint16(len(block)))
-	copy(b[slotHeader:], block)
-	return s.overwrite(i, sum(b))
+	binary.BigEndian.PutUint16(b[1:], uint16(len(payload)))
+	copy(b[slotHeader:], payload)
+	return sum(b)
 }
 
 // Erase overwrites slot i with random bytes, syncs, then with zeros, and syncs.

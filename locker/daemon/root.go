@@ -1,0 +1,138 @@
+package daemon
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/nachtfach/nachtfach/hardware/tpm"
+	"github.com/nachtfach/nachtfach/locker/vault"
+)
+
+var _ vault.RootKeys = (*tpm.Chip)(nil)
+
+// TPM is the hardware key. Without a path there is none, and erasure is logical
+// only.
+type TPM struct {
+	Path      string `toml:"path"`       // /dev/tpmrm0
+	Index     uint32 `toml:"index"`      // the first of three NV indices
+	OwnerFile string `toml:"owner_file"` // with the chip's owner authorisation
+}
+
+// tpmAuth is the file with the authorisation value of the chip's indices.
+func (f files) tpmAuth() string { return f.in("tpm.auth") }
+
+// errHardwareKey tells that the chip does not answer, or is another one.
+var errHardwareKey = errors.New("the hardware key cannot be used")
+
+// chip opens the hardware key; nil where none is configured. One that was not
+// used before is made ready: at init, or when a terminal gets a chip later.
+func (c Config) chip(f files) (*tpm.Chip, error) {
+	if c.TPM.Path == "" {
+		return nil, nil
+	}
+	t := tpm.Config{Path: c.TPM.Path, Index: c.TPM.Index}
+	var err error
+	if c.TPM.OwnerFile != "" {
+		if t.Owner, err = os.ReadFile(c.TPM.OwnerFile); err != nil {
+			return nil, fmt.Errorf("tpm.owner_file: %w", err)
+		}
+	}
+	t.Auth, err = os.ReadFile(f.tpmAuth())
+	if errors.Is(err, fs.ErrNotExist) {
+		return newChip(t, f)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hardware key: %w", err)
+	}
+	return tpm.Open(t)
+}
+
+// newChip takes a chip into use. It never takes one that another state folder
+// uses: with its root key that terminal's slots would be gone.
+func newChip(t tpm.Config, f files) (*tpm.Chip, error) {
+	used, err := tpm.Open(t)
+	if err == nil {
+		return nil, errors.Join(fmt.Errorf("hardware key %s: is in use by another state folder; `lockerd clear-tpm` forgets its root key, and with it all that is sealed under it", t.Path), used.Close())
+	}
+	if !errors.Is(err, tpm.ErrGone) {
+		return nil, err
+	}
+	t.Auth = make([]byte, 32)
+	if _, err := rand.Read(t.Auth); err != nil {
+		return nil, fmt.Errorf("hardware key: %w", err)
+	}
+	if err := writeDurably(f.tpmAuth(), t.Auth); err != nil {
+		return nil, fmt.Errorf("hardware key: %w", err)
+	}
+	chip, err := tpm.Define(t)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(f.tpmAuth()))
+	}
+	return chip, nil
+}
+
+// ClearTPM forgets what the hardware key holds: every slot under its root key
+// is noise afterwards.
+func ClearTPM(c Config) error {
+	if c.TPM.Path == "" {
+		return errors.New("clear TPM: the configuration names none")
+	}
+	t := tpm.Config{Path: c.TPM.Path, Index: c.TPM.Index}
+	if c.TPM.OwnerFile != "" {
+		owner, err := os.ReadFile(c.TPM.OwnerFile)
+		if err != nil {
+			return fmt.Errorf("tpm.owner_file: %w", err)
+		}
+		t.Owner = owner
+	}
+	return tpm.Clear(t)
+}
+
+// writeDurably writes a secret file, mode 0600, that is on the disk when it returns.
+func writeDurably(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
+}
+
+// slots are the vault's, with what else is asked of their file.
+type slots interface {
+	vault.Slots
+	Close() error
+	CopyOnWrite() (filesystem string, is bool)
+}
+
+// openSlots opens the slots, under the root key if there is a chip.
+func openSlots(f files, chip *tpm.Chip) (slots, error) {
+	if chip == nil {
+		s, err := vault.OpenSlotFile(f.slots())
+		if err != nil { // an interface that holds a nil pointer is not nil
+			return nil, err
+		}
+		return s, nil
+	}
+	s, err := vault.OpenRootedSlots(f.slots(), chip, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// ErrCopyOnWrite tells that what is overwritten may survive where the slots lie.
+var ErrCopyOnWrite = errors.New("the file system of the state folder copies on write: what is erased may survive there")
+
+// lasting refuses slots that a file system keeps copies of. Under a root key
+// they may lie anywhere.
+func (c Config) lasting(s slots) error {
+	filesystem, copies := s.CopyOnWrite()
+	if !copies || c.TPM.Path != "" || c.AnyFilesystem {
+		return nil
+	}
+	return fmt.Errorf("slots on %s: %w; use ext4, or a TPM", filesystem, ErrCopyOnWrite)
+}
