@@ -21,6 +21,7 @@ type Status struct {
 	Roster       int                 `json:"roster"`            // version
 	HardwareKey  bool                `json:"hardware_key"`      // false: erasure is logical only
 	Fault        string              `json:"fault,omitempty"`
+	Recorded     uint64              `json:"recorded,omitempty"` // events in the journal that this state includes, at least
 	Health       map[string]string   `json:"health,omitempty"`
 }
 
@@ -28,7 +29,9 @@ type Status struct {
 type CompartmentStatus struct {
 	Number     CompartmentID `json:"number"`
 	Size       Size          `json:"size"`
-	Use        string        `json:"use"` // empty, reserved, occupied, vacated, doubt
+	Row        int           `json:"row,omitempty"`    // from the top, from 1
+	Column     int           `json:"column,omitempty"` // from the left, from 1
+	Use        string        `json:"use"`              // empty, reserved, occupied, vacated, doubt
 	Open       bool          `json:"open"`
 	Fault      Fault         `json:"fault,omitempty"`
 	Waived     bool          `json:"waived,omitempty"`
@@ -75,7 +78,10 @@ func (t *Terminal) Status() Status {
 
 func (l *ledger) compartmentStatus(s CompartmentSpec) CompartmentStatus {
 	c := l.door(s.Number)
-	v := CompartmentStatus{Number: s.Number, Size: s.Size, Use: string(c.Use), Open: c.Open, Fault: c.Fault, Waived: c.Waived}
+	v := CompartmentStatus{
+		Number: s.Number, Size: s.Size, Row: s.Row, Column: s.Column,
+		Use: string(c.Use), Open: c.Open, Fault: c.Fault, Waived: c.Waived,
+	}
 	if d := l.Deposits[c.Deposit]; d != nil {
 		v.Generation, v.Order, v.Deposit, v.Custody = d.Generation, d.Order, string(d.State), d.custody()
 		v.Loaded, v.Posted, v.Expired, v.Revoked, v.Charges = d.Loaded, d.Posted, d.Expired, d.Revoked, d.Charges

@@ -32,6 +32,7 @@ type City interface {
 	Deposits(ctx context.Context, terminal string) ([]api.Deposit, error)
 	Troubles(ctx context.Context) ([]api.Trouble, error)
 	Note(ctx context.Context, terminal, id, by, note string) error
+	Events(ctx context.Context, terminal string, from uint64, limit int) ([]api.Event, error)
 	Search(ctx context.Context, terminal, text string, before uint64, limit int) ([]api.Event, error)
 	Lag(ctx context.Context, terminal string) (api.Lag, error)
 	Changed() <-chan struct{}

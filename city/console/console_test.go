@@ -134,7 +134,7 @@ func TestAnAdminSeesWhatHappenedAndAcknowledgesIt(t *testing.T) {
 	s.tell(broken, locker.DepositReserved{Generation: 5, Order: "ABCD2345", Compartment: 2},
 		locker.DepositLoaded{Generation: 5}, forced)
 	s.sees("/", "rathaus-1", "Handeln", "Tür ohne Freigabe geöffnet", "noch nicht quittiert")
-	page := s.sees("/terminals/rathaus-1", "Tür offen", "Kontakt gestört", "3 Tage", "ABCD2345", "abholbereit", "1.2.3", "alarm.raised", "reader")
+	page := s.sees("/terminals/rathaus-1", "Tür offen", "Kontakt gestört", "3 T", "ABCD2345", "abholbereit", "1.2.3", "alarm.raised", "Fingerleser")
 	if strings.Contains(page, "<script>alert") {
 		t.Error("a terminal's words become part of the page")
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	calm      = 100 * time.Millisecond // changes within it are told as one
+	calm      = 100 * time.Millisecond // between two that are told, so that many are told as one
 	heartbeat = 10 * time.Second       // after which a page that hears nothing knows that it is cut off
 )
 
@@ -39,6 +39,7 @@ func (c *Console) listen(w http.ResponseWriter, r *http.Request) {
 	if say("retry: 1000\nevent: change\ndata:\n\n") != nil {
 		return
 	}
+	told := time.Now()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
@@ -49,13 +50,14 @@ func (c *Console) listen(w http.ResponseWriter, r *http.Request) {
 		case <-beat.C:
 		case <-changed:
 			select {
-			case <-time.After(calm):
+			case <-time.After(calm - time.Since(told)):
 			case <-r.Context().Done():
 				return
 			}
 			changed = c.config.City.Changed()
 			text = "event: change\ndata:\n\n"
 		}
+		told = time.Now()
 		if say(text) != nil {
 			return
 		}

@@ -33,12 +33,20 @@ type terminal struct {
 	Uses   map[string]int // compartments by use; "open" and "fault" too
 }
 
+// Behind is how many events the terminal has told of and not yet delivered.
+func (t terminal) Behind() uint64 {
+	if t.Status.Recorded < t.Size {
+		return 0
+	}
+	return t.Status.Recorded - t.Size
+}
+
 // Health is "bad" for what cannot wait, "poor" for what wants a look, or "good".
 func (t terminal) Health() string {
 	switch {
-	case !t.Online, t.Wake > 0, t.Status.Fault != "":
-		return "bad"
-	case !t.Known, t.Other > 0, t.Uses["fault"] > 0, t.Uses["doubt"] > 0, t.Status.Quality == locker.TimeHeld:
+	case !t.Online && !t.Since.IsZero(), t.Wake > 0, t.Status.Fault != "":
+		return "bad" // one that was never there is still being built
+	case !t.Online, !t.Known, t.Other > 0, t.Uses["fault"] > 0, t.Uses["doubt"] > 0, t.Status.Quality == locker.TimeHeld:
 		return "poor"
 	}
 	return "good"
@@ -78,7 +86,9 @@ func readEvent(e api.Event) event {
 	}
 	v.Time = body.Time
 	for name, raw := range body.Data {
-		v.Data = append(v.Data, field{name, clip(strings.Trim(string(raw), `"`), 80)})
+		if says := strings.Trim(string(raw), `"`); says != "" {
+			v.Data = append(v.Data, field{name, clip(says, 80)})
+		}
 	}
 	slices.SortFunc(v.Data, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
 	var indented bytes.Buffer
@@ -95,11 +105,18 @@ func clip(s string, most int) string {
 	return strings.ToValidUTF8(s[:most], "") + "…"
 }
 
+// Healths are the kinds of health of the terminals that there are, the worst first.
+func (v *view) Healths() []string {
+	none := func(h string) bool { return v.Counts[h] == 0 }
+	return slices.DeleteFunc([]string{"bad", "poor", "good"}, none)
+}
+
 // view is what every page knows.
 type view struct {
 	*request
 	Page      string
 	Terminals []terminal
+	Counts    map[string]int // of them, by health
 	Terminal  terminal
 	Deposits  []api.Deposit
 	Troubles  []trouble
@@ -114,6 +131,9 @@ type view struct {
 func (c *Console) describe(r *http.Request, t api.Terminal, troubles []api.Trouble) (terminal, error) {
 	v := terminal{Terminal: t, Uses: map[string]int{}}
 	v.Known = len(t.State) > 0 && json.Unmarshal(t.State, &v.Status) == nil
+	if err := c.follow(r, &v); err != nil {
+		return v, err
+	}
 	for _, s := range v.Status.Compartments {
 		v.Uses[s.Use]++
 		if s.Open {
@@ -158,6 +178,12 @@ func (v *view) sort(troubles []api.Trouble, only, back string) {
 		if d := rank[a.Class] - rank[b.Class]; d != 0 {
 			return d
 		}
+		if a.Noted.IsZero() != b.Noted.IsZero() { // what nobody has seen yet first
+			if a.Noted.IsZero() {
+				return -1
+			}
+			return 1
+		}
 		return b.Since.Compare(a.Since)
 	})
 }
@@ -172,12 +198,14 @@ func (c *Console) terminals(r *http.Request, v *view) error {
 		return err
 	}
 	v.sort(troubles, "", "/")
+	v.Counts = map[string]int{}
 	for _, t := range all {
 		d, err := c.describe(r, t, troubles)
 		if err != nil {
 			return err
 		}
 		v.Terminals = append(v.Terminals, d)
+		v.Counts[d.Health()]++
 	}
 	rank := map[string]int{"bad": 0, "poor": 1, "good": 2}
 	slices.SortStableFunc(v.Terminals, func(a, b terminal) int { return rank[a.Health()] - rank[b.Health()] })

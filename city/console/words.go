@@ -91,16 +91,34 @@ func (q *request) Age(t time.Time) string {
 	return fmt.Sprintf("%d %s", int(d.Hours()/24), q.T("days"))
 }
 
+// Short is an age where there is little room.
+func (q *request) Short(t time.Time) string {
+	return strings.Replace(q.Age(t), q.T("days"), q.T("days.short"), 1)
+}
+
+// Since is since when, as words.
+func (q *request) Since(t time.Time) string {
+	age := q.Age(t)
+	if q.Language == "de" {
+		age = strings.Replace(age, "Tage", "Tagen", 1)
+	}
+	return q.T("since") + " " + age
+}
+
 // words are German, English.
 var words = map[string][2]string{
 	"title": {"Nachtfach Leitstand", "Nachtfach console"}, "skip": {"Zum Inhalt", "Skip to content"},
 	"terminals": {"Abholstationen", "Terminals"}, "alarms": {"Alarme", "Alarms"}, "events": {"Ereignisse", "Events"},
-	"live": {"live", "live"}, "cut": {"getrennt", "cut off"}, "days": {"Tage", "days"}, "other": {"English", "Deutsch"},
+	"live": {"live", "live"}, "cut": {"getrennt", "cut off"}, "days": {"Tage", "days"}, "days.short": {"T", "d"}, "other": {"English", "Deutsch"},
 	"none": {"Noch keine Abholstation. Anmelden: cityd terminal add", "No terminal yet. Register one: cityd terminal add"},
 
 	"health.good": {"In Ordnung", "All well"}, "health.poor": {"Bitte ansehen", "Needs a look"}, "health.bad": {"Handeln", "Act now"},
 	"online": {"verbunden", "connected"}, "offline": {"nicht verbunden", "not connected"}, "since": {"seit", "since"}, "ago": {"vor", "ago:"},
-	"state": {"Zustand", "State"}, "unknown": {"noch nichts gemeldet", "nothing reported yet"},
+	"all.terminals": {"Alle Stationen", "All terminals"}, "service": {"Betrieb", "Service"}, "connection": {"Verbindung", "Connection"},
+	"behind": {"Rückstand", "Backlog"}, "behind.none": {"kein Rückstand", "no backlog"}, "behind.events": {"Ereignisse im Rückstand", "events behind"},
+	"unanswered": {"Nachrichten unbeantwortet", "messages unanswered"}, "part.reader": {"Fingerleser", "Finger reader"},
+	"use.unknown": {"unbekannt", "unknown"},
+	"state":       {"Zustand", "State"}, "unknown": {"noch nichts gemeldet", "nothing reported yet"},
 	"told": {"Letzter Zustand", "Last state"}, "lag": {"Unbeantwortet", "Unanswered"}, "lag.none": {"nichts", "nothing"},
 	"lag.oldest": {"älteste", "oldest"}, "messages": {"Nachrichten", "messages"}, "time": {"Uhrzeit", "Time"},
 	"quality.confirmed": {"bestätigt", "confirmed"}, "quality.clock": {"eigene Uhr", "own clock"}, "quality.held": {"Uhr gestört", "clock doubted"},

@@ -208,8 +208,9 @@ func (d *Daemon) Status() locker.Status {
 	if d.broken != nil {
 		return locker.Status{Terminal: d.config.Terminal, Software: d.options.Software, Fault: d.broken.Error(), Compartments: d.doorsOnly()}
 	}
+	recorded := d.store.journal.Size() // before the state, which so includes these events
 	s := d.control.Status()
-	s.Software = d.options.Software
+	s.Software, s.Recorded = d.options.Software, recorded
 	return s
 }
 

@@ -142,7 +142,9 @@ func (d *Daemon) doorsOnly() []locker.CompartmentStatus {
 	levels, _ := d.parts.levels()
 	list := []locker.CompartmentStatus{}
 	for _, c := range d.config.Compartments {
-		list = append(list, locker.CompartmentStatus{Number: c.Number, Size: locker.Size(c.Size), Use: "unknown", Open: levels[c.Number]})
+		list = append(list, locker.CompartmentStatus{
+			Number: c.Number, Size: locker.Size(c.Size), Row: c.Row, Column: c.Column, Use: "unknown", Open: levels[c.Number],
+		})
 	}
 	return list
 }
