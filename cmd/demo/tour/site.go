@@ -74,8 +74,9 @@ type Site struct {
 // Door is how to reach a kiosk.
 type Door struct{ URL, Token string }
 
-// patience is how long anything may take; scenes are checked, not timed.
-const patience = 30 * time.Second
+// patience is how long anything may take, on an emulated machine too; scenes
+// are checked, not timed.
+const patience = 2 * time.Minute
 
 // request sends JSON, or nothing, and reads JSON.
 func request(ctx context.Context, method, url, token string, in, out any) error {

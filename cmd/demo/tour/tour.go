@@ -68,6 +68,20 @@ func play(ctx context.Context, site *Site, scenes []scene, out io.Writer) error 
 	return nil
 }
 
+// Day plays what a good day has: orders for all people, a round of two clerks,
+// letters, and the first person's pickup, opened twice. It asks nothing of the
+// site beyond the kiosk, the control plane and the city.
+func Day(ctx context.Context, site *Site, out io.Writer) error {
+	return play(ctx, site, []scene{
+		{"orders arrive", (*story).orderArrives},
+		{"two clerks load", (*story).clerksLoad},
+		{"letters are printed", (*story).lettersPrinted},
+		{"code and finger open exactly that compartment", (*story).opens},
+		{"\"not yet\": it opens again", (*story).opensAgain},
+		{"taken, closed, \"yes\"", (*story).handedOver},
+	}, out)
+}
+
 // Clear lets two clerks see that the first n compartments of a new terminal
 // are empty, without which nothing can be laid there.
 func Clear(ctx context.Context, site *Site, n int) error {
