@@ -41,6 +41,7 @@ type Module struct {
 	buffer  []byte // the picture taken last
 	corrupt int    // data packets from now until one is damaged; 0: none
 	cut     int    // data packets from now until the plug is pulled; 0: none
+	noise   []byte // comes before each packet
 }
 
 // NewModule returns a module with nothing on it. With a baud rate it sends an
@@ -122,6 +123,14 @@ func (m *Module) CutAfter(packets int) {
 	m.cut = packets
 }
 
+// Noise puts bytes on the line before each packet, as a bad cable or a motor
+// beside it does; none ends that.
+func (m *Module) Noise(bytes []byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.noise = append([]byte(nil), bytes...)
+}
+
 // Serve answers commands that come over line until reading or writing fails,
 // and returns that error; it returns nil if CutAfter ended it. Each Serve is a
 // power-up: the password must be verified first, and there is no picture.
@@ -135,7 +144,7 @@ func (m *Module) Serve(line io.ReadWriter) error {
 		p, err := commands.Next()
 		switch {
 		case isDamage(err):
-			if err := m.answer(line, codeDamaged); err != nil {
+			if err := m.answer(line, []byte{codeDamaged}); err != nil {
 				return err
 			}
 			continue
@@ -145,7 +154,11 @@ func (m *Module) Serve(line io.ReadWriter) error {
 			continue // not for this module
 		}
 		code := m.perform(p.Payload, &proved)
-		if err := m.answer(line, code); err != nil {
+		answer := []byte{code}
+		if p.Payload[0] == zfm.RdParam && code == zfm.CodeOK {
+			answer = append(answer, make([]byte, zfm.ParamLength)...)
+		}
+		if err := m.answer(line, answer); err != nil {
 			return err
 		}
 		if p.Payload[0] != zfm.UpImage || code != zfm.CodeOK {
@@ -170,6 +183,8 @@ func (m *Module) perform(command []byte, proved *bool) (code byte) {
 		return zfm.CodeOK
 	case !*proved:
 		return codeUnproved
+	case command[0] == zfm.RdParam:
+		return zfm.CodeOK
 	case command[0] == zfm.GenImg && m.finger == nil:
 		return zfm.CodeNoFinger
 	case command[0] == zfm.GenImg:
@@ -183,8 +198,8 @@ func (m *Module) perform(command []byte, proved *bool) (code byte) {
 	return codeDamaged
 }
 
-func (m *Module) answer(line io.Writer, code byte) error {
-	return send(line, zfm.Ack, []byte{code}, false)
+func (m *Module) answer(line io.Writer, payload []byte) error {
+	return m.send(line, zfm.Ack, payload, false)
 }
 
 // upload sends the picture in data packets. cut means that the plug was pulled.
@@ -199,7 +214,7 @@ func (m *Module) upload(line io.Writer) (cut bool, err error) {
 			kind = zfm.End
 		}
 		corrupt, cut := m.mischief()
-		if err := send(line, kind, picture[at:min(at+dataSize, len(picture))], corrupt); err != nil {
+		if err := m.send(line, kind, picture[at:min(at+dataSize, len(picture))], corrupt); err != nil {
 			return false, err
 		}
 		if cut {
@@ -230,7 +245,7 @@ func (m *Module) pace(start time.Time, sent int) {
 	}
 }
 
-func send(line io.Writer, kind zfm.Kind, payload []byte, corrupt bool) error {
+func (m *Module) send(line io.Writer, kind zfm.Kind, payload []byte, corrupt bool) error {
 	out, err := zfm.Packet{Address: zfm.DefaultAddress, Kind: kind, Payload: payload}.AppendTo(nil)
 	if err != nil {
 		return err
@@ -239,6 +254,9 @@ func send(line io.Writer, kind zfm.Kind, payload []byte, corrupt bool) error {
 		sum := out[len(out)-2:]
 		binary.BigEndian.PutUint16(sum, ^binary.BigEndian.Uint16(sum))
 	}
+	m.mu.Lock()
+	out = append(append([]byte(nil), m.noise...), out...)
+	m.mu.Unlock()
 	if _, err := line.Write(out); err != nil {
 		return fmt.Errorf("fingerprint module: %w", err)
 	}

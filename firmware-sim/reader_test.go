@@ -122,3 +122,48 @@ func TestTheReaderWaitsUntilTheFingerIsLifted(t *testing.T) {
 		t.Errorf("the finger was lifted: %v", err)
 	}
 }
+
+func TestNoiseBetweenThePacketsIsPassedOver(t *testing.T) {
+	s := newSimulator(t, 1)
+	r := newReader(t, s)
+	if err := s.LayFinger("anna", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.Module.Noise([]byte{0x00, 0xEF, 0x55, 0xEF})
+	if _, err := r.Capture(t.Context()); err != nil {
+		t.Errorf("noise that is no packet: %v", err)
+	}
+	// A head without its packet swallows the next one's, and does so each time.
+	s.Module.Noise([]byte{0xEF, 0x01, 0xFF, 0xFF, 0xFF, 0xFF, 0x07, 0x00, 0x03})
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := r.Capture(ctx); err == nil {
+		t.Error("a picture came out of what cannot be read")
+	}
+	s.Module.Noise(nil)
+	if _, err := r.Capture(t.Context()); err != nil {
+		t.Errorf("after the noise: %v", err)
+	}
+}
+
+func TestAReaderIsUnpluggedAndPluggedInAgainAnyNumberOfTimes(t *testing.T) {
+	s := newSimulator(t, 1)
+	r := newReader(t, s)
+	if err := s.LayFinger("anna", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if _, err := r.Capture(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Unplug(firmwaresim.Reader); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Check(t.Context()); err == nil {
+			t.Error("unplugged, and it answers")
+		}
+		if err := s.Plug(firmwaresim.Reader); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -48,6 +48,8 @@ func instruction(b byte) string {
 		return "take a picture"
 	case UpImage:
 		return "send the picture"
+	case RdParam:
+		return "read the parameters"
 	case VfyPwd:
 		return "verify the password"
 	}
@@ -112,6 +114,39 @@ func (r *Reader) await() error {
 
 // command sends an instruction and reads its answer.
 func (r *Reader) command(instr byte, args ...byte) error {
+	if err := r.say(instr, args...); err != nil {
+		return err
+	}
+	answer, err := r.answer(instr)
+	if err != nil {
+		return err
+	}
+	if code := answer.Payload[0]; code != CodeOK {
+		return &AnswerError{Instruction: instr, Code: code}
+	}
+	return nil
+}
+
+// resync finds the way back after an exchange that failed: an answer names no
+// question, so that the line must be known to hold no old one. RdParam's answer
+// has a length that no other has; what comes before it is of the past.
+func (r *Reader) resync() error {
+	if err := r.say(RdParam); err != nil {
+		return err
+	}
+	for {
+		answer, err := r.answer(RdParam)
+		if err != nil {
+			return err
+		}
+		if len(answer.Payload) == 1+ParamLength {
+			return nil
+		}
+	}
+}
+
+// say sends an instruction.
+func (r *Reader) say(instr byte, args ...byte) error {
 	out, err := Packet{Address: r.cfg.Address, Kind: Command, Payload: append([]byte{instr}, args...)}.AppendTo(nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", instruction(instr), err)
@@ -120,22 +155,31 @@ func (r *Reader) command(instr byte, args ...byte) error {
 		return fmt.Errorf("%s: write: %w: %w", instruction(instr), ErrUnplugged, err)
 	}
 	r.deadline = time.Now().Add(answerLimit)
-	answer, err := r.decoder.Next()
-	if err != nil {
-		return fmt.Errorf("%s: read the answer: %w", instruction(instr), err)
-	}
-	if answer.Kind != Ack || len(answer.Payload) == 0 {
-		return fmt.Errorf("%s: a packet of kind %02x with %d bytes instead of an answer",
-			instruction(instr), byte(answer.Kind), len(answer.Payload))
-	}
-	if answer.Address != r.cfg.Address {
-		return fmt.Errorf("%s: the module at address %08x answers instead of %08x",
-			instruction(instr), answer.Address, r.cfg.Address)
-	}
-	if code := answer.Payload[0]; code != CodeOK {
-		return &AnswerError{Instruction: instr, Code: code}
-	}
 	return nil
+}
+
+// answer reads the next one. What is left of a picture that was broken off, and
+// noise, come before it and are passed over.
+func (r *Reader) answer(instr byte) (Packet, error) {
+	var noise error
+	for {
+		answer, err := r.decoder.Next()
+		switch {
+		case errors.Is(err, ErrChecksum), errors.Is(err, ErrLength):
+			noise = err
+		case err != nil:
+			return Packet{}, fmt.Errorf("%s: read the answer: %w", instruction(instr), errors.Join(err, noise))
+		case answer.Kind == Data || answer.Kind == End:
+		case answer.Kind != Ack || len(answer.Payload) == 0:
+			return Packet{}, fmt.Errorf("%s: a packet of kind %02x with %d bytes instead of an answer",
+				instruction(instr), byte(answer.Kind), len(answer.Payload))
+		case answer.Address != r.cfg.Address:
+			return Packet{}, fmt.Errorf("%s: the module at address %08x answers instead of %08x",
+				instruction(instr), answer.Address, r.cfg.Address)
+		default:
+			return answer, nil
+		}
+	}
 }
 
 // upload fetches the picture from the module's buffer.

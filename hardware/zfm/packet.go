@@ -22,8 +22,12 @@ const (
 const (
 	GenImg  byte = 0x01
 	UpImage byte = 0x0A
+	RdParam byte = 0x0F // its answer has 16 bytes of parameters after the code
 	VfyPwd  byte = 0x13
 )
+
+// ParamLength is the length of the parameters that RdParam answers.
+const ParamLength = 16
 
 // MaxPayload is the longest payload of a packet in bytes: the module's largest
 // data packet setting.

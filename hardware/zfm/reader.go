@@ -4,7 +4,8 @@
 // It promises a whole image or an error that says what is wrong: nothing
 // plugged in, unplugged in the middle, a damaged transfer, no finger, a finger
 // that the module could not picture. After any of them the next capture starts
-// afresh: it opens the port again or waits until the line is quiet.
+// afresh: it opens the port again, or waits until the line is quiet and asks
+// what only a new answer can answer.
 //
 // It leaves to others what the image shows. The module's own templates and
 // comparison are not used: their formats are closed.
@@ -181,8 +182,15 @@ func (r *Reader) prepare() error {
 	if !r.dirty {
 		return nil
 	}
-	if err := r.drain(); err != nil {
+	err := r.drain()
+	if err == nil {
+		err = r.resync()
+	}
+	if err != nil {
 		_ = r.hangUp()
+		if r.ctx.Err() != nil {
+			return err
+		}
 		return r.open()
 	}
 	r.dirty = false

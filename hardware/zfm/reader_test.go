@@ -187,3 +187,34 @@ func TestAReaderThatCannotBeOpenedSaysSo(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+func TestTheRestOfABrokenPictureIsNoAnswer(t *testing.T) {
+	rest := append(packet(t, zfm.Data, make([]byte, 128)...), packet(t, zfm.End, make([]byte, 128)...)...)
+	r, _ := reader(t, map[byte][]byte{
+		zfm.VfyPwd:  append(rest, answer(t, zfm.CodeOK)...),
+		zfm.GenImg:  append(rest, answer(t, zfm.CodeOK)...),
+		zfm.UpImage: append(answer(t, zfm.CodeOK), picture(t, zfm.Width*zfm.Height/2)...),
+	})
+	if _, err := r.Capture(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// After a failure the module answers a question of before once more; that it is
+// not the answer to the next one shows in its length alone.
+func TestAnOldAnswerIsNotTakenForTheNext(t *testing.T) {
+	says := map[byte][]byte{
+		zfm.VfyPwd:  answer(t, zfm.CodeOK),
+		zfm.GenImg:  answer(t, zfm.CodeOK),
+		zfm.UpImage: append(answer(t, zfm.CodeOK), packet(t, zfm.Command, 1)...),
+	}
+	r, _ := reader(t, says)
+	if _, err := r.Capture(t.Context()); err == nil {
+		t.Fatal("a picture came out of a packet of another kind")
+	}
+	says[zfm.RdParam] = append(answer(t, zfm.CodeNoFinger), packet(t, zfm.Ack, make([]byte, 1+zfm.ParamLength)...)...)
+	says[zfm.UpImage] = append(answer(t, zfm.CodeOK), picture(t, zfm.Width*zfm.Height/2)...)
+	if _, err := r.Capture(t.Context()); err != nil {
+		t.Errorf("the next: %v", err)
+	}
+}
