@@ -67,7 +67,7 @@ func (l *ledger) fold(e Event) error {
 	case CompartmentReleased, CompartmentOpened, CompartmentClosed, CompartmentCleared,
 		CompartmentQuarantined, CompartmentFaulted, CompartmentRestored, SensorWaived:
 		return l.foldDoor(f)
-	case CodeRefused, CodeCharged, CodeFailed, CodeProved, FactorCharged, FactorCompared, FactorClosed:
+	case CodeRefused, CodeCharged, CodeFailed, CodeProved, FactorCharged, FactorCompared, PresentationRefused, FactorClosed:
 		return l.foldVisit(e.Time, f)
 	}
 	return l.foldDeposit(e.Time, e.Fact)
@@ -261,6 +261,8 @@ func (l *ledger) foldVisit(at time.Time, fact Fact) error {
 		g = f.Generation
 	case FactorCompared:
 		g = f.Generation
+	case PresentationRefused:
+		g = f.Generation
 	case FactorClosed:
 		g = f.Generation
 	}
@@ -289,6 +291,8 @@ func (l *ledger) foldVisit(at time.Time, fact Fact) error {
 		if f.Accepted {
 			d.Factors[f.Finger] = 0
 		}
+	case PresentationRefused:
+		delete(d.Comparing, f.Attempt)
 	case FactorClosed:
 		d.Closed[f.Finger] = true
 	}

@@ -16,6 +16,7 @@ type Config struct {
 	Rules        Rules             `json:"rules"`
 	Sensors      []Sensor          `json:"sensors,omitempty"`      // that are wired, besides the doors' contacts
 	Training     bool              `json:"training,omitempty"`     // dummy orders alone; see training.go
+	Detection    bool              `json:"detection,omitempty"`    // every finger reader looks for fakes and gives a score
 	HardwareKey  bool              `json:"hardware_key,omitempty"` // the slots lie under a root key in hardware
 }
 
@@ -31,26 +32,27 @@ type CompartmentSpec struct {
 
 // Rules are the periods and limits. DefaultRules has their usual values.
 type Rules struct {
-	Retention      Duration `json:"retention" toml:"retention"`             // from the letter's posting to expiry
-	PostingOverdue Duration `json:"posting_overdue" toml:"posting_overdue"` // a letter not posted by then: alarm, unloading list
-	KeyLife        Duration `json:"key_life" toml:"key_life"`               // of an offered order key
-	KeysOffered    int      `json:"keys_offered" toml:"keys_offered"`       // unused keys that are kept on offer
-	CodeTries      int      `json:"code_tries" toml:"code_tries"`           // failed or unsettled charges a generation
-	FactorTries    int      `json:"factor_tries" toml:"factor_tries"`       // failed comparisons until a finger is closed
-	PaceAfter      int      `json:"pace_after" toml:"pace_after"`           // refusals in a row at this terminal
-	Pace           Duration `json:"pace" toml:"pace"`                       // then one try in this time
-	AnswerAfter    Duration `json:"answer_after" toml:"answer_after"`       // a refusal is shown this long after the entry, whatever its cause
-	Threshold      float64  `json:"threshold" toml:"threshold"`             // largest false match rate of an accepted comparison
-	DoorOpens      Duration `json:"door_opens" toml:"door_opens"`           // contact must confirm a pulse within
-	DoorReminder   Duration `json:"door_reminder" toml:"door_reminder"`     // an open door is reminded of on the screen
-	DoorAlarm      Duration `json:"door_alarm" toml:"door_alarm"`           // and then left to the alarm
-	Idle           Duration `json:"idle" toml:"idle"`                       // without a key, a visit ends
-	RoundIdle      Duration `json:"round_idle" toml:"round_idle"`           // without a key, a round is interrupted
-	Question       Duration `json:"question" toml:"question"`               // "have you got it?" waits for
-	Notice         Duration `json:"notice" toml:"notice"`                   // closing words stay on the screen for
-	Mark           Duration `json:"mark" toml:"mark"`                       // the trusted time is recorded at least every
-	RootEvery      Duration `json:"root_every,omitempty" toml:"root_every"` // the root key in hardware is replaced at most this often
-	Extensions     int      `json:"extensions" toml:"extensions"`           // times that a person may ask for more time on one screen
+	Retention      Duration `json:"retention" toml:"retention"`                 // from the letter's posting to expiry
+	PostingOverdue Duration `json:"posting_overdue" toml:"posting_overdue"`     // a letter not posted by then: alarm, unloading list
+	KeyLife        Duration `json:"key_life" toml:"key_life"`                   // of an offered order key
+	KeysOffered    int      `json:"keys_offered" toml:"keys_offered"`           // unused keys that are kept on offer
+	CodeTries      int      `json:"code_tries" toml:"code_tries"`               // failed or unsettled charges a generation
+	FactorTries    int      `json:"factor_tries" toml:"factor_tries"`           // failed comparisons until a finger is closed
+	AttackScore    float64  `json:"attack_score,omitempty" toml:"attack_score"` // largest score of a finger that is compared, 0 to 100
+	PaceAfter      int      `json:"pace_after" toml:"pace_after"`               // refusals in a row at this terminal
+	Pace           Duration `json:"pace" toml:"pace"`                           // then one try in this time
+	AnswerAfter    Duration `json:"answer_after" toml:"answer_after"`           // a refusal is shown this long after the entry, whatever its cause
+	Threshold      float64  `json:"threshold" toml:"threshold"`                 // largest false match rate of an accepted comparison
+	DoorOpens      Duration `json:"door_opens" toml:"door_opens"`               // contact must confirm a pulse within
+	DoorReminder   Duration `json:"door_reminder" toml:"door_reminder"`         // an open door is reminded of on the screen
+	DoorAlarm      Duration `json:"door_alarm" toml:"door_alarm"`               // and then left to the alarm
+	Idle           Duration `json:"idle" toml:"idle"`                           // without a key, a visit ends
+	RoundIdle      Duration `json:"round_idle" toml:"round_idle"`               // without a key, a round is interrupted
+	Question       Duration `json:"question" toml:"question"`                   // "have you got it?" waits for
+	Notice         Duration `json:"notice" toml:"notice"`                       // closing words stay on the screen for
+	Mark           Duration `json:"mark" toml:"mark"`                           // the trusted time is recorded at least every
+	RootEvery      Duration `json:"root_every,omitempty" toml:"root_every"`     // the root key in hardware is replaced at most this often
+	Extensions     int      `json:"extensions" toml:"extensions"`               // times that a person may ask for more time on one screen
 }
 
 // DefaultRules are those of a terminal in the street.
@@ -62,6 +64,7 @@ func DefaultRules() Rules {
 		KeysOffered:    40,
 		CodeTries:      5,
 		FactorTries:    5,
+		AttackScore:    50,
 		PaceAfter:      10,
 		Pace:           Duration(time.Minute),
 		AnswerAfter:    Duration(2 * time.Second),
@@ -107,7 +110,23 @@ func (c Config) Validate() error {
 	if err := c.Hours.Validate(); err != nil {
 		return err
 	}
-	return c.Rules.Validate()
+	return c.ValidateRules()
+}
+
+// blindTries is how many comparisons may fail where not every reader looks for
+// fakes.
+const blindTries = 5
+
+// ValidateRules says which rule is out of its bounds, or out of those that the
+// readers set.
+func (c Config) ValidateRules() error {
+	if err := c.Rules.Validate(); err != nil {
+		return err
+	}
+	if c.Rules.FactorTries > blindTries && !c.Detection {
+		return fmt.Errorf("rule factor_tries: %d, wants 1 to %d where not every reader looks for fakes", c.Rules.FactorTries, blindTries)
+	}
+	return nil
 }
 
 // ValidateSensors says which sensor has no meaning, or is there twice.
@@ -177,6 +196,9 @@ func (r Rules) Validate() error {
 	}
 	if r.Threshold <= 0 || r.Threshold > 1e-3 {
 		return fmt.Errorf("rule threshold: %g, wants a false match rate above 0, at most 0.001", r.Threshold)
+	}
+	if !(r.AttackScore > 0 && r.AttackScore <= 100) {
+		return fmt.Errorf("rule attack_score: %g, wants above 0, at most 100", r.AttackScore)
 	}
 	if r.DoorAlarm <= r.DoorReminder {
 		return fmt.Errorf("rule door_alarm: %v, wants more than door_reminder %v", time.Duration(r.DoorAlarm), time.Duration(r.DoorReminder))

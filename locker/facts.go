@@ -266,6 +266,18 @@ type (
 		Similarity float64    `json:"similarity,omitempty"`
 		FMR        float64    `json:"fmr,omitempty"`       // false match rate that the similarity stands for
 		Threshold  float64    `json:"threshold,omitempty"` // largest false match rate that is accepted
+
+		Scored      bool    `json:"attack_scored,omitempty"` // the reader looked for a fake
+		AttackScore float64 `json:"attack_score,omitempty"`  // 0, living, to 100, fake
+	}
+	// PresentationRefused settles a charge in its place: the reader takes the
+	// finger for a fake, and it was not compared.
+	PresentationRefused struct {
+		Attempt    AttemptID  `json:"attempt"`
+		Generation Generation `json:"generation"`
+		Finger     int        `json:"finger"` // position, ISO/IEC 19794-2:2005
+		Score      float64    `json:"score"`
+		Limit      float64    `json:"limit"` // largest score that is accepted
 	}
 	// FactorClosed tells that this finger, or the number, is not asked for again.
 	FactorClosed struct {
@@ -380,6 +392,7 @@ func (CodeFailed) Type() string             { return "de.nachtfach.code.failed.v
 func (CodeProved) Type() string             { return "de.nachtfach.code.proved.v1" }
 func (FactorCharged) Type() string          { return "de.nachtfach.factor.charged.v1" }
 func (FactorCompared) Type() string         { return "de.nachtfach.factor.compared.v1" }
+func (PresentationRefused) Type() string    { return "de.nachtfach.presentation.refused.v1" }
 func (FactorClosed) Type() string           { return "de.nachtfach.factor.closed.v1" }
 func (PINLetterConfirmed) Type() string     { return "de.nachtfach.pinletter.confirmed.v1" }
 func (CompartmentReleased) Type() string    { return "de.nachtfach.compartment.released.v1" }
@@ -407,7 +420,7 @@ var decoders = decodersOf(
 	decoder[DocumentDisputed], decoder[DocumentUnloaded], decoder[DocumentMissing], decoder[CustodyDoubted],
 	decoder[SlotErased], decoder[RootReplaced],
 	decoder[CodeRefused], decoder[CodeCharged], decoder[CodeFailed], decoder[CodeProved],
-	decoder[FactorCharged], decoder[FactorCompared], decoder[FactorClosed], decoder[PINLetterConfirmed],
+	decoder[FactorCharged], decoder[FactorCompared], decoder[PresentationRefused], decoder[FactorClosed], decoder[PINLetterConfirmed],
 	decoder[CompartmentReleased], decoder[CompartmentOpened], decoder[CompartmentClosed],
 	decoder[CompartmentCleared], decoder[CompartmentQuarantined], decoder[CompartmentFaulted],
 	decoder[CompartmentRestored], decoder[SensorWaived],

@@ -181,6 +181,8 @@ type (
 		Attempt AttemptID
 		Advice  FingerAdvice // empty: good enough to compare
 		Err     string       // the reader failed
+
+		Presentation Presentation
 	}
 	// FactorTried answers CompareFactor.
 	FactorTried struct {
@@ -204,6 +206,13 @@ type (
 		Person Person
 	}
 )
+
+// Presentation is what a reader says of whether a living finger lies on it
+// (presentation attack detection, ISO/IEC 30107-1).
+type Presentation struct {
+	Scored bool    // the reader looks for fakes
+	Score  float64 // 0, living without a doubt, to 100, fake without a doubt
+}
 
 // FingerAdvice is what the reader's image says the person should do.
 type FingerAdvice string

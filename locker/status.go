@@ -15,6 +15,7 @@ type Status struct {
 	Training     bool                `json:"training,omitempty"`
 	Compartments []CompartmentStatus `json:"compartments"`
 	Alarms       []AlarmRaised       `json:"alarms"`
+	Detection    bool                `json:"detection"`         // every finger reader looks for fakes
 	Tripped      []Sensor            `json:"tripped,omitempty"` // sensors of the terminal itself that speak up
 	Waiting      int                 `json:"waiting"`           // orders without their document
 	Keys         int                 `json:"keys"`              // unused order keys
@@ -61,6 +62,7 @@ func (t *Terminal) Status() Status {
 	for _, id := range sorted(l.Alarms) {
 		v.Alarms = append(v.Alarms, *l.Alarms[id])
 	}
+	v.Detection = l.Config.Detection
 	v.Tripped = sorted(l.Tripped)
 	for _, o := range l.Orders {
 		if o.State == orderOpen {

@@ -42,8 +42,9 @@ type visit struct {
 	refused     bool          // decided, not yet shown
 	finger      int           // position that is asked for
 	advice      FingerAdvice
-	again       int  // reopenings
-	resumed     bool // after a restart, when nobody knows who stands there
+	presented   Presentation // of the finger that is compared
+	again       int          // reopenings
+	resumed     bool         // after a restart, when nobody knows who stands there
 	end         ScreenName
 }
 
@@ -286,10 +287,51 @@ func (s *step) fingerCaptured(in FingerCaptured) {
 	case in.Advice != "":
 		v.advice = in.Advice
 		s.do(CaptureFinger{Attempt: v.attempt, Lift: in.Advice != AdviceLay})
+	case s.ledger.Config.Detection && !in.Presentation.Scored:
+		s.partFailed(PartFailed{Part: "reader", Detail: "no score of its presentation attack detection"})
+		s.visitEnds(ScreenDefect)
+	case in.Presentation.Scored && in.Presentation.Score > s.rules().AttackScore:
+		s.suspected(in.Presentation)
 	default:
-		v.advice = ""
+		v.advice, v.presented = "", in.Presentation
 		s.compare(CompareFactor{Factor: FactorFinger, Finger: v.finger})
 	}
+}
+
+// suspected counts a finger that the reader takes for a fake as one that was
+// compared in vain; for whoever stands there it is the same.
+func (s *step) suspected(p Presentation) {
+	v := &s.session.visit
+	v.advice = ""
+	d := s.ledger.Deposits[v.generation]
+	if b := s.barrier(d); b != "" {
+		s.visitEnds(b)
+		return
+	}
+	s.emit(FactorCharged{Attempt: v.attempt, Generation: v.generation, Factor: FactorFinger, Finger: v.finger})
+	s.emit(PresentationRefused{Attempt: v.attempt, Generation: v.generation, Finger: v.finger, Score: p.Score, Limit: s.rules().AttackScore})
+	s.raise(Morning, AlarmAttack, d.Compartment, v.generation, "")
+	s.noMatch(v.finger, s.closeFactor(d, FactorFinger, v.finger))
+}
+
+// closeFactor closes a finger, or the number, whose tries are used up, and
+// tells whether they are.
+func (s *step) closeFactor(d *deposit, kind FactorKind, finger int) bool {
+	if d.Factors[finger] < s.rules().FactorTries {
+		return false
+	}
+	s.emit(FactorClosed{Generation: d.Generation, Factor: kind, Finger: finger})
+	return true
+}
+
+// noMatch asks for the finger once more, or for the next if it is closed.
+func (s *step) noMatch(finger int, shut bool) {
+	s.session.hint = HintNoMatch
+	after := 0
+	if !shut {
+		after = s.before(finger)
+	}
+	s.askFinger(after, true)
 }
 
 // compare charges the comparison before it is made.
@@ -321,15 +363,17 @@ func (s *step) factorTried(in FactorTried) {
 		kind = FactorNumber
 	}
 	if in.Err == "" {
+		var p Presentation
+		if kind == FactorFinger && v.attempt == in.Attempt {
+			p = v.presented
+		}
 		s.emit(FactorCompared{
 			Attempt: in.Attempt, Generation: in.Generation, Factor: kind, Finger: finger,
 			Accepted: in.Accepted, Similarity: in.Similarity, FMR: in.FMR, Threshold: s.rules().Threshold,
+			Scored: p.Scored, AttackScore: p.Score,
 		})
 	}
-	shut := (in.Err != "" || !in.Accepted) && d.Factors[finger] >= s.rules().FactorTries
-	if shut {
-		s.emit(FactorClosed{Generation: in.Generation, Factor: kind, Finger: finger})
-	}
+	shut := (in.Err != "" || !in.Accepted) && s.closeFactor(d, kind, finger)
 	if s.session.mode != visiting || v.stage != comparing || in.Attempt != v.attempt || in.Generation != v.generation {
 		return
 	}
@@ -347,12 +391,7 @@ func (s *step) factorTried(in FactorTried) {
 		s.session.hint = HintWrongNumber
 		s.wait(s.rules().Idle)
 	default:
-		s.session.hint = HintNoMatch
-		after := 0
-		if !shut {
-			after = s.before(finger)
-		}
-		s.askFinger(after, true)
+		s.noMatch(finger, shut)
 	}
 }
 

@@ -103,6 +103,7 @@ const (
 	AlarmExhausted     AlarmKind = "codes_exhausted"       // a deposit's five charges are used up
 	AlarmLogDisputed   AlarmKind = "log_disputed"          // the city signed another history than ours
 	AlarmTamper        AlarmKind = "tamper"                // somebody is at the cabinet; ends when two clerks have looked
+	AlarmAttack        AlarmKind = "presentation_attack"   // a reader takes a finger for a fake
 	AlarmMains         AlarmKind = "mains_failed"          // the battery feeds the terminal
 	AlarmEnclosure     AlarmKind = "enclosure_open"        // the electronics' door; ends when two clerks have looked
 	AlarmTraining      AlarmKind = "training_not_switched" // documents may lie in a terminal that is to begin or end training

@@ -235,9 +235,9 @@ func configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses
 		Kiosk: daemon.Kiosk{Listen: "127.0.0.1:0", Place: "Rathaus Musterstadt", Desk: daemon.Help{
 			Name: "Bürgerbüro", Phone: "01234 567-0", Hours: "Mo–Fr 8–12 Uhr, Do 14–18 Uhr", HoursEnglish: "Mon–Fri 8–12, Thu 14–18",
 		}},
-		Rules:  locker.DefaultRules(),
-		GPIO:   daemon.GPIO{Pulse: locker.Duration(300 * time.Millisecond)},
-		Reader: daemon.Reader{Driver: "zfm", Path: wires.Reader},
+		Rules:   locker.DefaultRules(),
+		GPIO:    daemon.GPIO{Pulse: locker.Duration(300 * time.Millisecond)},
+		Readers: []daemon.Reader{{Driver: "zfm", Path: wires.Reader}},
 		Scanners: []daemon.Scanner{
 			{Source: daemon.Source(locker.SourceCitizen), Path: wires.Citizen},
 			{Source: daemon.Source(locker.SourceBarcode), Path: wires.Barcode},

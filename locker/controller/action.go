@@ -37,11 +37,11 @@ func (k *Controller) captureFinger(a locker.CaptureFinger) {
 	k.mu.Unlock()
 	k.Start(ReaderLane, func(lane context.Context) locker.Input {
 		defer context.AfterFunc(lane, cancel)()
-		advice, err := k.Fingers.Capture(ctx, a.Attempt, a.Lift)
+		advice, presented, err := k.Fingers.Capture(ctx, a.Attempt, a.Lift)
 		if ctx.Err() != nil {
 			return nil // nobody waits for it any more
 		}
-		return locker.FingerCaptured{Attempt: a.Attempt, Advice: advice, Err: text(err)}
+		return locker.FingerCaptured{Attempt: a.Attempt, Advice: advice, Presentation: presented, Err: text(err)}
 	})
 }
 

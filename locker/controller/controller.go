@@ -37,7 +37,7 @@ type Locks interface {
 // Fingers reads one image into the vault and says whether it will do. With
 // lift it waits first until the last finger has left the reader.
 type Fingers interface {
-	Capture(ctx context.Context, attempt locker.AttemptID, lift bool) (locker.FingerAdvice, error)
+	Capture(ctx context.Context, attempt locker.AttemptID, lift bool) (locker.FingerAdvice, locker.Presentation, error)
 }
 
 // Vault keeps the secrets; see package vault for what each method promises.

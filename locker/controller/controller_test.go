@@ -52,11 +52,11 @@ func (h *house) Append([]locker.Event, func() ([]byte, error)) (uint64, error) {
 
 func (h *house) Pulse(context.Context, locker.CompartmentID) error { h.note("pulse"); return nil }
 
-func (h *house) Capture(ctx context.Context, _ locker.AttemptID, _ bool) (locker.FingerAdvice, error) {
+func (h *house) Capture(ctx context.Context, _ locker.AttemptID, _ bool) (locker.FingerAdvice, locker.Presentation, error) {
 	h.note("capture")
 	h.captures <- ctx
 	<-ctx.Done()
-	return "", nil // an image that came too late
+	return "", locker.Presentation{}, nil // an image that came too late
 }
 
 func (h *house) MakeKeys(first locker.KeyID, count int, expires time.Time) ([]locker.OfferedKey, error) {

@@ -138,10 +138,18 @@ const checkTime = 5 * time.Second
 func (k *check) readers() {
 	ctx, cancel := context.WithTimeout(k.ctx, checkTime)
 	defer cancel()
-	if k.parts.reader == nil {
+	if len(k.parts.fingers.list) == 0 {
 		k.found("finger reader", "none configured", nil, "")
-	} else {
-		k.found(k.parts.reader.Name(), "answers", k.parts.reader.Check(ctx), "is it plugged in, and is its speed right?")
+	}
+	for i, s := range k.parts.fingers.list {
+		state, advice := "answers; looks for no fakes", "is it plugged in, and is its speed right?"
+		if k.config.Readers[i].Detection {
+			state = "answers; looks for fakes"
+		}
+		if k.config.Readers[i].Driver == "exec" {
+			advice = "is it plugged in, and may this user run its helper?"
+		}
+		k.found(s.Name(), state, s.Check(ctx), advice)
 	}
 	for _, source := range []locker.Source{locker.SourceCitizen, locker.SourceBarcode, locker.SourceBadge} {
 		if len(k.parts.scanners[source]) == 0 {

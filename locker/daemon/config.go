@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ type Config struct {
 	Journal       Journal       `toml:"journal"`
 	GPIO          GPIO          `toml:"gpio"`
 	Modbus        []Modbus      `toml:"modbus"`
-	Reader        Reader        `toml:"reader"`
+	Readers       []Reader      `toml:"reader"`
 	Scanners      []Scanner     `toml:"scanner"`
 	Sensors       []Sensor      `toml:"sensor"`
 	Compartments  []Compartment `toml:"compartment"`
@@ -109,11 +110,14 @@ type Modbus struct {
 	OpenIsOff bool            `toml:"contact_open_is_off"`
 }
 
-// Reader is the fingerprint reader.
+// Reader is a fingerprint reader.
 type Reader struct {
-	Driver string `toml:"driver"` // "zfm"
-	Path   string `toml:"path"`
-	Baud   int    `toml:"baud"`
+	Driver    string   `toml:"driver"`    // "zfm", or "exec" for a vendor's helper
+	Name      string   `toml:"name"`      // for alarms and errors
+	Path      string   `toml:"path"`      // of zfm
+	Baud      int      `toml:"baud"`      // of zfm
+	Command   []string `toml:"command"`   // of exec; see package hardware/exec
+	Detection bool     `toml:"detection"` // of exec: it looks for fakes and gives a score
 }
 
 // Scanner is a serial line of text.
@@ -164,7 +168,7 @@ func LoadConfig(path string) (Config, error) {
 // ParseConfig reads a configuration; name is for the errors.
 func ParseConfig(name string, text []byte) (Config, error) {
 	c := Config{Rules: locker.DefaultRules(), Journal: Journal{Keep: defaultKeep}}
-	d := toml.NewDecoder(bytes.NewReader(text))
+	d := toml.NewDecoder(bytes.NewReader(severalReaders(text)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
 		return Config{}, explain(name, err)
@@ -177,6 +181,14 @@ func ParseConfig(name string, text []byte) (Config, error) {
 		return Config{}, fmt.Errorf("%s: %w", name, err)
 	}
 	return c, nil
+}
+
+// oneReader is the header of the time when there was one reader only.
+var oneReader = regexp.MustCompile(`(?m)^[ \t]*\[[ \t]*reader[ \t]*\]`)
+
+// severalReaders makes [reader] the first [[reader]].
+func severalReaders(text []byte) []byte {
+	return oneReader.ReplaceAll(text, []byte("[[reader]]"))
 }
 
 // explain puts file and line before what the decoder says.
@@ -198,7 +210,7 @@ func explain(name string, err error) error {
 
 // Ledger is the part of the configuration that the state machine decides by.
 func (c Config) Ledger() locker.Config {
-	l := locker.Config{Terminal: c.Terminal, HardwareKey: c.TPM.Path != "", Rules: c.Rules, Training: c.Training}
+	l := locker.Config{Terminal: c.Terminal, HardwareKey: c.TPM.Path != "", Detection: c.detection(), Rules: c.Rules, Training: c.Training}
 	l.Hours.Zone = locker.Zone{Offset: c.Clock.Offset, Summer: c.Clock.Summer}
 	for _, h := range c.Hours {
 		for _, d := range h.Days {

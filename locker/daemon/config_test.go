@@ -80,3 +80,24 @@ func TestAWrongValueIsToldWithItsLineAndWhatWouldBeRight(t *testing.T) {
 	wrong(t, `broker = "tcp://127.0.0.1:1883"`, "", "4", "tls://")
 	wrong(t, `"tcp://127.0.0.1:1883"`, `"tcp://127.0.0.1:1883`, "5", "")
 }
+
+func TestReadersComeInOneTableOrInSeveral(t *testing.T) {
+	for text, want := range map[string]int{
+		"\n[reader]\ndriver = \"zfm\"\npath = \"/dev/finger\"\n": 1,
+		"\n[[reader]]\ndriver = \"zfm\"\npath = \"/dev/finger\"\n\n[[reader]]\ndriver = \"exec\"\ncommand = [\"/usr/lib/vendor/capture\", \"-usb\"]\ndetection = true\n": 2,
+	} {
+		c, err := daemon.ParseConfig("lockerd.toml", []byte(good+text))
+		if err != nil || len(c.Readers) != want || c.Ledger().Detection {
+			t.Errorf("%q: %+v, %v", text, c.Readers, err)
+		}
+	}
+	if c, err := daemon.ParseConfig("lockerd.toml", []byte(good+"\n[[reader]]\ndriver = \"exec\"\ncommand = [\"/a\"]\ndetection = true\n")); err != nil || !c.Ledger().Detection {
+		t.Errorf("one that looks for fakes: %v", err)
+	}
+	reader := func(lines string) string { return `contact = { gpio = "DOOR2" }` + "\n\n[reader]\n" + lines }
+	wrong(t, `contact = { gpio = "DOOR2" }`, reader(`driver = "magic"`), "35", `wants "zfm" or "exec"`)
+	wrong(t, `contact = { gpio = "DOOR2" }`, reader("driver = \"exec\"\ncommand = [\"capture\"]"), "36", "/absolute/path")
+	wrong(t, `contact = { gpio = "DOOR2" }`, reader("driver = \"zfm\"\npath = \"/dev/f\"\ndetection = true"), "36", "these modules look for no fakes")
+	wrong(t, `retention = "168h"`, "factor_tries = 10", "11", "where not every reader looks for fakes")
+	wrong(t, `contact = { gpio = "DOOR2" }`, `contact = { gpio = "DOOR2" }`+"\n\n[[sensor]]\nkind = \"moon\"\nwire = { gpio = \"T\" }", "35", `wants "tamper", "mains" or "enclosure"`)
+}

@@ -116,13 +116,13 @@ func (d *Daemon) start() error {
 	keep := keeper{d.store.vault}
 	d.control = controller.New(controller.Config{
 		Terminal: t, Journal: d.store.journal, Vault: keep, Locks: d.parts,
-		Fingers:   fingers{d.parts.reader, d.store.vault.Capture},
+		Fingers:   lens{d.parts.fingers, d.store.vault.Capture},
 		Announcer: announcer{d}, Now: d.options.Now,
 	})
 	d.parts.faults = append(d.parts.faults, d.parts.rest()...)
 	levels, faults := d.parts.levels()
 	d.parts.faults = append(d.parts.faults, faults...)
-	boot := locker.Booted{Config: d.config.Ledger(), Software: d.options.Software, Doors: levels, Reader: d.parts.reader != nil}
+	boot := locker.Booted{Config: d.config.Ledger(), Software: d.options.Software, Doors: levels, Reader: len(d.parts.fingers.list) > 0}
 	if err := d.control.Boot(boot); err != nil {
 		return err
 	}

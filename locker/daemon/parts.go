@@ -4,16 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"image"
 	"slices"
 	"sync"
-	"time"
 
-	"github.com/nachtfach/nachtfach/biometrics"
 	"github.com/nachtfach/nachtfach/hardware/gpio"
 	"github.com/nachtfach/nachtfach/hardware/modbus"
 	"github.com/nachtfach/nachtfach/hardware/scanner"
-	"github.com/nachtfach/nachtfach/hardware/zfm"
 	"github.com/nachtfach/nachtfach/locker"
 )
 
@@ -29,12 +25,11 @@ type contact interface {
 	Name() string
 }
 
-type reader interface {
-	Capture(ctx context.Context) (*image.Gray, error)
-	AwaitLift(ctx context.Context) error
-	Check(ctx context.Context) error
+// source is a scanner or badge reader.
+type source interface {
+	Watch(ctx context.Context, heard func(text string, err error)) error
+	Check() error
 	Name() string
-	Close() error
 }
 
 var (
@@ -42,7 +37,7 @@ var (
 	_ lock    = (*modbus.Lock)(nil)
 	_ contact = (*gpio.Contact)(nil)
 	_ contact = (*modbus.Contact)(nil)
-	_ reader  = (*zfm.Reader)(nil)
+	_ source  = (*scanner.Scanner)(nil)
 )
 
 // parts is the terminal's hardware as the configuration names it.
@@ -50,8 +45,8 @@ type parts struct {
 	*wires
 	locks    map[locker.CompartmentID]lock
 	contacts map[locker.CompartmentID]contact
-	reader   reader // nil: none
-	scanners map[locker.Source][]*scanner.Scanner
+	fingers  *fingers
+	scanners map[locker.Source][]source
 	sensors  map[locker.Sensor]contact
 	faults   []partFault
 	driven   verdict
@@ -70,7 +65,7 @@ type partFault struct {
 func openParts(c Config) (*parts, error) {
 	p := &parts{
 		locks: map[locker.CompartmentID]lock{}, contacts: map[locker.CompartmentID]contact{},
-		scanners: map[locker.Source][]*scanner.Scanner{}, sensors: map[locker.Sensor]contact{},
+		scanners: map[locker.Source][]source{}, sensors: map[locker.Sensor]contact{},
 	}
 	var err error
 	if p.wires, err = openWires(c); err != nil {
@@ -101,8 +96,8 @@ func openParts(c Config) (*parts, error) {
 		}
 		p.sensors[s.Kind] = o
 	}
-	if c.Reader.Driver != "" {
-		p.reader = zfm.New(zfm.Config{Name: "finger", Path: c.Reader.Path, Baud: c.Reader.Baud})
+	if p.fingers, err = c.openFingers(); err != nil {
+		return nil, errors.Join(err, p.Close())
 	}
 	for _, s := range c.Scanners {
 		source := locker.Source(s.Source)
@@ -166,9 +161,7 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 	for sensor, c := range p.sensors {
 		wg.Go(func() { watchSensor(ctx, sensor, c, deliver) })
 	}
-	if p.reader != nil {
-		wg.Go(func() { watchReader(ctx, p.reader, deliver) })
-	}
+	wg.Go(func() { p.fingers.watch(ctx, deliver) })
 	for source, list := range p.scanners {
 		for _, s := range list {
 			wg.Go(func() { watchScanner(ctx, source, s, deliver) })
@@ -225,7 +218,7 @@ func watchSensor(ctx context.Context, sensor locker.Sensor, c contact, deliver f
 	})
 }
 
-func watchScanner(ctx context.Context, source locker.Source, s *scanner.Scanner, deliver func(context.Context, locker.Input)) {
+func watchScanner(ctx context.Context, source locker.Source, s source, deliver func(context.Context, locker.Input)) {
 	part := "scanner " + string(source)
 	_ = s.Watch(ctx, func(text string, err error) { // its error is ctx's
 		switch {
@@ -242,38 +235,11 @@ func watchScanner(ctx context.Context, source locker.Source, s *scanner.Scanner,
 	})
 }
 
-// readerPoll is how often the reader is asked whether it is there.
-const readerPoll = 3 * time.Second
-
-// watchReader tells when the reader goes and when it is back. One in use is there.
-func watchReader(ctx context.Context, r reader, deliver func(context.Context, locker.Input)) {
-	tick := time.NewTicker(readerPoll)
-	defer tick.Stop()
-	for {
-		ask, cancel := context.WithTimeout(ctx, readerPoll)
-		err := r.Check(ask)
-		cancel()
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			deliver(ctx, locker.PartHealed{Part: "reader"})
-		case !errors.Is(err, context.DeadlineExceeded):
-			deliver(ctx, locker.PartFailed{Part: "reader", Detail: err.Error()})
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
-}
-
 // Close lets go of everything; the coils are off afterwards.
 func (p *parts) Close() error {
 	errs := []error{p.wires.Close()}
-	if p.reader != nil {
-		errs = append(errs, p.reader.Close())
+	if p.fingers != nil {
+		errs = append(errs, p.fingers.Close())
 	}
 	return errors.Join(errs...)
 }
@@ -285,43 +251,4 @@ func numbers[T any](m map[locker.CompartmentID]T) []locker.CompartmentID {
 	}
 	slices.Sort(list)
 	return list
-}
-
-// fingers reads the finger reader for the vault.
-type fingers struct {
-	reader reader
-	keep   func(locker.AttemptID, biometrics.Image) (locker.FingerAdvice, error)
-}
-
-// patience is how long one capture waits for a finger.
-const patience = 20 * time.Second
-
-// Capture implements the controller's Fingers.
-func (f fingers) Capture(ctx context.Context, attempt locker.AttemptID, lift bool) (locker.FingerAdvice, error) {
-	if f.reader == nil {
-		return "", errors.New("this terminal has no finger reader")
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	if lift {
-		if err := f.reader.AwaitLift(ctx); err != nil {
-			return advice(err)
-		}
-	}
-	img, err := f.reader.Capture(ctx)
-	if err != nil {
-		return advice(err)
-	}
-	return f.keep(attempt, biometrics.Image{Pix: img.Pix, Width: img.Rect.Dx(), Height: img.Rect.Dy(), DPI: zfm.Resolution})
-}
-
-// advice tells what the person can mend from what the reader cannot do.
-func advice(err error) (locker.FingerAdvice, error) {
-	switch {
-	case errors.Is(err, zfm.ErrMessy):
-		return locker.AdviceLonger, nil
-	case errors.Is(err, zfm.ErrNoFinger), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return locker.AdviceLay, nil
-	}
-	return "", err
 }

@@ -196,8 +196,10 @@ func (c Config) Validate() error {
 		}
 		lines[m.Name] = true
 	}
-	if c.Reader.Driver != "zfm" && c.Reader.Driver != "" {
-		return bad("reader", 0, "driver", "%q, wants \"zfm\"", c.Reader.Driver)
+	for i := range c.Readers {
+		if key, want := c.validateReader(i); want != "" {
+			return bad("reader", i, key, "%s", want)
+		}
 	}
 	for i, k := range c.Compartments {
 		if err := k.Lock.validate(lines); err != "" {
@@ -223,7 +225,7 @@ func (c Config) Validate() error {
 // that the line can be told.
 func (c Config) validateLedger(bad func(table string, index int, key, format string, a ...any) error) error {
 	l := c.Ledger()
-	if err := l.Rules.Validate(); err != nil {
+	if err := l.ValidateRules(); err != nil {
 		key := strings.TrimSuffix(strings.Fields(err.Error())[1], ":")
 		return bad("rules", 0, key, "%s", strings.TrimPrefix(err.Error(), "rule "+key+": "))
 	}
@@ -241,6 +243,25 @@ func (c Config) validateLedger(bad func(table string, index int, key, format str
 		return bad("", 0, "terminal", "%s", err)
 	}
 	return nil
+}
+
+// validateReader names the key that is wrong, and what it wants.
+func (c Config) validateReader(i int) (key, want string) {
+	r := c.Readers[i]
+	for j := range i {
+		if c.readerName(j) == c.readerName(i) {
+			return "name", "wants a name of its own"
+		}
+	}
+	switch {
+	case r.Driver == "zfm" && (r.Path == "" || len(r.Command) > 0 || r.Detection):
+		return "path", "driver zfm wants a path, and neither command nor detection: these modules look for no fakes"
+	case r.Driver == "exec" && (len(r.Command) == 0 || !strings.HasPrefix(r.Command[0], "/") || r.Path != "" || r.Baud != 0):
+		return "command", `driver exec wants command = ["/absolute/path", "argument"], and neither path nor baud`
+	case r.Driver != "zfm" && r.Driver != "exec":
+		return "driver", fmt.Sprintf(`%q, wants "zfm" or "exec"`, r.Driver)
+	}
+	return "", ""
 }
 
 func (w Wire) validate(lines map[string]bool) string {

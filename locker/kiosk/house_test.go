@@ -123,12 +123,12 @@ func (h *house) openings() int {
 }
 
 // Capture implements controller.Fingers.
-func (h *house) Capture(ctx context.Context, _ locker.AttemptID, _ bool) (locker.FingerAdvice, error) {
+func (h *house) Capture(ctx context.Context, _ locker.AttemptID, _ bool) (locker.FingerAdvice, locker.Presentation, error) {
 	select {
 	case advice := <-h.finger:
-		return advice, nil
+		return advice, locker.Presentation{}, nil
 	case <-ctx.Done():
-		return "", ctx.Err()
+		return "", locker.Presentation{}, ctx.Err()
 	}
 }
 

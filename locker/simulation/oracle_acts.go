@@ -202,6 +202,8 @@ func (o *oracle) followVisit(fact locker.Fact) {
 		if f.Accepted {
 			o.gens[f.Generation].failures[f.Finger] = 0
 		}
+	case locker.PresentationRefused:
+		o.attempt(f.Attempt).compares-- // its charge is settled, and it stays a failure
 	case locker.FactorClosed:
 		o.gens[f.Generation].closed[f.Finger] = true
 	}

@@ -275,16 +275,18 @@ func (p *process) Pulse(_ context.Context, n locker.CompartmentID) error {
 
 // Capture implements controller.Fingers. The reader's lane begins it when a
 // finger lies there.
-func (p *process) Capture(ctx context.Context, attempt locker.AttemptID, _ bool) (locker.FingerAdvice, error) {
+func (p *process) Capture(ctx context.Context, attempt locker.AttemptID, _ bool) (locker.FingerAdvice, locker.Presentation, error) {
+	none := locker.Presentation{}
 	if err := ctx.Err(); err != nil {
-		return "", err
+		return "", none, err
 	}
 	if !p.w.reader.works {
-		return "", errors.New("finger reader: no answer")
+		return "", none, errors.New("finger reader: no answer")
 	}
 	f := p.w.reader.read()
 	p.w.oracle.captured(attempt, f)
-	return p.vault.Capture(attempt, f.image())
+	advice, err := p.vault.Capture(attempt, f.image())
+	return advice, none, err
 }
 
 // AnnounceKeys and AnnounceLetter implement controller.Announcer.
