@@ -1,8 +1,8 @@
 // Package tpm keeps in a TPM 2.0 what a terminal must be able to forget for
 // certain, and a counter that never goes back.
 //
-// Three NV indices, from Config.Index on: two places of [KeySize] bytes for root
-// keys, and a counter. What lies in a place is readable to whoever holds the
+// Four NV indices, from Config.Index on: three places of [KeySize] bytes for keys,
+// and a counter. What lies in a place is readable to whoever holds the
 // indices' authorisation value, which lies beside the slots: a disk without its
 // chip opens nothing, nor does the chip without the disk. A thief of the whole
 // terminal holds both; the indices are not bound to a measured boot.
@@ -38,9 +38,9 @@ import (
 const (
 	// KeySize is the length of a root key in bytes.
 	KeySize = 32
-	// Places is the number of root keys that there is room for.
-	Places = 2
-	// FirstIndex is the first of the three NV indices unless configured, in the
+	// Places is the number of keys that there is room for.
+	Places = 3
+	// FirstIndex is the first of the four NV indices unless configured, in the
 	// range of the chip's owner (TCG registry of reserved handles, 2.2.2).
 	FirstIndex = 0x01804e46
 
@@ -99,6 +99,9 @@ func Define(c Config) (*Chip, error) {
 		if err := k.Put(place, make([]byte, KeySize)); err != nil {
 			return nil, errors.Join(err, k.Close())
 		}
+	}
+	if err := k.Bump(); err != nil {
+		return nil, errors.Join(err, k.Close())
 	}
 	return k, nil
 }
@@ -253,7 +256,7 @@ func (k *Chip) Get(place int) ([]byte, error) {
 
 func (k *Chip) get(place int) ([]byte, error) {
 	if place < 0 || place >= Places {
-		return nil, fmt.Errorf("root key %d, there are 0 to %d", place, Places-1)
+		return nil, fmt.Errorf("key %d, there are 0 to %d", place, Places-1)
 	}
 	return k.read(uint32(place), KeySize)
 }
@@ -263,42 +266,39 @@ func (k *Chip) Put(place int, key []byte) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if place < 0 || place >= Places || len(key) != KeySize {
-		return fmt.Errorf("root key %d of %d bytes, wants 0 to %d and %d", place, len(key), Places-1, KeySize)
+		return fmt.Errorf("key %d of %d bytes, wants 0 to %d and %d", place, len(key), Places-1, KeySize)
 	}
 	index, right, err := k.at(uint32(place), inward())
 	if err != nil {
 		return err
 	}
 	if _, err := (tpm2.NVWrite{AuthHandle: right, NVIndex: index, Data: tpm2.TPM2BMaxNVBuffer{Buffer: key}}).Execute(k.tpm); err != nil {
-		return fmt.Errorf("write root key %d: %w", place, err)
+		return fmt.Errorf("write key %d: %w", place, err)
 	}
 	is, err := k.get(place)
 	if err != nil {
-		return fmt.Errorf("write root key %d: %w", place, err)
+		return fmt.Errorf("write key %d: %w", place, err)
 	}
 	defer clear(is)
 	if subtle.ConstantTimeCompare(is, key) != 1 {
-		return fmt.Errorf("write root key %d: the chip holds something else", place)
+		return fmt.Errorf("write key %d: the chip holds something else", place)
 	}
 	return nil
 }
 
-// Count reads the counter; zero: it was never bumped.
+// Count reads the counter.
 func (k *Chip) Count() (uint64, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	b, err := k.read(Places, counterSize)
-	if errors.Is(err, tpm2.TPMRCNVUninitialized) {
-		return 0, nil
-	}
 	if err != nil {
 		return 0, err
 	}
 	return binary.BigEndian.Uint64(b), nil
 }
 
-// Bump adds one to the counter. The first time it may become any number above
-// zero: a chip never repeats a count of its own.
+// Bump adds one to the counter. A new one starts at a number that no counter of
+// this chip ever had.
 func (k *Chip) Bump() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -91,7 +91,7 @@ func (d *Daemon) open() (err error) {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrForeign), errors.Is(err, vault.ErrRooted):
 		return err // a wrong folder or a second daemon, and not a broken store
 	}
-	if errors.Is(err, vault.ErrOtherRoot) || errors.Is(err, errHardwareKey) || errors.Is(err, controller.ErrCommit) || errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrCorrupt) ||
+	if errors.Is(err, vault.ErrOtherRoot) || errors.Is(err, errHardwareKey) || errors.Is(err, journal.ErrRolledBack) || errors.Is(err, controller.ErrCommit) || errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrCorrupt) ||
 		errors.Is(err, journal.ErrUnwritable) || errors.Is(err, journal.ErrVersion) {
 		d.options.Logger.Error("no store: every lock stays idle", "error", err)
 		d.broken = err

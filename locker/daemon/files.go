@@ -143,18 +143,21 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := &store{device: device}
+	if s.chip, err = c.chip(f); err != nil {
+		return nil, fmt.Errorf("%w: %w", errHardwareKey, err)
+	}
 	jc := journal.Config{Path: f.journal(), Terminal: c.Terminal, Entropy: rand.Reader, Signer: device, City: note.VerifierList(city)}
+	if s.chip != nil {
+		jc.Counter = counter{s.chip}
+	}
 	if create {
 		if err := journal.Create(jc); err != nil {
-			return nil, err
+			return nil, errors.Join(err, s.Close())
 		}
 	}
-	s := &store{device: device}
 	if s.journal, err = journal.Open(jc); err != nil {
-		return nil, err
-	}
-	if s.chip, err = c.chip(f); err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", errHardwareKey, err), s.Close())
+		return nil, errors.Join(err, s.Close())
 	}
 	if s.slots, err = openSlots(f, s.chip); err != nil {
 		return nil, errors.Join(err, s.Close())

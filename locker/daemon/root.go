@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/nachtfach/nachtfach/hardware/tpm"
+	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/vault"
 )
 
@@ -17,9 +18,24 @@ var _ vault.RootKeys = (*tpm.Chip)(nil)
 // only.
 type TPM struct {
 	Path      string `toml:"path"`       // /dev/tpmrm0
-	Index     uint32 `toml:"index"`      // the first of three NV indices
+	Index     uint32 `toml:"index"`      // the first of four NV indices
 	OwnerFile string `toml:"owner_file"` // with the chip's owner authorisation
 }
+
+// counter is the chip as the journal sees it.
+type counter struct{ *tpm.Chip }
+
+var _ journal.Counter = counter{}
+
+// countKey is the chip's place for the key that binds the count; the others are
+// the root keys'.
+const countKey = 2
+
+// Key implements journal.Counter.
+func (c counter) Key() ([]byte, error) { return c.Get(countKey) }
+
+// SetKey implements journal.Counter.
+func (c counter) SetKey(key []byte) error { return c.Put(countKey, key) }
 
 // tpmAuth is the file with the authorisation value of the chip's indices.
 func (f files) tpmAuth() string { return f.in("tpm.auth") }

@@ -45,6 +45,10 @@ func (j *Journal) Append(events []locker.Event, snapshot func() ([]byte, error))
 	if h.signature, err = j.sign(&h.tree); err != nil {
 		return 0, fmt.Errorf("append to journal: %w", err)
 	}
+	counts := j.config.Counter != nil && charges(events)
+	if counts {
+		h.count++
+	}
 	err = j.update("append to journal", h, func(tx *bbolt.Tx) error {
 		if ledger != nil {
 			if err := saveSnapshot(tx.Bucket(snapshotBucket), covers, ledger); err != nil {
@@ -56,6 +60,9 @@ func (j *Journal) Append(events []locker.Event, snapshot func() ([]byte, error))
 		}
 		return saveEvents(tx.Bucket(eventBucket), first, values)
 	})
+	if err == nil && counts {
+		err = j.bump()
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -33,6 +33,7 @@ var (
 	cursorKey    = []byte("cursor")
 	ackKey       = []byte("ack")
 	prunedKey    = []byte("pruned")
+	countKey     = []byte("count")
 )
 
 const (
@@ -220,6 +221,7 @@ func (j *Journal) loadHead(tx *bbolt.Tx) error {
 	h := head{cursor: binary.BigEndian.Uint64(cursor), ack: bytes.Clone(meta.Get(ackKey))}
 	h.written = h.cursor
 	h.signature = bytes.Clone(meta.Get(signatureKey))
+	h.loadCount(meta)
 	if p := meta.Get(prunedKey); len(p) == 8 {
 		h.pruned = binary.BigEndian.Uint64(p)
 	}
@@ -277,7 +279,7 @@ func (h head) save(meta *bbolt.Bucket) error {
 			return err
 		}
 	}
-	return nil
+	return h.saveCount(meta)
 }
 
 // reserve sees to it that the file owns free pages, by writing some and giving

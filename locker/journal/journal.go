@@ -43,7 +43,7 @@
 // 1 + the trailing zeros of n+1), then the event's bytes. One bucket for both
 // keeps the pages that a commit touches few. bucket snapshots: number of events
 // covered → SHA-256, then the caller's bytes; the latest one only. bucket
-// meta: version, terminal, size, root, signature, cursor, ack, pruned; small
+// meta: version, terminal, size, root, signature, cursor, ack, pruned, count; small
 // enough that bbolt keeps it within the root page, which each commit writes
 // anyway. An event that was pruned has its hashes and no body. bucket
 // checkpoints: size → the device's signature lines over that tree. buckets
@@ -75,6 +75,7 @@ type Config struct {
 	Entropy  io.Reader      // of the events' salts: crypto/rand.Reader
 	Signer   note.Signer    // the device's key, for checkpoints
 	City     note.Verifiers // the city's keys and nobody else's, for Acknowledge
+	Counter  Counter        // nil: none
 
 	// SnapshotEvery is the number of events from one snapshot to the next; zero: 512.
 	SnapshotEvery int
@@ -95,6 +96,7 @@ type Journal struct {
 	readOnly bool
 	db       *bbolt.DB
 	changed  chan struct{}
+	countKey []byte
 
 	// commit is held while a transaction is written. bbolt lets a reader see a
 	// commit before it is on the disk; who must not see that takes it as well.
@@ -111,6 +113,8 @@ type head struct {
 	signature []byte // lines of the device's over the tree; nil without its key
 	snapshot  uint64 // events covered by the latest one
 	pruned    uint64 // events, from the first on, whose bodies are gone
+	count     uint64 // of the hardware counter, once this is committed
+	stamp     []byte // binds it to the tree; nil without a counter
 
 	cursor  uint64 // events that the city has acknowledged
 	written uint64 // the cursor on the disk
@@ -120,7 +124,8 @@ type head struct {
 
 // Open opens the journal of the terminal for writing. It makes sure that the
 // disk has room for some hundred events. Errors: fs.ErrNotExist (see [Create]),
-// [ErrLocked], [ErrForeign], [ErrVersion], [ErrCorrupt], [ErrFull], [ErrUnwritable].
+// [ErrLocked], [ErrForeign], [ErrVersion], [ErrCorrupt], [ErrFull], [ErrUnwritable],
+// [ErrRolledBack].
 func Open(c Config) (*Journal, error) {
 	if c.Terminal == "" || c.Entropy == nil {
 		return nil, errors.New("open journal: wants a terminal and a source of randomness")
@@ -149,6 +154,11 @@ func open(c Config, readOnly bool) (*Journal, error) {
 	if err := j.load(); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open journal %s: %w", c.Path, err)
+	}
+	if !readOnly {
+		if err := j.checkCount(); err != nil {
+			return nil, fmt.Errorf("open journal %s: %w", c.Path, errors.Join(err, guard("close", db.Close)))
+		}
 	}
 	return j, nil
 }
@@ -231,7 +241,11 @@ func (j *Journal) writable() error {
 // journal's. The caller holds commit. Any failure is for ever.
 func (j *Journal) update(what string, h head, f func(tx *bbolt.Tx) error) error {
 	h.written = h.cursor
-	err := guard(what, func() error {
+	var err error
+	if h.stamp, err = j.stamp(h); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	err = guard(what, func() error {
 		return j.db.Update(func(tx *bbolt.Tx) error {
 			if f != nil {
 				if err := f(tx); err != nil {
