@@ -20,6 +20,7 @@ type Config struct {
 	PerBoard     int    // compartments on one Modbus board; 0 means DefaultPerBoard
 	Dir          string // where the serial devices are named; "" makes one that Close removes
 	Lines        bool   // also register lines in gpioreg, for the same process
+	Expanders    bool   // also register an I²C bus of port expanders in i2creg, for the same process
 	ActiveLow    bool   // of the lock lines
 	Baud         int    // speed of the fingerprint module; 0 means as fast as it is read
 	Clock        Clock  // of doors and fingers; nil means RealTime
@@ -73,6 +74,8 @@ type Simulator struct {
 	Wall   *Wall
 	Boards *Boards
 	Module *Module
+	// Expanders are nil unless the configuration asked for them.
+	Expanders *Expanders
 
 	cfg    Config
 	ownDir string // to be removed
@@ -126,7 +129,12 @@ func (s *Simulator) build() (err error) {
 		return err
 	}
 	if s.cfg.Lines {
-		s.lines, err = s.Wall.RegisterLines(s.cfg.Terminal, s.cfg.ActiveLow)
+		if s.lines, err = s.Wall.RegisterLines(s.cfg.Terminal, s.cfg.ActiveLow); err != nil {
+			return err
+		}
+	}
+	if s.cfg.Expanders {
+		s.Expanders, err = s.Wall.RegisterExpanders(s.cfg.Terminal, s.cfg.ActiveLow)
 	}
 	return err
 }
@@ -289,6 +297,9 @@ func (s *Simulator) Close() error {
 	if s.lines != nil {
 		errs = append(errs, s.lines.Close())
 		s.lines = nil
+	}
+	if s.Expanders != nil {
+		errs = append(errs, s.Expanders.Close())
 	}
 	for _, p := range s.ports {
 		errs = append(errs, p.Unplug())
