@@ -239,6 +239,24 @@ func TestAPulseOnAResetChipFailsAndTheNextWorks(t *testing.T) {
 	}
 }
 
+func TestALockOnAResetChipCanBeSwitchedOff(t *testing.T) {
+	b := newBank(t, 8, true)
+	coil := b.lock(1)
+	if err := coil.Switch(true); err != nil {
+		t.Fatal(err)
+	}
+	b.sim.Expanders.Chips[0].Reset()
+	if err := coil.Release(); err != nil {
+		t.Error(err)
+	}
+	if err := coil.Check(); err != nil {
+		t.Error(err)
+	}
+	if err := toldNext(t, b.watchChip(0)); !errors.Is(err, expander.ErrReset) {
+		t.Errorf("told %v", err)
+	}
+}
+
 func TestAChipThatVanishesAndReturnsIsTold(t *testing.T) {
 	b := newBank(t, 16, false)
 	coil, other := b.lock(1), b.lock(9)

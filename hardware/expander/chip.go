@@ -188,10 +188,14 @@ func (c *Chip) out(line int, level gpio.Level) error {
 	latch := with(c.latch, bit, level)
 	c.wantOf(regOLAT, c.outputs, latch)
 	port := line / 8
-	if err := c.write(byte(regOLAT+port), c.want[regOLAT+port]); err != nil {
-		return err
+	err := c.write(byte(regOLAT+port), c.want[regOLAT+port])
+	if err == nil {
+		err = c.verify()
 	}
-	if err := c.verify(); err != nil {
+	if err != nil {
+		if c.rest&bit == latch&bit {
+			return c.setUp(c.rest) // which is what was asked for; the trouble is told by Watch
+		}
 		return err
 	}
 	c.latch = latch

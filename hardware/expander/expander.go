@@ -171,24 +171,15 @@ var compared = map[int]string{
 	regIOCON: "IOCON", regGPPU: "GPPU", regOLAT: "OLAT",
 }
 
-// afterReset says whether the registers are those after power-up (table 3-2):
-// all inputs, everything else 0.
+// afterReset says whether the registers are those after power-up (table 3-2),
+// but for a latch that was written since: IOCON is never 0 in what we want.
 func (m *image) afterReset() bool {
-	for register := range compared {
-		want := uint16(0)
-		if register == regIODIR {
-			want = 0xFFFF
-		}
-		if m.pair(register) != want {
-			return false
-		}
-	}
-	return true
+	return m.pair(regIOCON) == 0 && m.pair(regIODIR) == 0xFFFF
 }
 
 // differs returns nil if a chip holds what is wanted.
 func (m *image) differs(want *image) error {
-	if m.afterReset() && !want.afterReset() {
+	if m.afterReset() {
 		return ErrReset
 	}
 	for _, register := range []int{regIODIR, regOLAT, regIPOL, regGPINTEN, regINTCON, regIOCON, regGPPU} {

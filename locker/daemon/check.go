@@ -126,8 +126,11 @@ func (k *check) sensors() {
 }
 
 func advise(w Wire) string {
-	if w.GPIO != "" {
+	switch {
+	case w.GPIO != "":
 		return fmt.Sprintf("is the line %q there, and may this user use it?", w.GPIO)
+	case w.Expander != "":
+		return fmt.Sprintf("has expander %q power, and is line %d connected?", w.Expander, w.Line)
 	}
 	return fmt.Sprintf("has board %d on line %q power, and its address set?", w.Board, w.Modbus)
 }
@@ -158,6 +161,9 @@ func (k *check) readers() {
 		for _, s := range k.parts.scanners[source] {
 			k.found(s.Name(), "opens", s.Check(), "is it plugged in, in serial mode?")
 		}
+	}
+	for _, c := range k.parts.chips {
+		k.found(c.Name(), "answers, and holds what is written", c.Check(), "has it power, is its address set, and may this user use the bus?")
 	}
 	for _, l := range k.parts.lines {
 		k.found("modbus line", "opens", l.Check(), "is the adapter plugged in?")

@@ -32,6 +32,7 @@ type Config struct {
 	TPM           TPM           `toml:"tpm"`
 	Journal       Journal       `toml:"journal"`
 	GPIO          GPIO          `toml:"gpio"`
+	Expanders     []Expander    `toml:"expander"`
 	Modbus        []Modbus      `toml:"modbus"`
 	Readers       []Reader      `toml:"reader"`
 	Scanners      []Scanner     `toml:"scanner"`
@@ -100,6 +101,17 @@ type GPIO struct {
 	Debounce  locker.Duration `toml:"debounce"` // of contacts
 }
 
+// Expander is an MCP23017 port expander with locks and contacts on its lines.
+type Expander struct {
+	Name      string          `toml:"name"`
+	Bus       string          `toml:"bus"`       // /dev/i2c-1
+	Address   int             `toml:"address"`   // 0x20 to 0x27
+	Interrupt string          `toml:"interrupt"` // the GPIO line that INTA or INTB is on; empty: polled
+	ActiveLow bool            `toml:"lock_active_low"`
+	Pulse     locker.Duration `toml:"pulse"`
+	OpenIsLow bool            `toml:"contact_open_is_low"`
+}
+
 // Modbus is a serial line of relay and input boards.
 type Modbus struct {
 	Name      string          `toml:"name"`
@@ -147,12 +159,14 @@ type Compartment struct {
 }
 
 // Wire is where a lock or contact is connected: a line's name in the registry,
-// or a board's address on a Modbus line.
+// an expander's line, or a board's address on a Modbus line.
 type Wire struct {
-	GPIO    string `toml:"gpio"`
-	Modbus  string `toml:"modbus"`
-	Board   int    `toml:"board"`
-	Address int    `toml:"address"`
+	GPIO     string `toml:"gpio"`
+	Expander string `toml:"expander"`
+	Line     int    `toml:"line"`
+	Modbus   string `toml:"modbus"`
+	Board    int    `toml:"board"`
+	Address  int    `toml:"address"`
 }
 
 // LoadConfig reads a configuration file. Errors name the file, the line and

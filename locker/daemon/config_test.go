@@ -52,14 +52,19 @@ func TestAGoodConfigurationIsRead(t *testing.T) {
 	}
 }
 
+func replaced(t *testing.T, text, was, is string) string {
+	t.Helper()
+	if !strings.Contains(text, was) {
+		t.Fatalf("%q is not in the configuration", was)
+	}
+	return strings.Replace(text, was, is, 1)
+}
+
 // wrong replaces a piece of the good configuration and wants the error to name
 // the line and to hold the words.
 func wrong(t *testing.T, was, is, line, words string) {
 	t.Helper()
-	text := strings.Replace(good, was, is, 1)
-	if text == good {
-		t.Fatalf("%q is not in the configuration", was)
-	}
+	text := replaced(t, good, was, is)
 	_, err := daemon.ParseConfig("lockerd.toml", []byte(text))
 	if err == nil || !strings.HasPrefix(err.Error(), "lockerd.toml:"+line+":") || !strings.Contains(err.Error(), words) {
 		t.Errorf("%s: error %v, wants line %s and %q", is, err, line, words)

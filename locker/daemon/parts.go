@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/nachtfach/nachtfach/hardware/expander"
 	"github.com/nachtfach/nachtfach/hardware/gpio"
 	"github.com/nachtfach/nachtfach/hardware/modbus"
 	"github.com/nachtfach/nachtfach/hardware/scanner"
@@ -155,6 +156,9 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 		wg.Go(func() { watchContact(ctx, n, c, t) })
 	}
 	wg.Go(func() { p.watchLocks(ctx, t) })
+	for _, chip := range p.chips {
+		wg.Go(func() { watchChip(ctx, chip, deliver) })
+	}
 	for _, l := range p.lines {
 		wg.Go(func() { p.watchRelays(ctx, l, deliver) })
 	}
@@ -179,6 +183,18 @@ func watchContact(ctx context.Context, n locker.CompartmentID, c contact, t *tro
 		}
 		t.healed(ctx, at)
 		t.deliver(ctx, locker.DoorMoved{Compartment: n, Open: open})
+	})
+}
+
+// watchChip tells trouble with an expander. Its locks and contacts tell their
+// own.
+func watchChip(ctx context.Context, chip *expander.Chip, deliver func(context.Context, locker.Input)) {
+	_ = chip.Watch(ctx, func(err error) { // its error is ctx's
+		if err != nil {
+			deliver(ctx, locker.PartFailed{Part: chip.Name(), Detail: err.Error()})
+			return
+		}
+		deliver(ctx, locker.PartHealed{Part: chip.Name()})
 	})
 }
 

@@ -189,34 +189,13 @@ func (c Config) Validate() error {
 	if d := time.Duration(c.GPIO.Debounce); d != 0 && (d < 2*time.Millisecond || d > 500*time.Millisecond) {
 		return bad("gpio", 0, "debounce", "%v, wants 2ms to 500ms", d)
 	}
-	lines := map[string]bool{}
-	for i, m := range c.Modbus {
-		if m.Name == "" || m.Path == "" || lines[m.Name] {
-			return bad("modbus", i, "name", "wants a name of its own and a path")
-		}
-		lines[m.Name] = true
-	}
 	for i := range c.Readers {
 		if key, want := c.validateReader(i); want != "" {
 			return bad("reader", i, key, "%s", want)
 		}
 	}
-	for i, k := range c.Compartments {
-		if err := k.Lock.validate(lines); err != "" {
-			return bad("compartment", i, "lock", "%s", err)
-		}
-		if err := k.Contact.validate(lines); err != "" {
-			return bad("compartment", i, "contact", "%s", err)
-		}
-	}
-	for i, s := range c.Sensors {
-		upTo := locker.Config{Sensors: c.Ledger().Sensors[:i+1]}
-		if err := upTo.ValidateSensors(); err != nil {
-			return bad("sensor", i, "kind", "%s", err)
-		}
-		if err := s.Wire.validate(lines); err != "" {
-			return bad("sensor", i, "wire", "%s", err)
-		}
+	if err := c.validateWires(bad); err != nil {
+		return err
 	}
 	return c.validateLedger(bad)
 }
@@ -262,16 +241,4 @@ func (c Config) validateReader(i int) (key, want string) {
 		return "driver", fmt.Sprintf(`%q, wants "zfm" or "exec"`, r.Driver)
 	}
 	return "", ""
-}
-
-func (w Wire) validate(lines map[string]bool) string {
-	switch {
-	case w.GPIO != "" && w.Modbus == "" && w.Board == 0:
-		return ""
-	case w.GPIO == "" && lines[w.Modbus] && w.Board >= 1 && w.Board <= 247 && w.Address >= 0 && w.Address <= 65535:
-		return ""
-	case w.Modbus != "" && !lines[w.Modbus]:
-		return fmt.Sprintf("there is no [[modbus]] line %q", w.Modbus)
-	}
-	return `wants { gpio = "LINE" } or { modbus = "NAME", board = 1, address = 0 }`
 }

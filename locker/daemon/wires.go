@@ -4,8 +4,10 @@ import (
 	"errors"
 	"time"
 
+	periph "periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/gpio/gpioreg"
 
+	"github.com/nachtfach/nachtfach/hardware/expander"
 	"github.com/nachtfach/nachtfach/hardware/gpio"
 	"github.com/nachtfach/nachtfach/hardware/modbus"
 	"github.com/nachtfach/nachtfach/hardware/supply"
@@ -17,12 +19,19 @@ type wires struct {
 	power  *supply.Supply
 	kernel []*gpio.Line // the kernel's, in the registry by us
 	coils  []*gpio.Coil
+	buses  map[string]*expander.Bus
+	chips  []*expander.Chip
 	lines  []*modbus.Line
 	modbus map[string]*modbus.Line
 }
 
 func openWires(c Config) (*wires, error) {
-	w := &wires{config: c, power: supply.New(), modbus: map[string]*modbus.Line{}}
+	w := &wires{config: c, power: supply.New(), buses: map[string]*expander.Bus{}, modbus: map[string]*modbus.Line{}}
+	for _, x := range c.Expanders {
+		if err := w.openExpander(x); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+	}
 	for _, m := range c.Modbus {
 		line, err := modbus.Open(modbus.Config{Name: m.Name, Path: m.Path, Baud: m.Baud, Parity: modbus.Parity(m.Parity), Supply: w.power})
 		if err != nil {
@@ -33,19 +42,49 @@ func openWires(c Config) (*wires, error) {
 	return w, nil
 }
 
+func (w *wires) openExpander(x Expander) error {
+	bus := w.buses[x.Bus]
+	if bus == nil {
+		bus = expander.NewBus(x.Bus)
+		w.buses[x.Bus] = bus
+	}
+	if x.Interrupt != "" {
+		if err := w.register(x.Interrupt); err != nil {
+			return err
+		}
+	}
+	chip, err := expander.Register(expander.Config{Name: x.Name, Bus: bus, Address: x.Address, Registry: w.registry(x.Name), Interrupt: x.Interrupt})
+	if err != nil {
+		return err
+	}
+	w.chips = append(w.chips, chip)
+	return nil
+}
+
+// registry is what the names of an expander's lines begin with.
+func (w *wires) registry(name string) string { return w.config.Terminal + "/" + name }
+
+// expander is the one of this name; Validate saw to it that there is one.
+func (c Config) expander(name string) Expander {
+	for _, x := range c.Expanders {
+		if x.Name == name {
+			return x
+		}
+	}
+	return Expander{}
+}
+
 // lock opens a lock.
 func (w *wires) lock(at Wire) (lock, error) {
-	if at.GPIO != "" {
+	switch {
+	case at.Expander != "":
+		x := w.config.expander(at.Expander)
+		return w.coil(gpio.CoilConfig{Line: expander.LineName(w.registry(x.Name), at.Line), ActiveLow: x.ActiveLow, Pulse: time.Duration(x.Pulse)})
+	case at.GPIO != "":
 		if err := w.register(at.GPIO); err != nil {
 			return nil, err
 		}
-		g := w.config.GPIO
-		coil, err := gpio.OpenCoil(gpio.CoilConfig{Line: at.GPIO, ActiveLow: g.ActiveLow, Pulse: time.Duration(g.Pulse), Supply: w.power})
-		if err != nil {
-			return nil, err
-		}
-		w.coils = append(w.coils, coil)
-		return coil, nil
+		return w.coil(gpio.CoilConfig{Line: at.GPIO, ActiveLow: w.config.GPIO.ActiveLow, Pulse: time.Duration(w.config.GPIO.Pulse)})
 	}
 	var pulse time.Duration
 	for _, m := range w.config.Modbus {
@@ -60,21 +99,38 @@ func (w *wires) lock(at Wire) (lock, error) {
 	return l, nil
 }
 
+func (w *wires) coil(cfg gpio.CoilConfig) (lock, error) {
+	cfg.Supply = w.power
+	coil, err := gpio.OpenCoil(cfg)
+	if err != nil {
+		return nil, err
+	}
+	w.coils = append(w.coils, coil)
+	return coil, nil
+}
+
 // input opens a contact: of a door, or of a sensor, whose "open" is that it is
 // tripped. isLow says that the line is low, or the input off, while it is.
 func (w *wires) input(at Wire, isLow bool) (contact, error) {
-	if at.GPIO != "" {
+	g := w.config.GPIO
+	switch {
+	case at.Expander != "":
+		return openContact(gpio.ContactConfig{Line: expander.LineName(w.registry(at.Expander), at.Line), OpenIsLow: isLow, Pull: periph.PullUp, Debounce: time.Duration(g.Debounce)})
+	case at.GPIO != "":
 		if err := w.register(at.GPIO); err != nil {
 			return nil, err
 		}
-		g := w.config.GPIO
-		o, err := gpio.OpenContact(gpio.ContactConfig{Line: at.GPIO, OpenIsLow: isLow, Pull: g.Pull.pull(), Debounce: time.Duration(g.Debounce)})
-		if err != nil {
-			return nil, err
-		}
-		return o, nil
+		return openContact(gpio.ContactConfig{Line: at.GPIO, OpenIsLow: isLow, Pull: g.Pull.pull(), Debounce: time.Duration(g.Debounce)})
 	}
 	o, err := w.modbus[at.Modbus].Contact(modbus.ContactConfig{Board: uint8(at.Board), Input: uint16(at.Address), OpenIsOff: isLow}) // bounded by Validate
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func openContact(cfg gpio.ContactConfig) (contact, error) {
+	o, err := gpio.OpenContact(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +157,12 @@ func (w *wires) Close() error {
 	for _, c := range w.coils {
 		errs = append(errs, c.Close())
 	}
+	for _, c := range w.chips {
+		errs = append(errs, c.Close())
+	}
+	for _, b := range w.buses {
+		errs = append(errs, b.Close())
+	}
 	for _, l := range w.kernel {
 		errs = append(errs, l.Close())
 	}
@@ -114,6 +176,9 @@ func (w *wires) Close() error {
 func (c Config) openIsLow(w Wire) bool {
 	if w.GPIO != "" {
 		return c.GPIO.OpenIsLow
+	}
+	if w.Expander != "" {
+		return c.expander(w.Expander).OpenIsLow
 	}
 	off := false
 	for _, m := range c.Modbus {
