@@ -233,6 +233,7 @@ func fullStatus(t *testing.T) []byte {
 	t.Helper()
 	var s locker.Status
 	fill(t, reflect.ValueOf(&s).Elem())
+	s.Challenge = citytest.Challenge
 	text, err := json.Marshal(s)
 	if err != nil {
 		t.Fatal(err)
@@ -298,6 +299,8 @@ var words = map[reflect.Type]any{
 	reflect.TypeFor[locker.Erasure]():       locker.ErasedLogically,
 	reflect.TypeFor[locker.AlarmClass]():    locker.Wake,
 	reflect.TypeFor[locker.AlarmKind]():     locker.AlarmForced,
+	reflect.TypeFor[locker.CommandKind]():   locker.CommandLock,
+	reflect.TypeFor[locker.Lock]():          locker.LockedAdmin,
 	reflect.TypeFor[locker.Custody]():       locker.CustodyClerks,
 	reflect.TypeFor[locker.Sensor]():        locker.SensorTamper,
 }

@@ -72,7 +72,7 @@ func (c *City) Alarms(ctx context.Context) ([]api.Alarm, error) { return c.recor
 
 // LeaseKey gives away one of the terminal's one-time order keys, for ever.
 func (c *City) LeaseKey(ctx context.Context, terminal string) (api.Key, error) {
-	if _, err := c.record.Terminal(ctx, terminal); err != nil {
+	if err := c.usable(ctx, terminal); err != nil {
 		return api.Key{}, err
 	}
 	return c.record.LeaseKey(ctx, terminal)
@@ -85,7 +85,7 @@ func (c *City) SubmitOrder(ctx context.Context, sealed []byte) (api.Order, error
 	if err != nil {
 		return api.Order{}, inputError{err}
 	}
-	if _, err := c.record.Terminal(ctx, m.Terminal); err != nil {
+	if err := c.usable(ctx, m.Terminal); err != nil {
 		return api.Order{}, err
 	}
 	o := api.Order{Order: m.Order, Terminal: m.Terminal, Version: m.Version, Key: m.Key}
@@ -133,45 +133,6 @@ func (c *City) SubmitRoster(ctx context.Context, roster []byte) error {
 	})
 	if err == nil {
 		c.poke(terminal)
-	}
-	return err
-}
-
-// DraftReissue makes the command that replaces the code of an order's deposit:
-// the text that an admin signs. It leases a key and seals the share to it.
-func (c *City) DraftReissue(ctx context.Context, id locker.OrderID) (api.Draft, error) {
-	d, err := c.record.Living(ctx, id)
-	if err != nil {
-		return api.Draft{}, err
-	}
-	share, err := c.record.Share(ctx, d.Terminal, d.Generation)
-	if err != nil {
-		return api.Draft{}, err
-	}
-	defer clear(share)
-	key, err := c.record.LeaseKey(ctx, d.Terminal)
-	if err != nil {
-		return api.Draft{}, err
-	}
-	return c.draftReissue(d, key, share)
-}
-
-// Reissue sends the signed command, which the terminal verifies, for as long as
-// it can be valid.
-func (c *City) Reissue(ctx context.Context, id locker.OrderID, signed []byte) error {
-	d, err := c.record.Living(ctx, id)
-	if err != nil {
-		return err
-	}
-	if len(signed) == 0 {
-		return wrong("re-issue of order %s: no command", id)
-	}
-	err = c.record.Send(ctx, record.Message{
-		Terminal: d.Terminal, Kind: locker.MessageCommand, Object: string(id), Order: id,
-		Payload: signed, Expires: c.config.Now().Add(envelope.CommandLife),
-	})
-	if err == nil {
-		c.poke(d.Terminal)
 	}
 	return err
 }

@@ -384,17 +384,17 @@ func TestALostLetterIsReplaced(t *testing.T) {
 	d.check(d.ask.Reissue(t.Context(), "order-0001", signed))
 	citytest.Eventually(t, "the command, twice", soon, func() bool { return len(d.m.Desk.Received(topic.Command)) >= 2 })
 
-	command, admin, err := envelope.OpenCommand(envelope.Standard{}, d.m.Desk.Received(topic.Command)[0], d.m.ID, d.roll, time.Now())
+	command, admins, err := envelope.OpenCommand(envelope.Standard{}, d.m.Desk.Received(topic.Command)[0], d.m.ID, citytest.Challenge, d.roll, time.Now())
 	d.check(err)
-	if admin != "anna" || command.Order != "order-0001" || command.Generation != 1 {
-		t.Fatalf("command %+v of %s", command, admin)
+	if admins[0] != "anna" || command.Order != "order-0001" || command.Generation != 1 {
+		t.Fatalf("command %+v of %s", command, admins)
 	}
 	opened, err := command.OpenShare(envelope.Standard{}, d.keys[command.Key])
 	d.check(err)
 	if !bytes.Equal(opened.Bytes(), share.Bytes()) {
 		t.Error("the share is another one")
 	}
-	d.m.Append(locker.DepositReserved{Generation: 2, Order: "order-0001", Compartment: 7, Replaces: 1, Admin: admin},
+	d.m.Append(locker.DepositReserved{Generation: 2, Order: "order-0001", Compartment: 7, Replaces: 1, Admin: admins[0]},
 		locker.DepositPrepared{Generation: 2}, locker.DepositReissued{Generation: 2, Replaces: 1})
 	citytest.Eventually(t, "replaced", soon, func() bool {
 		all, err := d.ask.Deposits(t.Context(), d.m.ID)

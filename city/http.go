@@ -131,6 +131,20 @@ func (c *City) Handler() http.Handler {
 	post("/terminals/{terminal}/lease", func(r *http.Request, _ []byte) (any, error) {
 		return c.LeaseKey(r.Context(), r.PathValue("terminal"))
 	})
+	post("/terminals/{terminal}/commands/draft", func(r *http.Request, body []byte) (any, error) {
+		var what locker.Command
+		if err := json.Unmarshal(body, &what); err != nil {
+			return nil, wrong("read the request: %w", err)
+		}
+		return c.DraftCommand(r.Context(), r.PathValue("terminal"), what)
+	})
+	post("/terminals/{terminal}/commands", func(r *http.Request, body []byte) (any, error) {
+		return nil, c.Command(r.Context(), r.PathValue("terminal"), body)
+	})
+	get("/terminals/{terminal}/burglary", func(r *http.Request) (any, error) { return c.Burglary(r.Context(), r.PathValue("terminal")) })
+	post("/terminals/{terminal}/recovered", func(r *http.Request, _ []byte) (any, error) {
+		return nil, c.Recovered(r.Context(), r.PathValue("terminal"))
+	})
 	post("/orders", func(r *http.Request, body []byte) (any, error) { return c.SubmitOrder(r.Context(), body) })
 	get("/orders/{order}", func(r *http.Request) (any, error) { return c.Order(r.Context(), orderOf(r)) })
 	post("/orders/{order}/arrived", func(r *http.Request, _ []byte) (any, error) { return c.Arrived(r.Context(), orderOf(r)) })

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -93,26 +92,6 @@ func (c *City) signPosted(l record.Letter, day string) ([]byte, error) {
 	return envelope.SignPosted(c.config.Signer, envelope.Posted{
 		Terminal: l.Terminal, Generation: l.Generation, Order: l.Order, Day: day,
 	})
-}
-
-// commandLife leaves a minute for clocks that differ: a terminal refuses a
-// command that expires more than envelope.CommandLife from its own now.
-const commandLife = envelope.CommandLife - time.Minute
-
-func (c *City) draftReissue(d api.Deposit, key api.Key, stored []byte) (api.Draft, error) {
-	share, err := envelope.NewShare(stored)
-	if err != nil {
-		return api.Draft{}, err
-	}
-	defer share.Wipe()
-	command, err := envelope.NewReissue(c.config.Suite, c.config.Rand, d.Terminal, d.Order, d.Generation,
-		c.config.Now().Add(commandLife), envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, share)
-	if err != nil {
-		return api.Draft{}, err
-	}
-	return api.Draft{
-		Namespace: envelope.NamespaceCommand, Text: command.Text(), Expires: command.Expires,
-	}, nil
 }
 
 func parseRoster(message []byte) (terminal string, version int, err error) {

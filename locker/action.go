@@ -100,6 +100,11 @@ type (
 		Card   string
 		Number string
 	}
+	// Diagnose asks the parts how they are. DiagnosisMade.
+	Diagnose struct{}
+	// ResendAll publishes the whole journal again, with state, keys and letters;
+	// no answer.
+	ResendAll struct{}
 	// FindCard names the holder of a card. CardFound.
 	FindCard struct {
 		Check uint64
@@ -124,4 +129,6 @@ func (CaptureFinger) action()  {}
 func (CompareFactor) action()  {}
 func (ForgetVisit) action()    {}
 func (CheckClerk) action()     {}
+func (Diagnose) action()       {}
+func (ResendAll) action()      {}
 func (FindCard) action()       {}

@@ -29,7 +29,7 @@ func (l *ledger) fold(e Event) error {
 	}
 	l.elapse(e.Time)
 	switch f := e.Fact.(type) {
-	case ClockMarked, PINLetterConfirmed, MessageRefused, RoundInterrupted:
+	case ClockMarked, PINLetterConfirmed, MessageRefused, RoundInterrupted, TerminalDiagnosed:
 		if _, ok := f.(RoundInterrupted); ok {
 			l.Open = nil
 		}
@@ -60,8 +60,19 @@ func (l *ledger) fold(e Event) error {
 		return l.foldSensor(f.Sensor, true)
 	case SensorRested:
 		return l.foldSensor(f.Sensor, false)
-	case RosterAccepted, ClerkAdmitted, ClerkRefused, RoundOpened, RoundConfirmed:
+	case RosterAccepted, ClerkCharged, ClerkAdmitted, ClerkRefused, ClerkUnblocked, RoundOpened, RoundConfirmed:
 		return l.foldPeople(f)
+	case CommandFollowed, CommandRefused:
+		return l.foldCommand(e.Time, f)
+	case BurglaryDeclared:
+		switch {
+		case l.Locked == LockedStolen:
+		case f.Sensor == "":
+			l.Locked = LockedBurglary
+		case l.Locked == "":
+			l.Locked = LockedTamper // an admin's own lock stays theirs
+		}
+		return nil
 	case KeysOffered, KeyLapsed, KeyErased, OrderAccepted, OrderWithdrawn, OrderErased:
 		return l.foldOrder(e.Time, f)
 	case CompartmentReleased, CompartmentOpened, CompartmentClosed, CompartmentCleared,
@@ -86,7 +97,7 @@ func (l *ledger) elapse(to time.Time) {
 			continue
 		}
 		if open < 0 {
-			open = l.Config.Hours.between(from, to)
+			open = l.hours().between(from, to)
 		}
 		d.Held += Duration(open)
 	}
@@ -95,29 +106,52 @@ func (l *ledger) elapse(to time.Time) {
 			delete(l.Orders, id)
 		}
 	}
+	for nonce, until := range l.Nonces {
+		if to.After(until) {
+			delete(l.Nonces, nonce)
+		}
+	}
 }
 
 func (l *ledger) foldPeople(fact Fact) error {
 	switch f := fact.(type) {
 	case RosterAccepted:
 		l.Roster = f.Version
+		before := l.Members
 		l.Members = make(map[Person]*member, len(f.People))
 		for _, m := range f.People {
 			l.Members[m.Person] = &member{Member: m}
+			if was := before[m.Person]; was != nil && was.Role == m.Role {
+				l.Members[m.Person] = &member{Member: m, Wrong: was.Wrong, Charged: was.Charged, Pardoned: was.Pardoned}
+			}
+		}
+	case ClerkCharged:
+		if m := l.Members[f.Person]; m != nil {
+			m.Wrong, m.Charged = m.Wrong+1, true
 		}
 	case ClerkAdmitted:
 		if m := l.Members[f.Person]; m != nil {
-			m.Wrong = 0
+			m.Wrong, m.Charged = 0, false
 		}
 	case ClerkRefused:
 		if m := l.Members[f.Person]; m != nil && f.Reason == RefusedNumber {
-			m.Wrong++
+			if !m.Charged { // as journals have it in which the refusal was the charge
+				m.Wrong++
+			}
+			m.Charged = false
+		}
+	case ClerkUnblocked:
+		if m := l.Members[f.Person]; m != nil {
+			m.Wrong, m.Charged, m.Pardoned = 0, false, time.Time{}
 		}
 	case RoundOpened:
 		l.Round = max(l.Round, f.Round)
 		l.Open = &openRound{Round: f.Round, Clerks: f.Clerks}
 	case RoundConfirmed:
 		l.Open = nil
+		if l.Locked == LockedTamper && l.quiet() {
+			l.Locked = ""
+		}
 	}
 	return nil
 }
@@ -147,15 +181,7 @@ func (l *ledger) foldOrder(at time.Time, fact Fact) error {
 			k.Used = true
 		}
 	case OrderWithdrawn:
-		o := l.Orders[f.Order]
-		if o == nil {
-			return fmt.Errorf("no order %s", f.Order)
-		}
-		if d := l.Deposits[o.Deposit]; d != nil && d.State != depositEnded {
-			d.Revoked = true
-			return nil
-		}
-		o.end(at)
+		return l.withdraw(f.Order, at)
 	case OrderErased:
 		o := l.Orders[f.Order]
 		if o == nil {
@@ -165,6 +191,19 @@ func (l *ledger) foldOrder(at time.Time, fact Fact) error {
 		o.Erased = true
 		delete(l.Keys, o.Key)
 	}
+	return nil
+}
+
+func (l *ledger) withdraw(id OrderID, at time.Time) error {
+	o := l.Orders[id]
+	if o == nil {
+		return fmt.Errorf("no order %s", id)
+	}
+	if d := l.Deposits[o.Deposit]; d != nil && d.State != depositEnded {
+		d.Revoked = true
+		return nil
+	}
+	o.end(at)
 	return nil
 }
 

@@ -18,6 +18,8 @@ func (s *step) message(in Input) {
 		s.withdrawalReceived(in)
 	case ReissueReceived:
 		s.reissueReceived(in)
+	case CommandReceived:
+		s.commandReceived(in)
 	case RosterReceived:
 		if in.Version <= s.ledger.Roster {
 			if in.Version < s.ledger.Roster {
@@ -82,7 +84,7 @@ func (s *step) withdrawalReceived(in WithdrawalReceived) {
 
 func (s *step) reissueReceived(in ReissueReceived) {
 	reject := func(reason string) {
-		s.refuse(MessageRejected{Message: MessageCommand, Order: in.Order, Reason: reason})
+		s.refuse(MessageRejected{Message: MessageCommand, Order: in.Order, Nonce: in.Nonce, Reason: reason})
 	}
 	o := s.ledger.Orders[in.Order]
 	if o == nil {
@@ -167,7 +169,7 @@ func (s *step) refuse(in MessageRejected) {
 		w.suppressed++
 		return
 	}
-	s.emit(MessageRefused{Message: in.Message, Order: OrderID(clip(string(in.Order))), Version: in.Version, Reason: clip(in.Reason), Suppressed: w.suppressed})
+	s.emit(MessageRefused{Message: in.Message, Order: OrderID(clip(string(in.Order))), Version: in.Version, Nonce: clip(in.Nonce), Reason: clip(in.Reason), Suppressed: w.suppressed})
 	w.suppressed = 0
 }
 

@@ -137,7 +137,7 @@ func (t *Terminal) view() Screen {
 func extendable(n ScreenName) bool {
 	switch n {
 	case ScreenWelcome, ScreenRefused, ScreenDone, ScreenDisputed, ScreenLeftOpen, ScreenDefect,
-		ScreenWithdrawn, ScreenDesk, ScreenClosed, ScreenRoundDone, ScreenPaced:
+		ScreenWithdrawn, ScreenDesk, ScreenClosed, ScreenRoundDone, ScreenPaced, ScreenLocked:
 		return false
 	}
 	return true
@@ -146,8 +146,10 @@ func extendable(n ScreenName) bool {
 func (t *Terminal) viewIdle(v *Screen) {
 	now := t.session.clock.base
 	switch {
-	case !t.ledger.Config.Hours.Open(now):
-		v.Name, v.Opens = ScreenShut, t.ledger.Config.Hours.Next(now)
+	case t.ledger.Locked != "":
+		v.Name = ScreenLocked
+	case !t.ledger.hours().Open(now):
+		v.Name, v.Opens = ScreenShut, t.ledger.hours().Next(now)
 	case t.paced() > 0:
 		v.Name, v.Until = ScreenPaced, t.nextPace()
 	default:
@@ -185,7 +187,7 @@ func (t *Terminal) viewVisit(v *Screen) {
 	case questioning:
 		v.Name = ScreenQuestion
 		v.Choices = []Choice{ChoiceYes}
-		if visit.again < reopenings && !visit.resumed {
+		if visit.again < reopenings && !visit.resumed && t.ledger.Locked == "" && !t.ledger.door(visit.compartment).Disabled {
 			v.Choices = append(v.Choices, ChoiceAgain)
 		}
 		v.Choices = append(v.Choices, ChoiceNotMine)
@@ -214,7 +216,7 @@ func (t *Terminal) viewEnded(v *Screen) {
 	if v.Name != ScreenDone && v.Name != ScreenLeftOpen {
 		v.Incident = t.incident()
 	}
-	if t.paced() == 0 && t.ledger.Config.Hours.Open(t.session.clock.base) {
+	if t.paced() == 0 && t.open() {
 		v.Expects = ExpectsCode // the next in the queue need not wait for the words to fade
 	}
 	v.Choices = []Choice{ChoiceCancel}
@@ -312,11 +314,16 @@ func (t *Terminal) roundView() *RoundView {
 	}
 	v.Waiting = l.waiting()
 	for _, c := range l.Doors {
-		if c.Use == useEmpty && c.Fault == "" {
+		if c.Use == useEmpty && c.Fault == "" && !c.Disabled {
 			v.Free++
 		}
 	}
 	return v
+}
+
+// open tells whether citizens may collect now.
+func (t *Terminal) open() bool {
+	return t.ledger.Locked == "" && t.ledger.hours().Open(t.session.clock.base)
 }
 
 // Now is the trusted time of the last Step.

@@ -59,8 +59,19 @@ type (
 		Message    MessageKind `json:"message"`
 		Order      OrderID     `json:"order,omitempty"`
 		Version    int         `json:"version,omitempty"`
+		Nonce      string      `json:"nonce,omitempty"` // of a command, as it stood there
 		Reason     string      `json:"reason"`
 		Suppressed int         `json:"suppressed,omitempty"` // refusals before it that were only counted
+	}
+	// ClerkCharged counts a try of a personal number before it is made.
+	ClerkCharged struct {
+		Person Person `json:"person"`
+	}
+	// ClerkUnblocked gives a clerk new tries: an admin's command allowed it, and
+	// a colleague stood beside them.
+	ClerkUnblocked struct {
+		Person Person `json:"person"`
+		Beside Person `json:"beside"`
 	}
 	// ClerkAdmitted tells that a clerk proved card and personal number.
 	ClerkAdmitted struct {
@@ -85,6 +96,37 @@ type (
 	RoundInterrupted struct {
 		Round  RoundID `json:"round"`
 		Reason string  `json:"reason"`
+	}
+)
+
+// Commands.
+type (
+	// CommandFollowed tells that an admin's command is in force.
+	CommandFollowed struct {
+		Command
+		Admins  []Person  `json:"admins"`
+		Nonce   string    `json:"nonce"`
+		Expires time.Time `json:"expires"`
+	}
+	// CommandRefused tells a command that admins did sign, and that was not
+	// followed; it does not count later either.
+	CommandRefused struct {
+		Command
+		Admins  []Person  `json:"admins"`
+		Nonce   string    `json:"nonce"`
+		Expires time.Time `json:"expires"`
+		Reason  string    `json:"reason"`
+	}
+	// TerminalDiagnosed tells what the parts say of themselves.
+	TerminalDiagnosed struct {
+		Findings map[string]string `json:"findings"`
+	}
+	// BurglaryDeclared closes the terminal to citizens and tells exactly what
+	// lies inside.
+	BurglaryDeclared struct {
+		Cause  string   `json:"cause"`
+		Sensor Sensor   `json:"sensor,omitempty"` // that began it; none: an admin's command
+		Inside []Inside `json:"inside"`
 	}
 )
 
@@ -359,6 +401,12 @@ func (AlarmRaised) Type() string            { return "de.nachtfach.alarm.raised.
 func (AlarmCleared) Type() string           { return "de.nachtfach.alarm.cleared.v1" }
 func (RosterAccepted) Type() string         { return "de.nachtfach.roster.accepted.v1" }
 func (MessageRefused) Type() string         { return "de.nachtfach.message.refused.v1" }
+func (ClerkCharged) Type() string           { return "de.nachtfach.clerk.charged.v1" }
+func (ClerkUnblocked) Type() string         { return "de.nachtfach.clerk.unblocked.v1" }
+func (CommandFollowed) Type() string        { return "de.nachtfach.command.followed.v1" }
+func (CommandRefused) Type() string         { return "de.nachtfach.command.refused.v1" }
+func (TerminalDiagnosed) Type() string      { return "de.nachtfach.terminal.diagnosed.v1" }
+func (BurglaryDeclared) Type() string       { return "de.nachtfach.burglary.declared.v1" }
 func (ClerkAdmitted) Type() string          { return "de.nachtfach.clerk.admitted.v1" }
 func (ClerkRefused) Type() string           { return "de.nachtfach.clerk.refused.v1" }
 func (RoundOpened) Type() string            { return "de.nachtfach.round.opened.v1" }
@@ -410,6 +458,8 @@ func (SensorRested) Type() string           { return "de.nachtfach.sensor.rested
 var decoders = decodersOf(
 	decoder[TerminalBooted], decoder[TerminalConfigured], decoder[ClockMarked], decoder[ClockSet],
 	decoder[AlarmRaised], decoder[AlarmCleared],
+	decoder[CommandFollowed], decoder[CommandRefused], decoder[TerminalDiagnosed], decoder[BurglaryDeclared],
+	decoder[ClerkCharged], decoder[ClerkUnblocked],
 	decoder[RosterAccepted], decoder[MessageRefused], decoder[ClerkAdmitted], decoder[ClerkRefused],
 	decoder[RoundOpened], decoder[RoundConfirmed], decoder[RoundInterrupted],
 	decoder[KeysOffered], decoder[KeyLapsed], decoder[KeyErased],

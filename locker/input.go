@@ -89,7 +89,17 @@ type (
 		Generation Generation // that is to be replaced
 		Key        KeyID      // that the share was sealed to; spent by this
 		Admin      Person
+		Nonce      string
 		Expires    time.Time
+	}
+	// CommandReceived is a command that the vault verified: for this terminal and
+	// this start of it, signed by these admins. Whether its nonce is new, and
+	// whether so many admins are enough, is for Step.
+	CommandReceived struct {
+		Command Command
+		Admins  []Person
+		Nonce   string
+		Expires time.Time
 	}
 	// RosterReceived is a signed roster that the vault opened, verified and stored.
 	RosterReceived struct {
@@ -113,6 +123,7 @@ type (
 		Message MessageKind
 		Order   OrderID
 		Version int
+		Nonce   string // of a command, if it could be read
 		Reason  string
 	}
 )
@@ -200,6 +211,8 @@ type (
 		Proved bool
 		Err    string
 	}
+	// DiagnosisMade answers Diagnose: what each part says of itself.
+	DiagnosisMade struct{ Findings map[string]string }
 	// CardFound answers FindCard; Person is empty for an unknown card.
 	CardFound struct {
 		Check  uint64
@@ -238,6 +251,8 @@ func (Scanned) input()            {}
 func (OrderReceived) input()      {}
 func (WithdrawalReceived) input() {}
 func (ReissueReceived) input()    {}
+func (CommandReceived) input()    {}
+func (DiagnosisMade) input()      {}
 func (RosterReceived) input()     {}
 func (PostedReceived) input()     {}
 func (CityTime) input()           {}

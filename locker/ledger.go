@@ -32,6 +32,9 @@ type ledger struct {
 	Tripped    map[Sensor]bool                `json:"tripped,omitempty"`
 	Open       *openRound                     `json:"open_round,omitempty"`
 	Root       rootState                      `json:"root,omitzero"`
+	Locked     Lock                           `json:"locked,omitempty"`
+	Opening    string                         `json:"opening,omitempty"` // by command; see ParseOpening
+	Nonces     map[string]time.Time           `json:"nonces,omitempty"`  // of commands: until when they are remembered
 }
 
 // rootState is what is known of the root key in hardware that the slots lie
@@ -77,7 +80,9 @@ const maxReceipts = 1000
 
 type member struct {
 	Member
-	Wrong int `json:"wrong"` // personal numbers in a row
+	Wrong    int       `json:"wrong"`             // personal numbers in a row, wrong or unsettled
+	Charged  bool      `json:"charged,omitempty"` // the last of them is not settled
+	Pardoned time.Time `json:"pardoned,omitzero"` // until then a colleague's presence unblocks them
 }
 
 type orderKey struct {
@@ -124,7 +129,8 @@ type deposit struct {
 	Closed      map[int]bool      `json:"closed"`
 	Loaded      time.Time         `json:"loaded,omitzero"`
 	Posted      time.Time         `json:"posted,omitzero"`
-	Held        Duration          `json:"held"` // of retention, while the terminal could be used
+	Held        Duration          `json:"held"`               // of retention, while the terminal could be used
+	Extended    Duration          `json:"extended,omitempty"` // of retention, by command
 	Expired     bool              `json:"expired"`
 	Revoked     bool              `json:"revoked"`
 	Doubts      int               `json:"doubts"`
@@ -158,6 +164,8 @@ type compartment struct {
 	Fault   Fault         `json:"fault,omitempty"`
 	Waived  bool          `json:"waived,omitempty"` // worked without its contact
 	Release *release      `json:"release,omitempty"`
+	// Disabled by command: neither loaded nor opened for citizens.
+	Disabled bool `json:"disabled,omitempty"`
 }
 
 // release is an authority that has not come to its end: the door has not opened

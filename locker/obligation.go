@@ -37,7 +37,7 @@ func (t *Terminal) owed(at time.Time) []obligation {
 			offered++
 		}
 	}
-	if want := l.Config.Rules.KeysOffered; offered < (want+1)/2 {
+	if want := l.Config.Rules.KeysOffered; offered < (want+1)/2 && l.Locked != LockedStolen {
 		add("keys", l.Key, again, MakeKeys{First: l.Key + 1, Count: want - offered, Expires: at.Add(time.Duration(l.Config.Rules.KeyLife))})
 	}
 	done := func(o *order) bool { return !o.Erased && (o.State == orderDeposited || o.State == orderEnded) }
@@ -46,7 +46,7 @@ func (t *Terminal) owed(at time.Time) []obligation {
 	}
 	for _, g := range sorted(l.Deposits) {
 		d := l.Deposits[g]
-		ended := d.State == depositEnded || d.Revoked && d.State == depositLoaded
+		ended := d.State == depositEnded || d.Revoked && (d.State == depositLoaded || d.State == depositDoubted || d.State == depositDisputed)
 		if ended && d.Slot {
 			add("slot", g, again, EraseSlot{Generation: g, At: at})
 		}
@@ -92,7 +92,7 @@ func (s *step) settled(in Input) {
 	l := s.ledger
 	switch in := in.(type) {
 	case KeysMade:
-		if s.failed("keys", in.Err) || len(in.Keys) == 0 || in.Keys[0].Key <= l.Key {
+		if l.Locked == LockedStolen || s.failed("keys", in.Err) || len(in.Keys) == 0 || in.Keys[0].Key <= l.Key {
 			return
 		}
 		s.emit(KeysOffered{Keys: in.Keys})

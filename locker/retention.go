@@ -8,7 +8,8 @@ import (
 // counts tells whether the deposit's retention runs: from the letter's posting,
 // while the document could be collected.
 func (l *ledger) counts(d *deposit) bool {
-	return d.State == depositLoaded && !d.Posted.IsZero() && l.door(d.Compartment).Fault == "" &&
+	return d.State == depositLoaded && !d.Posted.IsZero() && l.Locked == "" &&
+		l.door(d.Compartment).Fault == "" && !l.door(d.Compartment).Disabled &&
 		(!l.failing("reader") || l.withoutReader(d))
 }
 
@@ -36,16 +37,16 @@ func (t *Terminal) retention(d *deposit) (left time.Duration, running bool) {
 	}
 	held := time.Duration(d.Held)
 	if at := t.session.clock.base; at.After(l.Time) {
-		held += l.Config.Hours.between(l.Time, at)
+		held += l.hours().between(l.Time, at)
 	}
-	return time.Duration(l.Config.Rules.Retention) - held, true
+	return time.Duration(l.Config.Rules.Retention+d.Extended) - held, true
 }
 
 // nextExpiry is the uptime at which the first deposit can expire; zero for
 // none. While the gates are closed retention stands still, and the marks suffice.
 func (t *Terminal) nextExpiry() time.Duration {
 	c := t.session.clock
-	if !t.ledger.Config.Hours.Open(c.base) {
+	if !t.ledger.hours().Open(c.base) {
 		return 0
 	}
 	var next time.Duration

@@ -98,6 +98,7 @@ const (
 	ScreenTaskDefect ScreenName = "task_defect"
 	ScreenConfirm    ScreenName = "round_confirm"
 	ScreenRoundDone  ScreenName = "round_done"
+	ScreenLocked     ScreenName = "locked"       // by command, or burglary
 	ScreenOutOfOrder ScreenName = "out_of_order" // the mode without a store
 )
 

@@ -54,6 +54,9 @@ func (s *step) tripped(sensor Sensor) {
 		class = Morning // two clerks stand there
 	}
 	s.raise(class, kind, 0, 0, "")
+	if class == Wake {
+		s.burglary("sensor "+string(sensor), sensor)
+	}
 }
 
 // rested ends a mains failure's alarm. What a person may have done to the
@@ -73,7 +76,13 @@ func (s *step) clearSensors() {
 			s.clear(kind, 0)
 		}
 	}
+	if s.ledger.Locked != LockedBurglary && s.ledger.Locked != LockedTamper {
+		s.clear(AlarmBurglary, 0)
+	}
 }
+
+// quiet tells whether no sensor says that somebody is at the cabinet.
+func (l *ledger) quiet() bool { return !l.Tripped[SensorTamper] && !l.Tripped[SensorEnclosure] }
 
 // forgetSensors lets go of those that the configuration has no more: nothing
 // would ever tell that they came to rest.

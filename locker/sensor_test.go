@@ -33,7 +33,7 @@ func TestTamperThatStillShowsOutlastsTheRound(t *testing.T) {
 	s := sensing(t)
 	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
 	s.signIn("c1", "c2")
-	s.finish()
+	s.confirm()
 	s.wantAlarm(locker.AlarmTamper, locker.Wake)
 	if got := s.term.Status().Tripped; !slices.Equal(got, []locker.Sensor{locker.SensorTamper}) {
 		t.Errorf("tripped: %v", got)
@@ -97,5 +97,40 @@ func TestLockWhoseDriverWorksAgainIsBackInService(t *testing.T) {
 	s.give(locker.PartHealed{Part: locker.PartLock, Compartment: 3})
 	if got := s.at(3).Fault; got != "" {
 		t.Errorf("fault %q", got)
+	}
+}
+
+func TestTamperLocksTheTerminalUntilTwoClerksHaveLooked(t *testing.T) {
+	s, _, g := loaded(t)
+	s.image = locker.AdviceLay
+	s.typeIn(code(int(g)))
+	s.wantScreen(locker.ScreenFinger)
+	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
+	s.wantScreen(locker.ScreenLocked)
+	if b := has[locker.BurglaryDeclared](s); len(b) != 1 || len(b[0].Inside) != 1 || b[0].Inside[0].Order != "ORDER-1" || b[0].Sensor != locker.SensorTamper {
+		t.Fatalf("declared %+v", b)
+	}
+	s.signIn("c1", "c2")
+	s.confirm()
+	s.wantScreen(locker.ScreenLocked) // the sensor still shows it
+	s.give(locker.SensorTold{Sensor: locker.SensorTamper})
+	s.wantScreen(locker.ScreenLocked)
+	s.signIn("c1", "c2")
+	s.finish()
+	s.wantAlarm(locker.AlarmBurglary, "")
+	count[locker.BurglaryDeclared](s, 1)
+	s.enter(g)
+	s.wantScreen(locker.ScreenTake)
+}
+
+func TestTamperEndsNoLockOfAnAdmin(t *testing.T) {
+	s := newSite(t)
+	for _, kind := range []locker.CommandKind{locker.CommandLock, locker.CommandBurglary} {
+		s.command(locker.Command{Kind: kind}, "a1")
+		s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
+		s.give(locker.SensorTold{Sensor: locker.SensorTamper})
+		s.signIn("c1", "c2")
+		s.confirm()
+		s.wantScreen(locker.ScreenLocked)
 	}
 }

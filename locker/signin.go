@@ -1,8 +1,15 @@
 package locker
 
-// wrongNumbers is how many personal numbers in a row may be wrong before a
-// clerk is blocked; a new roster lifts it.
-const wrongNumbers = 5
+import "time"
+
+const (
+	// wrongNumbers is how many personal numbers in a row may be wrong, or charged
+	// and never settled, before a clerk is blocked. An admin's command and a
+	// colleague at the terminal lift it together; a new roster does not.
+	wrongNumbers = 5
+	// pardon is how long that command waits for the two to come.
+	pardon = 24 * time.Hour
+)
 
 // signIn is the way of two clerks to a round: card and personal number each.
 type signIn struct {
@@ -66,6 +73,9 @@ func (s *step) cardFound(in CardFound) {
 		s.noEntry(in.Person, reason)
 		return
 	}
+	if s.blocked(in.Person) {
+		s.emit(ClerkUnblocked{Person: in.Person, Beside: i.first})
+	}
 	i.person, i.stage = in.Person, awaitingNumber
 	s.wait(s.rules().Idle)
 }
@@ -80,12 +90,24 @@ func (s *step) mayNot(p Person) RefusalReason {
 		return RefusedRole
 	case !m.Leaves.IsZero() && !s.at.Before(m.Leaves):
 		return RefusedLeft
-	case m.Wrong >= wrongNumbers:
-		return RefusedBlocked
 	case p == s.session.signin.first:
 		return RefusedSamePerson
+	case m.Wrong >= wrongNumbers && !s.pardoned(p):
+		return RefusedBlocked
 	}
 	return ""
+}
+
+func (s *step) blocked(p Person) bool {
+	m := s.ledger.Members[p]
+	return m != nil && m.Wrong >= wrongNumbers
+}
+
+// pardoned tells whether an admin's command waits for this clerk, and a
+// colleague who has just proved to be one stands beside them.
+func (s *step) pardoned(p Person) bool {
+	first := s.session.signin.first
+	return first != "" && first != p && s.at.Before(s.ledger.Members[p].Pardoned)
 }
 
 // noEntry records a refused sign-in. The first clerk starts again; the second
@@ -117,6 +139,7 @@ func (s *step) clerkNumber(text string) {
 	}
 	i.stage, i.check = checkingNumber, s.nextCheck()
 	s.session.hint, s.session.until, s.session.answers = "", 0, s.now.Uptime+patience
+	s.emit(ClerkCharged{Person: i.person}) // before the number is tried: a cut gives no try back
 	s.do(CheckClerk{Check: i.check, Card: i.card, Number: text})
 }
 
@@ -126,17 +149,17 @@ func (s *step) clerkChecked(in ClerkChecked) {
 		return
 	}
 	ses.answers = 0
-	switch {
+	switch reason := s.mayNot(i.person); {
 	case in.Err != "":
 		s.failed("roster", in.Err)
 		s.noEntry(i.person, RefusedBroken)
-	case s.mayNot(i.person) != "": // a new roster came in between
-		s.noEntry(i.person, s.mayNot(i.person))
+	case reason != "" && reason != RefusedBlocked: // a new roster came in between
+		s.noEntry(i.person, reason)
 	case in.Proved && in.Person == i.person:
 		s.admitted()
 	default:
 		s.emit(ClerkRefused{Person: i.person, Reason: RefusedNumber})
-		if s.mayNot(i.person) == RefusedBlocked {
+		if s.blocked(i.person) {
 			s.noEntry(i.person, RefusedBlocked)
 			return
 		}

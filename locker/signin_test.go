@@ -1,6 +1,7 @@
 package locker_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func TestOnePersonWithTwoCardsIsOne(t *testing.T) {
 	s.wantScreen(locker.ScreenRound)
 }
 
-func TestFiveWrongNumbersBlockAClerkUntilANewRoster(t *testing.T) {
+func TestFiveWrongNumbersBlockAClerkUntilAnAdminAndAColleagueHelp(t *testing.T) {
 	s := newSite(t)
 	s.badge("c1")
 	for range 2 {
@@ -70,9 +71,61 @@ func TestFiveWrongNumbersBlockAClerkUntilANewRoster(t *testing.T) {
 	s.wantRefused("p1", locker.RefusedBlocked)
 	s.badge("c1")
 	s.wantRefused("p1", locker.RefusedBlocked)
-	s.give(locker.RosterReceived{Version: 2, Hash: "s", People: []locker.Member{{Person: "p1", Role: locker.Clerk}, {Person: "p2", Role: locker.Clerk}}})
-	s.signIn("c1", "c2")
+	if b := s.term.Status().Blocked; !slices.Equal(b, []locker.Person{"p1"}) {
+		t.Fatalf("blocked: %v", b)
+	}
+	people := []locker.Member{{Person: "p1", Role: locker.Clerk}, {Person: "p2", Role: locker.Clerk}, {Person: "a1", Role: locker.Admin}, {Person: "a2", Role: locker.Admin}}
+	s.give(locker.RosterReceived{Version: 2, Hash: "s", People: people})
+	s.signIn("c2")
+	s.badge("c1")
+	s.wantRefused("p1", locker.RefusedBlocked) // neither a roster nor a colleague alone
+	s.choose(locker.ChoiceCancel)
+
+	s.command(locker.Command{Kind: locker.CommandUnblock, Person: "p1"}, "a1")
+	s.badge("c1")
+	s.wantRefused("p1", locker.RefusedBlocked) // nor an admin alone
+	s.signIn("c2", "c1")
 	s.wantScreen(locker.ScreenRound)
+	if u := has[locker.ClerkUnblocked](s); len(u) != 1 || u[0] != (locker.ClerkUnblocked{Person: "p1", Beside: "p2"}) {
+		t.Fatalf("unblocked: %v", u)
+	}
+}
+
+func TestAnUnblockingLapsesAndCountsOnce(t *testing.T) {
+	s := newSite(t)
+	block := func() {
+		s.badge("c1")
+		for s.term.Screen().Name == locker.ScreenClerk {
+			s.typeIn("0815")
+		}
+		s.wantRefused("p1", locker.RefusedBlocked)
+	}
+	block()
+	s.command(locker.Command{Kind: locker.CommandUnblock, Person: "p1"}, "a1")
+	s.pass(25 * time.Hour)
+	s.signIn("c2")
+	s.badge("c1")
+	s.wantRefused("p1", locker.RefusedBlocked)
+	s.choose(locker.ChoiceCancel)
+	s.command(locker.Command{Kind: locker.CommandUnblock, Person: "p1"}, "a1")
+	s.signIn("c2")
+	block() // five new tries, and no more
+	s.badge("c1")
+	s.wantRefused("p1", locker.RefusedBlocked)
+	count[locker.ClerkUnblocked](s, 1)
+}
+
+func TestANumberIsChargedBeforeItIsTried(t *testing.T) {
+	s := newSite(t)
+	for range 5 { // the power is cut before the answer, again and again
+		s.badge("c1")
+		actions := s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: "4711"})
+		held[locker.CheckClerk](t, actions)
+		s.boot()
+	}
+	count[locker.ClerkCharged](s, 5)
+	s.badge("c1")
+	s.wantRefused("p1", locker.RefusedBlocked)
 }
 
 func TestARightNumberForgivesTheWrongOnes(t *testing.T) {

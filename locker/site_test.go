@@ -39,12 +39,18 @@ func (s *site) at(n locker.CompartmentID) locker.CompartmentStatus {
 // finish confirms the round with both cards and waits for the welcome.
 func (s *site) finish() {
 	s.t.Helper()
+	s.confirm()
+	s.wantScreen(locker.ScreenWelcome)
+}
+
+// confirm ends the round with both cards.
+func (s *site) confirm() {
+	s.t.Helper()
 	s.choose(locker.ChoiceFinish)
 	s.badge("c1")
 	s.badge("c2")
 	s.wantScreen(locker.ScreenRoundDone)
 	s.choose(locker.ChoiceCancel)
-	s.wantScreen(locker.ScreenWelcome)
 }
 
 // load lays the order's document in; the round goes on.

@@ -12,15 +12,19 @@ type Status struct {
 	Quality      TimeQuality         `json:"time_quality"`
 	Open         bool                `json:"open"` // citizens may collect now
 	Busy         bool                `json:"busy"` // somebody stands there
+	Locked       Lock                `json:"locked,omitempty"`
+	Hours        string              `json:"hours,omitempty"` // by command, in place of the configured ones
 	Training     bool                `json:"training,omitempty"`
 	Compartments []CompartmentStatus `json:"compartments"`
 	Alarms       []AlarmRaised       `json:"alarms"`
-	Detection    bool                `json:"detection"`         // every finger reader looks for fakes
-	Tripped      []Sensor            `json:"tripped,omitempty"` // sensors of the terminal itself that speak up
-	Waiting      int                 `json:"waiting"`           // orders without their document
-	Keys         int                 `json:"keys"`              // unused order keys
-	Roster       int                 `json:"roster"`            // version
-	HardwareKey  bool                `json:"hardware_key"`      // false: erasure is logical only
+	Detection    bool                `json:"detection"`           // every finger reader looks for fakes
+	Tripped      []Sensor            `json:"tripped,omitempty"`   // sensors of the terminal itself that speak up
+	Waiting      int                 `json:"waiting"`             // orders without their document
+	Keys         int                 `json:"keys"`                // unused order keys
+	Blocked      []Person            `json:"blocked,omitempty"`   // clerks who used up their tries
+	Challenge    string              `json:"challenge,omitempty"` // that a command must name; new at each start
+	Roster       int                 `json:"roster"`              // version
+	HardwareKey  bool                `json:"hardware_key"`        // false: erasure is logical only
 	Fault        string              `json:"fault,omitempty"`
 	Recorded     uint64              `json:"recorded,omitempty"` // events in the journal that this state includes, at least
 	Health       map[string]string   `json:"health,omitempty"`
@@ -36,6 +40,7 @@ type CompartmentStatus struct {
 	Open       bool          `json:"open"`
 	Fault      Fault         `json:"fault,omitempty"`
 	Waived     bool          `json:"waived,omitempty"`
+	Disabled   bool          `json:"disabled,omitempty"` // by command
 	Generation Generation    `json:"generation,omitempty"`
 	Order      OrderID       `json:"order,omitempty"`
 	Deposit    string        `json:"deposit,omitempty"`
@@ -52,7 +57,7 @@ func (t *Terminal) Status() Status {
 	l, c := t.ledger, t.session.clock
 	v := Status{
 		Terminal: l.Config.Terminal, Software: t.session.software, Boot: l.Boot, Time: c.base, Quality: c.quality,
-		Open: l.Config.Hours.Open(c.base), Busy: t.session.mode != idle, Training: l.Config.Training,
+		Open: t.open(), Locked: l.Locked, Hours: l.Opening, Busy: t.session.mode != idle, Training: l.Config.Training,
 		Compartments: []CompartmentStatus{}, Alarms: []AlarmRaised{}, Roster: l.Roster,
 		HardwareKey: l.Config.HardwareKey,
 	}
@@ -75,6 +80,7 @@ func (t *Terminal) Status() Status {
 			v.Keys++
 		}
 	}
+	v.Blocked = sortedIf(l.Members, func(m *member) bool { return m.Wrong >= wrongNumbers })
 	return v
 }
 
@@ -82,7 +88,7 @@ func (l *ledger) compartmentStatus(s CompartmentSpec) CompartmentStatus {
 	c := l.door(s.Number)
 	v := CompartmentStatus{
 		Number: s.Number, Size: s.Size, Row: s.Row, Column: s.Column,
-		Use: string(c.Use), Open: c.Open, Fault: c.Fault, Waived: c.Waived,
+		Use: string(c.Use), Open: c.Open, Fault: c.Fault, Waived: c.Waived, Disabled: c.Disabled,
 	}
 	if d := l.Deposits[c.Deposit]; d != nil {
 		v.Generation, v.Order, v.Deposit, v.Custody = d.Generation, d.Order, string(d.State), d.custody()

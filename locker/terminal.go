@@ -93,7 +93,7 @@ func (s *step) handle(in Input) {
 		s.scanned(in)
 	case LockPulsed:
 		s.lockPulsed(in)
-	case OrderReceived, WithdrawalReceived, ReissueReceived, RosterReceived, PostedReceived, CityTime, LogDisputed, MessageRejected:
+	case OrderReceived, WithdrawalReceived, ReissueReceived, CommandReceived, RosterReceived, PostedReceived, CityTime, LogDisputed, MessageRejected:
 		s.message(in)
 	case KeysMade, KeyOverwritten, OrderOverwritten, SlotOverwritten, RootChanged, LetterRemoved:
 		s.settled(in)
@@ -111,6 +111,8 @@ func (s *step) handle(in Input) {
 		s.cardFound(in)
 	case ClerkChecked:
 		s.clerkChecked(in)
+	case DiagnosisMade:
+		s.diagnosed(in)
 	}
 }
 
@@ -212,7 +214,7 @@ func (t *Terminal) Deadline() time.Duration {
 	}
 	sooner(t.nextExpiry())
 	sooner(t.nextPace())
-	if opens := t.ledger.Config.Hours.Next(s.clock.base); !opens.IsZero() {
+	if opens := t.ledger.hours().Next(s.clock.base); !opens.IsZero() {
 		sooner(s.clock.uptimeOf(opens))
 	}
 	return next

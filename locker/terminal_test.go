@@ -50,8 +50,9 @@ func newSite(t *testing.T) *site {
 	s.boot()
 	s.give(locker.RosterReceived{Version: 1, Hash: "r", People: []locker.Member{
 		{Person: "p1", Role: locker.Clerk}, {Person: "p2", Role: locker.Clerk}, {Person: "p3", Role: locker.Clerk},
-		{Person: "a1", Role: locker.Admin}, {Person: "d1", Role: locker.Desk},
+		{Person: "a1", Role: locker.Admin}, {Person: "a2", Role: locker.Admin}, {Person: "d1", Role: locker.Desk},
 		{Person: "gone", Role: locker.Clerk, Leaves: start.Add(-time.Hour)},
+		{Person: "left", Role: locker.Admin, Leaves: start.Add(-time.Hour)},
 	}})
 	return s
 }

@@ -51,7 +51,7 @@ type visit struct {
 // enterCode takes a typed or scanned code. A slip of the finger is found by
 // its check digit and costs nothing.
 func (s *step) enterCode(text string) {
-	if !s.ledger.Config.Hours.Open(s.at) || s.paced() > 0 {
+	if s.ledger.Locked != "" || !s.ledger.hours().Open(s.at) || s.paced() > 0 {
 		return
 	}
 	code, err := pin.Parse(text)
@@ -174,6 +174,8 @@ func (s *step) lapseVisit() {
 // document; empty if nothing does. From here on the words are specific.
 func (s *step) barrier(d *deposit) ScreenName {
 	switch {
+	case s.ledger.Locked != "":
+		return ScreenLocked
 	case d == nil || d.State == depositEnded || d.Revoked:
 		return ScreenWithdrawn
 	case d.State == depositDisputed, d.Doubts > 1:
@@ -182,7 +184,7 @@ func (s *step) barrier(d *deposit) ScreenName {
 		return ScreenDesk
 	case !s.ledger.built(d.Compartment):
 		return ScreenDefect
-	case s.ledger.door(d.Compartment).Fault != "":
+	case s.ledger.door(d.Compartment).Fault != "", s.ledger.door(d.Compartment).Disabled:
 		return ScreenDefect
 	}
 	return ""

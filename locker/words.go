@@ -100,6 +100,7 @@ const (
 	AlarmClockHeld     AlarmKind = "clock_disagrees"       // the board's clock is not believed
 	AlarmVault         AlarmKind = "vault_failed"          // slots or records could not be written
 	AlarmUnknownLayout AlarmKind = "layout_contradicts"    // a deposit in a compartment that the configuration lacks
+	AlarmBurglary      AlarmKind = "burglary"              // tampering, or an admin's command
 	AlarmExhausted     AlarmKind = "codes_exhausted"       // a deposit's five charges are used up
 	AlarmLogDisputed   AlarmKind = "log_disputed"          // the city signed another history than ours
 	AlarmTamper        AlarmKind = "tamper"                // somebody is at the cabinet; ends when two clerks have looked

@@ -27,6 +27,7 @@ type Terminal struct {
 	Online   bool            `json:"online"`
 	Since    time.Time       `json:"since,omitzero"`  // of Online's last change
 	State    json.RawMessage `json:"state,omitempty"` // as the terminal last showed it; unsigned
+	Stolen   time.Time       `json:"stolen,omitzero"` // when two admins declared it
 }
 
 // Key is a one-time order key, leased to whoever asked.
@@ -46,6 +47,7 @@ const (
 	OrderAccepted  OrderState = "accepted"  // the terminal has it
 	OrderRefused   OrderState = "refused"   // the terminal will not have it; see the reason
 	OrderWithdrawn OrderState = "withdrawn" // taken back
+	OrderDead      OrderState = "dead"      // its terminal was declared stolen
 )
 
 // Order is one order without what is sealed in it.
@@ -74,6 +76,7 @@ const (
 	DepositDisputed  DepositState = "disputed"
 	DepositDoubted   DepositState = "doubted"
 	DepositMissing   DepositState = "missing"
+	DepositDead      DepositState = "dead" // the terminal was declared stolen: no code of it counts any more
 )
 
 // Deposit is one generation at one terminal.
@@ -146,6 +149,15 @@ type Draft struct {
 	Namespace string    `json:"namespace"`
 	Text      []byte    `json:"text"`
 	Expires   time.Time `json:"expires"`
+}
+
+// Burglary is the terminal's own list of what lay inside, from its journal.
+type Burglary struct {
+	Terminal string          `json:"terminal"`
+	Sequence uint64          `json:"sequence"` // of the event
+	Time     time.Time       `json:"time"`
+	Cause    string          `json:"cause"`
+	Inside   []locker.Inside `json:"inside"`
 }
 
 // Trouble is an alarm as admins see it: a terminal's own, or one of the city's.

@@ -194,6 +194,36 @@ func (c *Client) Reissue(ctx context.Context, id locker.OrderID, signed []byte) 
 	return c.post(ctx, ofOrder(id, "/reissue"), signed, nil)
 }
 
+// DraftCommand makes a command to the terminal: the text that admins sign, two
+// of them if its kind is grave. It fills in the generation and, for a re-issue,
+// the share.
+func (c *Client) DraftCommand(ctx context.Context, terminal string, what locker.Command) (v Draft, err error) {
+	body, err := json.Marshal(what)
+	if err != nil {
+		return v, err
+	}
+	err = c.post(ctx, of(terminal, "commands/draft"), body, &v)
+	return v, err
+}
+
+// Command sends a signed command to its terminal. One that declares the
+// terminal stolen also ends at once all that the city holds for it.
+func (c *Client) Command(ctx context.Context, terminal string, signed []byte) error {
+	return c.post(ctx, of(terminal, "commands"), signed, nil)
+}
+
+// Burglary gives the terminal's latest list of what lay inside.
+func (c *Client) Burglary(ctx context.Context, terminal string) (v Burglary, err error) {
+	err = c.get(ctx, of(terminal, "burglary"), &v)
+	return v, err
+}
+
+// Recovered takes back that the terminal was declared stolen. What the
+// declaration ended stays dead.
+func (c *Client) Recovered(ctx context.Context, terminal string) error {
+	return c.post(ctx, of(terminal, "recovered"), nil, nil)
+}
+
 // Letter gives the content of the order's letter, once.
 func (c *Client) Letter(ctx context.Context, id locker.OrderID) (v Letter, err error) {
 	err = c.post(ctx, ofOrder(id, "/letter"), nil, &v)

@@ -3,6 +3,7 @@ package citytest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -168,8 +169,25 @@ func (d *Desk) Show(state, keys []byte, letters ...[]byte) {
 	d.state, d.keys, d.letters = state, keys, letters
 }
 
-// State implements report.Terminal.
-func (d *Desk) State() []byte { d.mu.Lock(); defer d.mu.Unlock(); return d.state }
+// Challenge is what a command to a Terminal must name.
+const Challenge = "00112233445566778899aabbccddeeff"
+
+// State implements report.Terminal: before Show gave another, an idle terminal's.
+func (d *Desk) State() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.state == nil {
+		state, err := json.Marshal(locker.Status{
+			Time: time.Now().UTC(), Quality: locker.TimeConfirmed, Open: true, Challenge: Challenge,
+			Compartments: []locker.CompartmentStatus{}, Alarms: []locker.AlarmRaised{},
+		})
+		if err != nil {
+			return nil
+		}
+		d.state = state
+	}
+	return d.state
+}
 
 // Keys implements report.Terminal.
 func (d *Desk) Keys() []byte { d.mu.Lock(); defer d.mu.Unlock(); return d.keys }

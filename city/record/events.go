@@ -129,12 +129,12 @@ func (r *Record) AddTerminal(ctx context.Context, id, verifier string) error {
 	})
 }
 
-const terminalColumns = `id, verifier, size, online, since, state`
+const terminalColumns = `id, verifier, size, online, since, state, COALESCE((SELECT since FROM stolen WHERE terminal = id), '')`
 
 func scanTerminal(scan func(...any) error) (t api.Terminal, err error) {
-	var since string
-	err = scan(&t.ID, &t.Verifier, &t.Size, &t.Online, &since, (*[]byte)(&t.State))
-	t.Since = parseStamp(since)
+	var since, stolen string
+	err = scan(&t.ID, &t.Verifier, &t.Size, &t.Online, &since, (*[]byte)(&t.State), &stolen)
+	t.Since, t.Stolen = parseStamp(since), parseStamp(stolen)
 	return t, err
 }
 

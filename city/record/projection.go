@@ -54,6 +54,10 @@ func (p projection) apply(fact locker.Fact) error {
 		return p.accepted(f)
 	case locker.OrderWithdrawn:
 		return p.withdrawn(f.Order)
+	case locker.CommandFollowed:
+		return p.followed(f)
+	case locker.CommandRefused:
+		return p.answered(locker.MessageCommand, f.Nonce)
 	case locker.RosterAccepted:
 		return p.exec(`DELETE FROM outbox WHERE terminal = ? AND kind = ? AND CAST(object AS INTEGER) <= ?`,
 			p.terminal, locker.MessageRoster, f.Version)
@@ -106,6 +110,21 @@ func (p projection) reserved(f locker.DepositReserved) error {
 func (p projection) deposit(g locker.Generation, state api.DepositState) error {
 	return p.exec(`UPDATE deposits SET state = ?, since = ? WHERE terminal = ? AND generation = ?`,
 		state, p.at, p.terminal, g)
+}
+
+// followed is what an admin's command changed.
+func (p projection) followed(f locker.CommandFollowed) error {
+	if err := p.answered(locker.MessageCommand, f.Nonce); err != nil {
+		return err
+	}
+	switch f.Kind {
+	case locker.CommandRevoke:
+		return p.withdrawn(f.Order)
+	case locker.CommandExtend:
+		return p.exec(`UPDATE deposits SET expired = 0 WHERE terminal = ? AND generation = ?`, p.terminal, f.Generation)
+	default:
+		return nil
+	}
 }
 
 // ended also forgets the share and the letter: they belong to a code that is dead.
@@ -182,7 +201,17 @@ func (p projection) refused(f locker.MessageRefused) error {
 		return p.order(f.Order, f.Version, api.OrderRefused, f.Reason)
 	case locker.MessageRoster:
 		return p.answered(f.Message, strconv.Itoa(f.Version))
-	case locker.MessageWithdrawal, locker.MessageCommand, locker.MessagePosted:
+	case locker.MessageCommand:
+		if f.Nonce == "" {
+			return nil // it could not be read: whose it was, nobody knows
+		}
+		if err := p.answered(f.Message, f.Nonce); err != nil {
+			return err
+		}
+		// A re-issue is kept by its order, because a new one takes its place.
+		return p.exec(`DELETE FROM outbox WHERE terminal = ? AND kind = ? AND object = ? AND instr(payload, ?) > 0`,
+			p.terminal, f.Message, f.Order, "\nnonce "+f.Nonce+"\n")
+	case locker.MessageWithdrawal, locker.MessagePosted:
 		return p.exec(`DELETE FROM outbox WHERE terminal = ? AND kind = ? AND order_id = ?`, p.terminal, f.Message, f.Order)
 	default: // an acknowledgement is not repeated for an answer
 		return nil
@@ -192,7 +221,7 @@ func (p projection) refused(f locker.MessageRefused) error {
 // ends are the states after which no code opens the deposit any more.
 var ends = map[string]bool{
 	string(api.DepositReplaced): true, string(api.DepositAbandoned): true, string(api.DepositTaken): true,
-	string(api.DepositUnloaded): true, string(api.DepositMissing): true,
+	string(api.DepositUnloaded): true, string(api.DepositMissing): true, string(api.DepositDead): true,
 }
 
 func number(g locker.Generation) string { return strconv.FormatUint(uint64(g), 10) }

@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 3
+const version = 4
 
 const schema = `
 CREATE TABLE terminals (
@@ -146,6 +146,15 @@ ALTER TABLE alarms ADD COLUMN noted_by TEXT NOT NULL DEFAULT '';
 ALTER TABLE alarms ADD COLUMN noted    TEXT NOT NULL DEFAULT '';
 `
 
+// fourth adds the terminals that were declared stolen.
+const fourth = `
+CREATE TABLE stolen (
+	terminal TEXT PRIMARY KEY,
+	since    TEXT NOT NULL,
+	command  BLOB NOT NULL -- as two admins signed it
+) STRICT, WITHOUT ROWID;
+`
+
 // Record is the open file. Its methods may be called at the same time.
 type Record struct {
 	db  *sql.DB
@@ -194,6 +203,7 @@ func (r *Record) prepare() error {
 			func(tx *sql.Tx) error { _, err := tx.Exec(schema); return err },
 			addRaised,
 			addReceipts,
+			func(tx *sql.Tx) error { _, err := tx.Exec(fourth); return err },
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

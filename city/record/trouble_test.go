@@ -109,7 +109,7 @@ func TestARecordOfVersionOneLearnsItsAlarms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, back := range []string{
-		`DROP TABLE raised`, `ALTER TABLE alarms DROP COLUMN note`, `ALTER TABLE alarms DROP COLUMN noted_by`,
+		`DROP TABLE stolen`, `DROP TABLE raised`, `ALTER TABLE alarms DROP COLUMN note`, `ALTER TABLE alarms DROP COLUMN noted_by`,
 		`ALTER TABLE alarms DROP COLUMN noted`,
 		`ALTER TABLE deposits DROP COLUMN slot`, `ALTER TABLE deposits DROP COLUMN quality`, `ALTER TABLE deposits DROP COLUMN settled`,
 		`PRAGMA user_version = 1`,

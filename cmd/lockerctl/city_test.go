@@ -234,8 +234,8 @@ func touch(t *testing.T, name string) *biometrics.Template {
 }
 
 func (w *town) takesReissue(t *testing.T) {
-	c, by, err := envelope.OpenCommand(envelope.Standard{}, w.got(report.TopicCommand, 1)[0], "rathaus-1", &w.roster, time.Now())
-	if err != nil || by != "ADA" || c.Order != "order-0001" || c.Generation != 1 {
+	c, by, err := envelope.OpenCommand(envelope.Standard{}, w.got(report.TopicCommand, 1)[0], "rathaus-1", citytest.Challenge, &w.roster, time.Now())
+	if err != nil || by[0] != "ADA" || c.Order != "order-0001" || c.Generation != 1 {
 		t.Fatalf("the command is by %q for order %s, generation %d, %v", by, c.Order, c.Generation, err)
 	}
 	if _, err := c.OpenShare(envelope.Standard{}, w.private[c.Key]); err != nil {
@@ -253,19 +253,23 @@ func (w *town) takesRoster(t *testing.T) {
 	}
 }
 
-func TestSignsNothingButTheReissueThatWasAskedFor(t *testing.T) {
-	good := envelope.Command{Terminal: "rathaus-1", Kind: envelope.CommandReissue, Order: "order-0001", Generation: 1, Expires: time.Now()}
-	if what, err := readDraft(good.Text(), "order-0001"); err != nil || what["terminal"] != "rathaus-1" || what["generation"] != "1" {
-		t.Errorf("a good draft: %v, %v", what, err)
+func TestSignsNothingButWhatWasAskedFor(t *testing.T) {
+	asked := locker.Command{Kind: locker.CommandRevoke, Order: "order-0001"}
+	good, err := envelope.NewCommand(rand.Reader, "rathaus-1", citytest.Challenge, locker.Command{Kind: locker.CommandRevoke, Order: "order-0001", Generation: 7}, time.Now())
+	if err != nil {
+		t.Fatal(err)
 	}
-	other, open := good, good
-	other.Order, open.Kind = "order-0002", "open"
+	if err := sameCommand(good.Text(), "rathaus-1", asked); err != nil {
+		t.Errorf("a good draft: %v", err)
+	}
+	other, kind, place := good, good, good
+	other.Order, kind.Kind, place.Terminal = "order-0002", "open", "rathaus-2"
 	for name, text := range map[string]string{
-		"another order": string(other.Text()), "another kind": string(open.Text()), "empty": "", "a lone line": "x\n",
-		"two orders": string(good.Text()) + "order order-0002\n", "no pairs": "title\nhello\n",
+		"another order": string(other.Text()), "another kind": string(kind.Text()), "another terminal": string(place.Text()),
+		"empty": "", "a lone line": "x\n", "two orders": string(good.Text()) + "order order-0002\n", "no pairs": "title\nhello\n",
 	} {
-		if what, err := readDraft([]byte(text), "order-0001"); err == nil {
-			t.Errorf("%s: would be signed: %v", name, what)
+		if err := sameCommand([]byte(text), "rathaus-1", asked); err == nil {
+			t.Errorf("%s: would be signed", name)
 		}
 	}
 }

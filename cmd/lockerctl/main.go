@@ -1,5 +1,5 @@
-// Command lockerctl is the command line of desks and admins: it makes orders
-// and rosters, signs them with a person's SSH key and hands them to the city's
+// Command lockerctl is the command line of desks and admins: it makes orders,
+// commands and rosters, signs them with a person's SSH key and hands them to the city's
 // daemon; it reads a terminal's journal; and it shows what the fingerprint
 // engine sees.
 //
@@ -35,6 +35,14 @@ const usage = `Usage:
     lockerctl roster check [-before ROSTER] ROSTER
     lockerctl roster show ROSTER
     lockerctl roster submit -city SOCKET -identity FILE ROSTER
+    lockerctl roster signers ROSTER
+
+    lockerctl command new  -city SOCKET -terminal T [-key KEY]... [-o FILE] KIND [OBJECT]
+    lockerctl command sign -key KEY FILE
+    lockerctl command send -city SOCKET FILE [SIGNATURE...]
+
+    lockerctl terminal inside    -city SOCKET TERMINAL
+    lockerctl terminal recovered -city SOCKET TERMINAL
 
     lockerctl journal dump (-socket SOCKET | -file FILE) [-from N]
     lockerctl journal verify (-file FILE | -export EXPORT) [-identity FILE] [-city-identity FILE]
@@ -71,6 +79,25 @@ order receipt prints a deletion's receipt for each generation of the order's
 deposit: a commitment to the key without which its factor is noise, since when
 the key is erased, and how: "logical" is overwritten in place, "physical" is
 also gone from a chip that the copies of a disk lack.
+
+command new shows the text of an admin's command, signs it with each KEY and
+sends it. It lives for nine minutes and until the terminal's next start. None
+opens a door. enable, unlock and declare want two different admins: give two
+keys, or -o FILE, and the second admin signs the file. What is signed with
+"ssh-keygen -Y sign -n command@nachtfach.de FILE" is sent with its SIGNATURE.
+    revoke ORDER              its code dies; two clerks take the document out
+    extend ORDER DAYS         of retention
+    disable|enable NUMBER     of a compartment: not loaded, not opened for citizens
+    lock|unlock               the terminal for citizens
+    hours HOURS               "mon 06:00-22:00, sat 08:00-14:00", always, configured
+    unblock PERSON            a clerk after five wrong numbers, beside a colleague
+    reissue ORDER             a new letter with a new code
+    diagnose, resend          what the parts say; the whole journal once more
+    burglary                  visits end, the list of what lies inside goes out
+    declare                   stolen: all its codes, letters and keys die, here and there
+terminal inside prints the last such list; terminal recovered takes a
+declaration back, not what it ended. roster signers prints the roster for
+"ssh-keygen -Y verify -f".
 
 roster new turns a description in TOML into a roster; the personal numbers leave
 it as argon2id hashes. Who has no number there keeps the hash of the roster
@@ -192,9 +219,11 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 			"new":     t.orderNew, "show": t.orderShow, "arrived": t.orderArrived,
 			"withdraw": t.orderWithdraw, "reissue": t.orderReissue,
 		},
+		"command":  {"new": t.commandNew, "sign": t.commandSign, "send": t.commandSend},
+		"terminal": {"inside": t.terminalInside, "recovered": t.terminalRecovered},
 		"roster": {
 			"new": t.rosterNew, "sign": t.rosterSign, "check": t.rosterCheck,
-			"show": t.rosterShow, "submit": t.rosterSubmit,
+			"show": t.rosterShow, "submit": t.rosterSubmit, "signers": t.rosterSigners,
 		},
 		"journal": {
 			"dump": t.journalDump, "verify": t.journalVerify, "check": t.journalCheck,
@@ -210,7 +239,7 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 	}
 	group, ok := commands[args[0]]
 	if !ok {
-		return misused("there is no command %q; wants order, roster, journal or fingerprint", args[0])
+		return misused("there is no command %q; wants order, command, terminal, roster, journal or fingerprint", args[0])
 	}
 	if len(args) == 1 {
 		return misused("%s: no command", args[0])

@@ -331,8 +331,11 @@ func (t tool) orderReissue(ctx context.Context, flags *flag.FlagSet, args []stri
 	if err != nil {
 		return err
 	}
-	what, err := readDraft(draft.Text, id)
+	drafted, err := envelope.ParseCommand(draft.Text)
 	if err != nil {
+		return fmt.Errorf("the city drafts something that is no command: %w", err)
+	}
+	if err := sameCommand(draft.Text, drafted.Terminal, locker.Command{Kind: locker.CommandReissue, Order: id}); err != nil {
 		return err
 	}
 	// The namespace is ours: what the city drafts is signed as a command or not at all.
@@ -343,24 +346,6 @@ func (t tool) orderReissue(ctx context.Context, flags *flag.FlagSet, args []stri
 	if err := city.Reissue(ctx, id, signed); err != nil {
 		return err
 	}
-	return t.print("order %s: asked terminal %s for a new letter in place of generation %s, valid until %s\n",
-		id, what["terminal"], what["generation"], what["expires"])
-}
-
-// readDraft looks at what an admin is about to sign: a re-issue of this order,
-// and nothing else. Whether the terminal takes it is for the terminal.
-func readDraft(text []byte, id locker.OrderID) (map[string]string, error) {
-	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-	what := map[string]string{}
-	for _, line := range lines[1:] {
-		name, value, ok := strings.Cut(line, " ")
-		if _, twice := what[name]; !ok || twice {
-			return nil, fmt.Errorf("the city drafts something that is no command: line %.40q", line)
-		}
-		what[name] = value
-	}
-	if what["kind"] != envelope.CommandReissue || what["order"] != string(id) {
-		return nil, fmt.Errorf("the city drafts a command %.40q for order %.40q, asked was a re-issue of %s; it is not signed", what["kind"], what["order"], id)
-	}
-	return what, nil
+	return t.print("order %s: asked terminal %s for a new letter in place of generation %d, valid until %s\n",
+		id, drafted.Terminal, drafted.Generation, drafted.Expires.Format(time.RFC3339))
 }

@@ -21,6 +21,16 @@ func (k *Controller) carryOut(a locker.Action) {
 		k.Start(VaultLane, func(context.Context) locker.Input { k.Vault.Forget(); return nil })
 	case locker.PublishKeys:
 		k.Announcer.AnnounceKeys()
+	case locker.ResendAll:
+		k.Announcer.AnnounceAll()
+	case locker.Diagnose:
+		k.Start(LockLane, func(ctx context.Context) locker.Input {
+			var found map[string]string
+			if k.Diagnose != nil {
+				found = k.Diagnose(ctx)
+			}
+			return locker.DiagnosisMade{Findings: found}
+		})
 	case locker.PublishLetter:
 		k.Announcer.AnnounceLetter(a.Generation)
 	default:

@@ -69,6 +69,8 @@ type Vault interface {
 type Announcer interface {
 	AnnounceKeys()
 	AnnounceLetter(g locker.Generation)
+	// AnnounceAll sends the whole journal again, with state, keys and letters.
+	AnnounceAll()
 }
 
 // Lane is a queue of jobs, done one after the other.
@@ -84,8 +86,8 @@ const (
 // Job is a piece of work outside the loop; it returns the answering input, or nil.
 type Job func(ctx context.Context) locker.Input
 
-// Config is what a controller works with. All fields are needed but Start,
-// which Run provides.
+// Config is what a controller works with. All fields are needed but Diagnose
+// and Start, which Run provides.
 type Config struct {
 	Terminal  *locker.Terminal
 	Journal   Journal
@@ -94,6 +96,8 @@ type Config struct {
 	Fingers   Fingers
 	Announcer Announcer
 	Now       func() locker.Now
+	// Diagnose asks the parts how they are; nil: nothing is known of them.
+	Diagnose func(ctx context.Context) map[string]string
 	// Start begins a job in its lane; for the simulator. Nil: Run's goroutines.
 	Start func(lane Lane, job Job)
 }

@@ -77,6 +77,7 @@ func (h *house) Find(pin.Code) (locker.Generation, int, bool)           { h.note
 func (h *house) Forget()                                                { h.note("forget") }
 func (h *house) Reconcile(locker.Living) error                          { h.note("reconcile"); return nil }
 func (h *house) AnnounceKeys()                                          { h.note("announce keys") }
+func (h *house) AnnounceAll()                                           { h.note("announce all") }
 func (h *house) AnnounceLetter(locker.Generation)                       { h.note("announce letter") }
 func (h *house) CheckClerk(string, string) (locker.Person, bool, error) { return "p1", true, nil }
 

@@ -117,7 +117,7 @@ func (d *Daemon) start() error {
 	d.control = controller.New(controller.Config{
 		Terminal: t, Journal: d.store.journal, Vault: keep, Locks: d.parts,
 		Fingers:   lens{d.parts.fingers, d.store.vault.Capture},
-		Announcer: announcer{d}, Now: d.options.Now,
+		Announcer: announcer{d}, Now: d.options.Now, Diagnose: d.diagnose,
 	})
 	d.parts.faults = append(d.parts.faults, d.parts.rest()...)
 	levels, faults := d.parts.levels()
@@ -210,7 +210,7 @@ func (d *Daemon) Status() locker.Status {
 	}
 	recorded := d.store.journal.Size() // before the state, which so includes these events
 	s := d.control.Status()
-	s.Software, s.Recorded = d.options.Software, recorded
+	s.Software, s.Recorded, s.Challenge = d.options.Software, recorded, d.store.vault.Challenge()
 	return s
 }
 

@@ -95,6 +95,13 @@ func (a announcer) AnnounceKeys() { a.wake() }
 // AnnounceLetter implements the controller's Announcer.
 func (a announcer) AnnounceLetter(locker.Generation) { a.wake() }
 
+// AnnounceAll implements the controller's Announcer.
+func (a announcer) AnnounceAll() {
+	if a.d.reporter != nil {
+		a.d.reporter.Resend()
+	}
+}
+
 // face is the daemon as the kiosk sees it.
 type face Daemon
 

@@ -10,81 +10,48 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 )
 
-// Withdrawal is a desk's word that an order is taken back. It holds no secret
-// and may be repeated.
-type Withdrawal struct {
-	Terminal string
-	Order    locker.OrderID
-	Issued   time.Time // to the second
-}
-
-// Text is what the desk signs.
-func (w Withdrawal) Text() []byte {
-	return fmt.Appendf(nil, "%s\nterminal %s\norder %s\nissued %s\n", kind("withdrawal"), w.Terminal, w.Order, timeText(w.Issued))
-}
-
-// SignWithdrawal returns the message.
-func SignWithdrawal(desk Signer, w Withdrawal) ([]byte, error) {
-	if err := errors.Join(CheckTerminal(w.Terminal), CheckOrderID(w.Order), checkTime("issued", w.Issued)); err != nil {
-		return nil, fmt.Errorf("sign withdrawal: %w", err)
-	}
-	return Sign(desk, NamespaceWithdrawal, w.Text())
-}
-
-// IsWithdrawal tells the two messages apart that share the topic of orders.
-func IsWithdrawal(message []byte) bool {
-	return strings.HasPrefix(string(message[:min(len(message), 100)]), kind("withdrawal")+"\n")
-}
-
-// OpenWithdrawal verifies a message: for this terminal, signed by a desk who
-// has not left. It returns who signed.
-func OpenWithdrawal(s Suite, message []byte, terminal string, people People, at time.Time) (Withdrawal, locker.Person, error) {
-	body, desk, err := verifiedBy(s, NamespaceWithdrawal, message, people, locker.Desk, at)
-	if err != nil {
-		return Withdrawal{}, "", fmt.Errorf("withdrawal: %w", err)
-	}
-	l := readLines(body, kind("withdrawal"))
-	w := Withdrawal{Terminal: l.next("terminal"), Order: l.order("order"), Issued: l.time("issued")}
-	if err := l.end(); err != nil {
-		return Withdrawal{}, "", fmt.Errorf("withdrawal: %w", err)
-	}
-	return w, desk, checkAddressee("withdrawal", w.Terminal, terminal)
-}
-
-// CommandLife is the longest time from a command's arrival to its expiry. Its
-// nonce is kept that long.
+// CommandLife is the longest time from a command's arrival to its expiry.
 const CommandLife = 10 * time.Minute
 
-// CommandReissue makes a deposit's code anew.
-const CommandReissue = "reissue"
-
-// Command is an admin's order to a terminal. There is one kind: re-issue. None
-// opens a door.
+// Command is an admin's order to a terminal as it travels. What is signed says
+// in full what is to be done, of what, at which terminal, since which start of
+// it (the challenge) and until when; the nonce makes it one of a kind.
 type Command struct {
-	Terminal   string
-	Kind       string
-	Order      locker.OrderID
-	Generation locker.Generation // whose code is to be replaced
-	Nonce      string            // 32 hex digits, never used twice
-	Expires    time.Time         // to the second; at most CommandLife ahead
-	Key        locker.KeyID      // one-time key that the share is sealed to
-	Share      []byte            // sealed re-issue share
+	Terminal string
+	locker.Command
+	Nonce     string       // 32 hex digits, never used twice
+	Challenge string       // 32 hex digits that the terminal drew at its last start
+	Expires   time.Time    // to the second; at most CommandLife ahead
+	Key       locker.KeyID // re-issue: one-time key that the share is sealed to
+	Share     []byte       // re-issue: sealed share
 }
 
-// NewReissue makes the text's content: it draws the nonce from rand, and seals
-// the share to the public half of the terminal's one-time key.
-func NewReissue(s Suite, rand io.Reader, terminal string, order locker.OrderID, g locker.Generation, expires time.Time, key PublishedKey, share Share) (Command, error) {
+// NewCommand makes the text's content and draws the nonce from rand.
+func NewCommand(rand io.Reader, terminal, challenge string, what locker.Command, expires time.Time) (Command, error) {
 	var nonce [16]byte
 	if _, err := io.ReadFull(rand, nonce[:]); err != nil {
-		return Command{}, fmt.Errorf("re-issue of order %s: draw a nonce: %w", order, err)
+		return Command{}, fmt.Errorf("command %s: draw a nonce: %w", what.Kind, err)
 	}
 	c := Command{
-		Terminal: terminal, Kind: CommandReissue, Order: order, Generation: g,
-		Nonce: fmt.Sprintf("%x", nonce), Expires: expires.UTC().Truncate(time.Second), Key: key.ID,
+		Terminal: terminal, Command: what, Challenge: challenge,
+		Nonce: fmt.Sprintf("%x", nonce), Expires: expires.UTC().Truncate(time.Second),
 	}
+	if what.Kind == locker.CommandReissue {
+		return c, nil // NewReissue goes on
+	}
+	return c, c.validate()
+}
+
+// NewReissue makes the command that replaces a deposit's code, and seals the
+// share to the public half of the terminal's one-time key.
+func NewReissue(s Suite, rand io.Reader, terminal, challenge string, order locker.OrderID, g locker.Generation, expires time.Time, key PublishedKey, share Share) (Command, error) {
+	c, err := NewCommand(rand, terminal, challenge, locker.Command{Kind: locker.CommandReissue, Order: order, Generation: g}, expires)
+	if err != nil {
+		return Command{}, err
+	}
+	c.Key = key.ID
 	plain := share.Bytes()
 	defer clear(plain)
-	var err error
 	if c.Share, err = s.Seal(key.Public, c.info(), plain); err != nil {
 		return Command{}, fmt.Errorf("re-issue of order %s: seal the share to key %d: %w", order, key.ID, err)
 	}
@@ -93,26 +60,94 @@ func NewReissue(s Suite, rand io.Reader, terminal string, order locker.OrderID, 
 
 func (c Command) info() []byte { return info("share", c.Terminal, c.Order, c.Generation, c.Key) }
 
-// Text is what the admin signs.
+// Text is what the admin signs: one line each, in this order, those about the
+// object as the kind has them.
 func (c Command) Text() []byte {
-	return fmt.Appendf(nil, "%s\nterminal %s\nkind %s\norder %s\ngeneration %d\nnonce %s\nexpires %s\nkey %d\nshare %s\n",
-		kind("command"), c.Terminal, c.Kind, c.Order, c.Generation, c.Nonce, timeText(c.Expires), c.Key, base64Text(c.Share))
+	b := fmt.Appendf(nil, "%s\nterminal %s\nkind %s\n", kind("command"), c.Terminal, c.Kind)
+	switch c.Kind {
+	case locker.CommandReissue:
+		b = fmt.Appendf(b, "order %s\ngeneration %d\n", c.Order, c.Generation)
+	case locker.CommandRevoke:
+		b = fmt.Appendf(b, "order %s\ngeneration %d\n", c.Order, c.Generation)
+	case locker.CommandExtend:
+		b = fmt.Appendf(b, "order %s\ngeneration %d\ndays %d\n", c.Order, c.Generation, c.Days)
+	case locker.CommandDisable, locker.CommandEnable:
+		b = fmt.Appendf(b, "compartment %d\n", c.Compartment)
+	case locker.CommandUnblock:
+		b = fmt.Appendf(b, "person %s\n", c.Person)
+	case locker.CommandHours:
+		b = fmt.Appendf(b, "hours %s\n", c.Hours)
+	case locker.CommandLock, locker.CommandUnlock, locker.CommandDiagnose, locker.CommandResend, locker.CommandBurglary, locker.CommandDeclare:
+	}
+	b = fmt.Appendf(b, "nonce %s\nchallenge %s\nexpires %s\n", c.Nonce, c.Challenge, timeText(c.Expires))
+	if c.Kind == locker.CommandReissue {
+		b = fmt.Appendf(b, "key %d\nshare %s\n", c.Key, base64Text(c.Share))
+	}
+	return b
+}
+
+// ParseCommand reads a text (see [Body]) that nobody has verified. There is one
+// text for each command.
+func ParseCommand(body []byte) (Command, error) {
+	l := readLines(body, kind("command"))
+	c := Command{Terminal: l.next("terminal")}
+	c.Kind = locker.CommandKind(l.next("kind"))
+	switch c.Kind {
+	case locker.CommandReissue, locker.CommandRevoke, locker.CommandExtend:
+		c.Order, c.Generation = l.order("order"), locker.Generation(l.number("generation"))
+		if c.Kind == locker.CommandExtend {
+			c.Days = l.small("days")
+		}
+	case locker.CommandDisable, locker.CommandEnable:
+		c.Compartment = locker.CompartmentID(l.small("compartment"))
+	case locker.CommandUnblock:
+		c.Person = locker.Person(l.next("person"))
+	case locker.CommandHours:
+		c.Hours = l.next("hours")
+	case locker.CommandLock, locker.CommandUnlock, locker.CommandDiagnose, locker.CommandResend, locker.CommandBurglary, locker.CommandDeclare:
+	}
+	c.Nonce, c.Challenge, c.Expires = l.next("nonce"), l.next("challenge"), l.time("expires")
+	if c.Kind == locker.CommandReissue {
+		c.Key, c.Share = locker.KeyID(l.number("key")), l.bytes("share")
+	}
+	if err := l.end(); err != nil {
+		return Command{}, fmt.Errorf("command: %w", err)
+	}
+	if err := c.validate(); err != nil {
+		return Command{}, fmt.Errorf("command: %w", err)
+	}
+	return c, nil
 }
 
 func (c Command) validate() error {
-	if c.Kind != CommandReissue {
-		return fmt.Errorf("command %.40q is not known to this version", c.Kind)
+	if err := c.Command.Validate(); err != nil {
+		return err
 	}
-	if c.Generation == 0 {
-		return errors.New("generation 0 is none")
+	for _, digits := range []string{c.Nonce, c.Challenge} {
+		if len(digits) != 32 || strings.Trim(digits, "0123456789abcdef") != "" {
+			return errors.New("nonce and challenge want 32 hex digits each")
+		}
 	}
-	if len(c.Nonce) != 32 || strings.Trim(c.Nonce, "0123456789abcdef") != "" {
-		return errors.New("nonce wants 32 hex digits")
+	if c.Order != "" {
+		if err := CheckOrderID(c.Order); err != nil {
+			return err
+		}
 	}
-	return errors.Join(CheckTerminal(c.Terminal), CheckOrderID(c.Order), checkKey(c.Key), checkTime("expires", c.Expires))
+	if c.Person != "" {
+		if err := checkPerson(c.Person); err != nil {
+			return err
+		}
+	}
+	if c.Kind == locker.CommandReissue {
+		if err := checkKey(c.Key); err != nil {
+			return err
+		}
+	}
+	return errors.Join(CheckTerminal(c.Terminal), checkTime("expires", c.Expires))
 }
 
-// SignCommand returns the message.
+// SignCommand returns the message that one admin signed; a second one signs it
+// with [Sign].
 func SignCommand(admin Signer, c Command) ([]byte, error) {
 	if err := c.validate(); err != nil {
 		return nil, fmt.Errorf("sign command: %w", err)
@@ -120,36 +155,38 @@ func SignCommand(admin Signer, c Command) ([]byte, error) {
 	return Sign(admin, NamespaceCommand, c.Text())
 }
 
-// OpenCommand verifies a message: for this terminal, in time, signed by an
-// admin who has not left. It returns who signed; whether the nonce is new is
-// for the caller.
-func OpenCommand(s Suite, message []byte, terminal string, people People, at time.Time) (Command, locker.Person, error) {
-	body, admin, err := verifiedBy(s, NamespaceCommand, message, people, locker.Admin, at)
+// OpenCommand verifies a message: for this terminal and this start of it, in
+// time, signed by admins who have not left, by two different ones if the kind
+// is grave. It returns who signed, each once; whether the nonce is new is for
+// the caller. With an error it returns what could be read, verified by nobody,
+// so that a refusal can name it.
+func OpenCommand(s Suite, message []byte, terminal, challenge string, people People, at time.Time) (Command, []locker.Person, error) {
+	if err := checkSize(message); err != nil {
+		return Command{}, nil, fmt.Errorf("command: %w", err)
+	}
+	c, err := ParseCommand(Body(message))
 	if err != nil {
-		return Command{}, "", fmt.Errorf("command: %w", err)
+		return Command{}, nil, err
 	}
-	l := readLines(body, kind("command"))
-	c := Command{
-		Terminal: l.next("terminal"), Kind: l.next("kind"), Order: l.order("order"),
-		Generation: locker.Generation(l.number("generation")), Nonce: l.next("nonce"),
-		Expires: l.time("expires"), Key: locker.KeyID(l.number("key")), Share: l.bytes("share"),
+	admins, err := signedBy(s, NamespaceCommand, message, people, locker.Admin, at)
+	if err != nil {
+		return c, nil, fmt.Errorf("command: %w", err)
 	}
-	if err := l.end(); err != nil {
-		return Command{}, "", fmt.Errorf("command: %w", err)
-	}
-	if err := c.validate(); err != nil {
-		return Command{}, "", fmt.Errorf("command: %w", err)
+	if c.Kind.Grave() && len(admins) < 2 {
+		return c, nil, fmt.Errorf("command: %s wants two different admins, %s signed alone", c.Kind, admins[0])
 	}
 	if err := checkAddressee("command", c.Terminal, terminal); err != nil {
-		return Command{}, "", err
+		return c, nil, err
 	}
 	switch {
 	case at.After(c.Expires):
-		return Command{}, "", fmt.Errorf("command: expired at %s, here it is %s", timeText(c.Expires), timeText(at))
+		return c, nil, fmt.Errorf("command: expired at %s, here it is %s", timeText(c.Expires), timeText(at))
 	case c.Expires.Sub(at) > CommandLife:
-		return Command{}, "", fmt.Errorf("command: expires at %s, more than %v from now, %s here", timeText(c.Expires), CommandLife, timeText(at))
+		return c, nil, fmt.Errorf("command: expires at %s, more than %v from now, %s here", timeText(c.Expires), CommandLife, timeText(at))
+	case c.Challenge != challenge:
+		return c, nil, errors.New("command: its challenge is of another start of the terminal; make and sign it anew")
 	}
-	return c, admin, nil
+	return c, admins, nil
 }
 
 // OpenShare opens the share with the private half of the one-time key.

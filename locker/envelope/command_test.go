@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/rand"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/pin/seal"
 )
@@ -68,6 +70,9 @@ func TestTextsHaveOneForm(t *testing.T) {
 	}
 }
 
+// challenge is what the terminal drew at its last start.
+const challenge = "00112233445566778899aabbccddeeff"
+
 func aReissue(t testing.TB, expires time.Time) (command envelope.Command, share envelope.Share, private []byte) {
 	t.Helper()
 	share, err := envelope.NewShare(bytes.Repeat([]byte{5}, seal.KeySize))
@@ -75,7 +80,7 @@ func aReissue(t testing.TB, expires time.Time) (command envelope.Command, share 
 		t.Fatal(err)
 	}
 	private, public := newKey(t)
-	command, err = envelope.NewReissue(suite, rand.Reader, terminal, "A-2026-0001", 12, expires, envelope.PublishedKey{ID: 9, Public: public}, share)
+	command, err = envelope.NewReissue(suite, rand.Reader, terminal, challenge, "A-2026-0001", 12, expires, envelope.PublishedKey{ID: 9, Public: public}, share)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,9 +94,9 @@ func TestReissueCarriesTheShareToTheTerminal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, admin, err := envelope.OpenCommand(suite, message, terminal, &o.roster, now)
-	if err != nil || admin != "a-1" || !reflect.DeepEqual(got, command) {
-		t.Fatalf("%+v by %s, %v", got, admin, err)
+	got, admins, err := envelope.OpenCommand(suite, message, terminal, challenge, &o.roster, now)
+	if err != nil || !slices.Equal(admins, []locker.Person{"a-1"}) || !reflect.DeepEqual(got, command) {
+		t.Fatalf("%+v by %s, %v", got, admins, err)
 	}
 	opened, err := got.OpenShare(suite, private)
 	if err != nil || !bytes.Equal(opened.Bytes(), share.Bytes()) {
@@ -102,7 +107,7 @@ func TestReissueCarriesTheShareToTheTerminal(t *testing.T) {
 	_, err = moved.OpenShare(suite, private)
 	refused(t, err, "sealed for another")
 	flips(message, func(bad []byte) {
-		if got, _, err := envelope.OpenCommand(suite, bad, terminal, &o.roster, now); err == nil && !reflect.DeepEqual(got, command) {
+		if got, _, err := envelope.OpenCommand(suite, bad, terminal, challenge, &o.roster, now); err == nil && !reflect.DeepEqual(got, command) {
 			t.Errorf("changed message is accepted: %q", bad)
 		}
 	})
@@ -119,7 +124,7 @@ func TestCommandIsRefused(t *testing.T) {
 		return message
 	}
 	open := func(message []byte, at time.Time) error {
-		_, _, err := envelope.OpenCommand(suite, message, terminal, &o.roster, at)
+		_, _, err := envelope.OpenCommand(suite, message, terminal, challenge, &o.roster, at)
 		return err
 	}
 	message := sign(o.anna, command)
@@ -130,7 +135,8 @@ func TestCommandIsRefused(t *testing.T) {
 	for says, spoil := range map[string]func(*envelope.Command){
 		"is for terminal":        func(c *envelope.Command) { c.Terminal = "musterstadt-2" },
 		`command "open-door" is`: func(c *envelope.Command) { c.Kind = "open-door" },
-		"generation 0":           func(c *envelope.Command) { c.Generation = 0 },
+		"of another start":       func(c *envelope.Command) { c.Challenge = "f" + challenge[1:] },
+		"generation 0 does not":  func(c *envelope.Command) { c.Generation = 0 },
 		"32 hex digits":          func(c *envelope.Command) { c.Nonce = "1" },
 		"key 0":                  func(c *envelope.Command) { c.Key = 0 },
 	} {
@@ -140,15 +146,82 @@ func TestCommandIsRefused(t *testing.T) {
 	}
 }
 
+// someCommands has one of each kind but re-issue.
+func someCommands(t testing.TB) []envelope.Command {
+	t.Helper()
+	var list []envelope.Command
+	for _, what := range []locker.Command{
+		{Kind: locker.CommandRevoke, Order: "A-2026-0001"}, {Kind: locker.CommandRevoke, Order: "A-2026-0001", Generation: 12},
+		{Kind: locker.CommandExtend, Order: "A-2026-0001", Generation: 12, Days: 7},
+		{Kind: locker.CommandDisable, Compartment: 3}, {Kind: locker.CommandEnable, Compartment: 3},
+		{Kind: locker.CommandLock}, {Kind: locker.CommandUnlock}, {Kind: locker.CommandHours, Hours: "mon 06:00-22:00, sun 00:00-24:00"},
+		{Kind: locker.CommandUnblock, Person: "c-1"}, {Kind: locker.CommandDiagnose}, {Kind: locker.CommandResend},
+		{Kind: locker.CommandBurglary}, {Kind: locker.CommandDeclare},
+	} {
+		c, err := envelope.NewCommand(rand.Reader, terminal, challenge, what, now.Add(5*time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+func TestEveryKindOfCommandTravels(t *testing.T) {
+	o := newOffice(t)
+	seen := map[locker.CommandKind]bool{locker.CommandReissue: true}
+	for _, c := range someCommands(t) {
+		seen[c.Kind] = true
+		one, err := envelope.SignCommand(o.anna, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both, err := envelope.Sign(o.bert, envelope.NamespaceCommand, one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, admins, err := envelope.OpenCommand(suite, both, terminal, challenge, &o.roster, now)
+		if err != nil || !reflect.DeepEqual(got, c) || !slices.Equal(admins, []locker.Person{"a-1", "a-2"}) {
+			t.Errorf("%+v by %v, %v", got, admins, err)
+		}
+		_, _, err = envelope.OpenCommand(suite, one, terminal, challenge, &o.roster, now)
+		if c.Kind.Grave() {
+			refused(t, err, "two different admins")
+			twice, err := envelope.Sign(o.anna, envelope.NamespaceCommand, one)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _, err = envelope.OpenCommand(suite, twice, terminal, challenge, &o.roster, now)
+			refused(t, err, "two different admins")
+		} else if err != nil {
+			t.Errorf("%s by one: %v", c.Kind, err)
+		}
+		mixed, err := envelope.Sign(o.desk, envelope.NamespaceCommand, both)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = envelope.OpenCommand(suite, mixed, terminal, challenge, &o.roster, now)
+		refused(t, err, "wants admin")
+	}
+	for _, k := range locker.CommandKinds() {
+		if !seen[k] {
+			t.Errorf("%s is not tried", k)
+		}
+	}
+}
+
 func FuzzOpenCommand(f *testing.F) {
 	o := newOffice(f)
 	command, _, _ := aReissue(f, now.Add(time.Minute))
 	f.Add(command.Text())
+	for _, c := range someCommands(f) {
+		f.Add(c.Text())
+	}
 	f.Add(envelope.Withdrawal{Terminal: terminal, Order: "A-2026-0001", Issued: now}.Text())
 	f.Fuzz(func(t *testing.T, text []byte) {
 		// whatever a signer signs, what is understood is what was written
 		if signed, err := envelope.Sign(o.anna, envelope.NamespaceCommand, text); err == nil {
-			if c, _, err := envelope.OpenCommand(suite, signed, terminal, &o.roster, now); err == nil && !bytes.Equal(c.Text(), envelope.Body(text)) {
+			if c, _, err := envelope.OpenCommand(suite, signed, terminal, challenge, &o.roster, now); err == nil && !bytes.Equal(c.Text(), envelope.Body(text)) {
 				t.Fatalf("%q is understood as %q", text, c.Text())
 			}
 		}
@@ -157,7 +230,7 @@ func FuzzOpenCommand(f *testing.F) {
 				t.Fatalf("%q is understood as %q", text, w.Text())
 			}
 		}
-		_, _, _ = envelope.OpenCommand(suite, text, terminal, &o.roster, now)
+		_, _, _ = envelope.OpenCommand(suite, text, terminal, challenge, &o.roster, now)
 	})
 }
 

@@ -5,7 +5,7 @@
 //	desk               Order       the desk, SSHSIG               a one-time key of the terminal
 //	desk               Withdrawal  the desk, SSHSIG               -
 //	admins             Roster      two admins before it, SSHSIG   the terminal's lasting key
-//	city and an admin  Command     the admin, SSHSIG              (its share) a one-time key
+//	admins             Command     one or two admins, SSHSIG      (a share) a one-time key
 //	terminal           KeyList     the device, note               -
 //	terminal           Letter      the device, note               the city's letter key
 //	terminal           Checkpoint  the device, note               -

@@ -67,6 +67,16 @@ func (l *lines) number(name string) uint64 {
 	return n
 }
 
+// small reads a number that fits the domain's counts.
+func (l *lines) small(name string) int {
+	n := l.number(name)
+	if n > 1<<30 {
+		l.fail(name, fmt.Errorf("%d is too many", n))
+		return 0
+	}
+	return int(n)
+}
+
 // time reads a time of UTC as RFC 3339 writes it.
 func (l *lines) time(name string) time.Time {
 	text := l.next(name)

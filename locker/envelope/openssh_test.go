@@ -57,7 +57,7 @@ func TestOpenSSHMakesAndReadsOurSignatures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, admin, err := envelope.OpenCommand(suite, append(command.Text(), theirs...), terminal, &o.roster, now); err != nil || admin != "a-1" {
+	if _, admin, err := envelope.OpenCommand(suite, append(command.Text(), theirs...), terminal, challenge, &o.roster, now); err != nil || admin[0] != "a-1" {
 		t.Errorf("their signature: %s, %v", admin, err)
 	}
 

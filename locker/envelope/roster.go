@@ -127,15 +127,9 @@ func OpenRoster(s Suite, signed []byte, terminal string, before *Roster, at time
 			return Roster{}, fmt.Errorf("roster %d: version %d is in force, an older one is never taken back", r.Version, before.Version)
 		}
 	}
-	var admins []locker.Person
-	for _, key := range keys {
-		p, err := by.Holder(key, locker.Admin, at)
-		if err != nil {
-			return Roster{}, fmt.Errorf("roster %d: must be signed by admins of %s: %w", r.Version, of, err)
-		}
-		if !slices.Contains(admins, p) {
-			admins = append(admins, p)
-		}
+	admins, err := holders(keys, by, locker.Admin, at)
+	if err != nil {
+		return Roster{}, fmt.Errorf("roster %d: must be signed by admins of %s: %w", r.Version, of, err)
 	}
 	if len(admins) < 2 {
 		return Roster{}, fmt.Errorf("roster %d: signed by %s alone, wants two different admins of %s", r.Version, admins[0], of)
@@ -193,10 +187,18 @@ func prefixed(prefix string, list []string) []string {
 	return out
 }
 
+func unprintable(r rune) bool { return r > unicode.MaxASCII || !unicode.IsGraphic(r) || r == ' ' }
+
+func checkPerson(p locker.Person) error {
+	if len(p) < 1 || len(p) > mostPerson || strings.ContainsFunc(string(p), unprintable) {
+		return fmt.Errorf("person %.50q: wants 1 to %d printable ASCII characters without spaces", string(p), mostPerson)
+	}
+	return nil
+}
+
 func (e Entry) validate() error {
-	unprintable := func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsGraphic(r) || r == ' ' }
-	if len(e.Person) < 1 || len(e.Person) > mostPerson || strings.ContainsFunc(string(e.Person), unprintable) {
-		return fmt.Errorf("person %.50q: wants 1 to %d printable ASCII characters without spaces", string(e.Person), mostPerson)
+	if err := checkPerson(e.Person); err != nil {
+		return err
 	}
 	switch e.Role {
 	case locker.Clerk, locker.Admin, locker.Desk:
@@ -249,6 +251,30 @@ func (r *Roster) Holder(key string, role locker.Role, at time.Time) (locker.Pers
 		return e.Person, nil
 	}
 	return "", fmt.Errorf("signed with a key that roster %d does not know", r.Version)
+}
+
+// AllowedSigners writes the people with keys as OpenSSH's allowed_signers file:
+// for each key the pseudonym, the namespaces in which the role may sign, and
+// the leave date.
+func AllowedSigners(r Roster) []byte {
+	var b []byte
+	for _, e := range r.People {
+		namespaces := map[locker.Role]string{
+			locker.Admin: NamespaceCommand + "," + NamespaceRoster,
+			locker.Desk:  NamespaceOrder + "," + NamespaceWithdrawal,
+		}[e.Role]
+		if namespaces == "" {
+			continue // clerks sign nothing
+		}
+		for _, key := range e.Keys {
+			b = fmt.Appendf(b, "%s namespaces=%q", e.Person, namespaces)
+			if !e.Leaves.IsZero() {
+				b = fmt.Appendf(b, ",valid-before=%q", e.Leaves.UTC().Format("20060102150405Z"))
+			}
+			b = fmt.Appendf(b, " %s\n", key)
+		}
+	}
+	return b
 }
 
 // Left tells whether the person has left by that time.

@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -50,6 +51,13 @@ func Sign(by Signer, namespace string, text []byte) ([]byte, error) {
 func Body(text []byte) []byte {
 	body, _ := splitSigned(text)
 	return body
+}
+
+// Signatures counts the signatures of a text; whose they are, and whether they
+// are any, nobody has looked at.
+func Signatures(text []byte) int {
+	_, signatures := splitSigned(text)
+	return len(signatures)
 }
 
 // splitSigned cuts a text before its first signature. A body never holds the
@@ -121,4 +129,29 @@ func verifiedBy(s Suite, namespace string, text []byte, people People, role lock
 		return nil, "", err
 	}
 	return body, person, nil
+}
+
+// signedBy returns the different people of this role who signed a text. A
+// signature of anybody else makes it no text of theirs.
+func signedBy(s Suite, namespace string, text []byte, people People, role locker.Role, at time.Time) ([]locker.Person, error) {
+	_, keys, err := verified(s, namespace, text)
+	if err != nil {
+		return nil, err
+	}
+	return holders(keys, people, role, at)
+}
+
+// holders are the different people of this role who hold the keys.
+func holders(keys []string, people People, role locker.Role, at time.Time) ([]locker.Person, error) {
+	var signers []locker.Person
+	for _, key := range keys {
+		p, err := people.Holder(key, role, at)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(signers, p) {
+			signers = append(signers, p)
+		}
+	}
+	return signers, nil
 }

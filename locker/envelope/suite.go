@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/hpke"
 	"encoding/base64"
+	"errors"
 	"fmt"
 
 	"github.com/hiddeco/sshsig"
@@ -92,10 +93,26 @@ func (Standard) Verify(namespace string, message, signature []byte) (string, err
 	if s.Namespace != namespace {
 		return "", fmt.Errorf("ssh signature: made for %.50q, wants %q", s.Namespace, namespace)
 	}
+	if err := checkTouch(s); err != nil {
+		return "", err
+	}
 	if err := sshsig.Verify(bytes.NewReader(message), s, s.PublicKey, s.HashAlgorithm, namespace); err != nil {
 		return "", fmt.Errorf("ssh signature: %w", err)
 	}
 	return publicKeyText(s.PublicKey), nil
+}
+
+// checkTouch refuses what a security key signed without anybody touching it:
+// flags, one byte, and a counter of four follow the signature (OpenSSH's
+// PROTOCOL.u2f); bit 0 is user presence.
+func checkTouch(s *sshsig.Signature) error {
+	if t := s.PublicKey.Type(); t != ssh.KeyAlgoSKED25519 && t != ssh.KeyAlgoSKECDSA256 {
+		return nil
+	}
+	if s.Signature == nil || len(s.Signature.Rest) != 5 || s.Signature.Rest[0]&1 == 0 {
+		return errors.New("ssh signature: nobody touched the security key that made it")
+	}
+	return nil
 }
 
 func checkAlgorithm(k ssh.PublicKey) error {

@@ -67,11 +67,11 @@ var ending = []locker.ScreenName{
 // troubled screens offer a way to a person.
 var troubled = []locker.ScreenName{
 	locker.ScreenRefused, locker.ScreenDisputed, locker.ScreenLeftOpen, locker.ScreenDefect, locker.ScreenWithdrawn,
-	locker.ScreenDesk, locker.ScreenClosed, locker.ScreenOutOfOrder,
+	locker.ScreenDesk, locker.ScreenClosed, locker.ScreenOutOfOrder, locker.ScreenLocked,
 }
 
 var idle = []locker.ScreenName{
-	locker.ScreenWelcome, locker.ScreenShut, locker.ScreenPaced, locker.ScreenStarting, locker.ScreenOutOfOrder,
+	locker.ScreenWelcome, locker.ScreenShut, locker.ScreenPaced, locker.ScreenStarting, locker.ScreenOutOfOrder, locker.ScreenLocked,
 }
 
 var busy = []locker.ScreenName{

@@ -133,6 +133,7 @@ func (h *house) Capture(ctx context.Context, _ locker.AttemptID, _ bool) (locker
 }
 
 func (h *house) AnnounceKeys()                    {}
+func (h *house) AnnounceAll()                     {}
 func (h *house) AnnounceLetter(locker.Generation) {}
 
 // safe is the house as the controller's vault.

@@ -101,6 +101,7 @@ func scenes() []scene {
 		{"defect", locker.Screen{Name: locker.ScreenDefect, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until}},
 		{"withdrawn", locker.Screen{Name: locker.ScreenWithdrawn, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until}},
 		{"desk", locker.Screen{Name: locker.ScreenDesk, Incident: incident, Choices: ended, Until: until}},
+		{"locked", locker.Screen{Name: locker.ScreenLocked}},
 		{"out-of-order", locker.Screen{Name: locker.ScreenOutOfOrder}},
 		{"clerk-number", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until}},
 		{"clerk-number-second", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},

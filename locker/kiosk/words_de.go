@@ -76,6 +76,8 @@ var germanWords = map[string]string{
 	"withdrawn.lead":      "Die Abholung an dieser Station wurde zurückgezogen. Bitte fragen Sie bei der Servicestelle nach.",
 	"desk.title":          "Bitte wenden Sie sich an die Servicestelle",
 	"desk.lead":           "Dieses Fach muss erst geprüft werden. Das kann nur die Servicestelle.",
+	"locked.title":        "Abholung zurzeit nicht möglich",
+	"locked.lead":         "Die Abholstation ist vorübergehend gesperrt. Es liegt nicht an Ihnen. Die Servicestelle hilft Ihnen weiter.",
 	"out_of_order.title":  "Die Abholstation ist außer Betrieb",
 	"out_of_order.lead":   "Es liegt nicht an Ihnen. Alle Fächer sind verschlossen, Ihr Dokument liegt sicher. Die Technik ist verständigt.",
 

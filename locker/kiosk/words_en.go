@@ -75,6 +75,8 @@ var englishWords = map[string]string{
 	"withdrawn.lead":      "Collecting it at this terminal was withdrawn. Please ask at the service desk.",
 	"desk.title":          "Please contact the service desk",
 	"desk.lead":           "This compartment must be checked first. Only the service desk can do that.",
+	"locked.title":        "Collection is not possible at present",
+	"locked.lead":         "The terminal is locked for the time being. It is not your fault. The service desk will help you.",
 	"out_of_order.title":  "The terminal is out of order",
 	"out_of_order.lead":   "It is not your fault. All compartments are locked and your document is safe. The technicians have been told.",
 

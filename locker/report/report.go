@@ -95,6 +95,7 @@ type Config struct {
 type Reporter struct {
 	config  Config
 	refresh chan struct{}
+	again   chan struct{} // the whole journal is asked for
 	mail    *broker.Inbox
 	acks    *broker.Inbox
 
@@ -132,6 +133,7 @@ func New(config Config) (*Reporter, error) {
 	return &Reporter{
 		config:  config,
 		refresh: make(chan struct{}, 1),
+		again:   make(chan struct{}, 1),
 		mail:    broker.NewInbox(mailLimit),
 		acks:    broker.NewInbox(ackLimit),
 	}, nil
@@ -151,6 +153,17 @@ func (r *Reporter) Run(ctx context.Context) error {
 func (r *Reporter) Refresh() {
 	select {
 	case r.refresh <- struct{}{}:
+	default:
+	}
+}
+
+// Resend publishes all that the city has acknowledged once more, batch by batch
+// with its checkpoints, beside what is new. The city drops what it has, and
+// holds each checkpoint against its own tree. It never blocks; a connection
+// that is lost meanwhile ends it.
+func (r *Reporter) Resend() {
+	select {
+	case r.again <- struct{}{}:
 	default:
 	}
 }

@@ -24,6 +24,10 @@ type session struct {
 	silent   bool          // the city let patience run out since it last moved the cursor
 	stall    *time.Timer   // runs while events are under way
 
+	resent uint64        // the next event to publish once more
+	resend uint64        // and where that ends
+	more   chan struct{} // has a value while there are some
+
 	keys     []byte // as last published
 	letters  map[[sha256.Size]byte]bool
 	state    []byte
@@ -40,6 +44,7 @@ func (r *Reporter) serve(ctx context.Context, conn *broker.Conn) error {
 	s := &session{
 		Reporter: r, conn: conn,
 		next: r.config.Log.Cursor(), patience: patience, stall: time.NewTimer(patience),
+		more: make(chan struct{}, 1),
 	}
 	defer s.stall.Stop()
 	if err := s.greet(ctx); err != nil {
@@ -106,6 +111,13 @@ func (s *session) loop(ctx context.Context) error {
 		case <-s.refresh:
 			s.stale = true
 			err = s.offer(false)
+		case <-s.again:
+			s.resent, s.resend = 0, s.next
+			if err = s.showAll(); err == nil {
+				err = s.repeatBatch(ctx)
+			}
+		case <-s.more:
+			err = s.repeatBatch(ctx)
 		case <-repeat.C:
 			err = s.showAll()
 		case <-calm.C:
@@ -149,6 +161,39 @@ func (s *session) fill() error {
 	if began == log.Cursor() && s.next > began {
 		s.stall.Reset(s.patience)
 	}
+	return nil
+}
+
+// repeatBatch publishes the next batch of a resend and waits until the broker
+// has it, so that a journal of years floods nobody.
+func (s *session) repeatBatch(ctx context.Context) error {
+	if s.resent >= s.resend {
+		return nil
+	}
+	log := s.config.Log
+	events, err := log.Read(s.resent, int(min(s.resend-s.resent, batch)))
+	if err != nil || len(events) == 0 {
+		s.config.Logger.Error("resend ends early", "event", s.resent, "of", s.resend, "error", err)
+		s.resend = 0
+		return nil
+	}
+	for _, e := range events {
+		if err := s.publish(topic.Event, e, false); err != nil {
+			return err
+		}
+		s.resent++
+	}
+	note, err := log.Checkpoint(s.resent)
+	if err != nil {
+		return fmt.Errorf("checkpoint of %d events: %w", s.resent, err)
+	}
+	within, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	// Not retained: the broker keeps the latest one for those who come later.
+	if err := s.conn.Flush(within, s.message(topic.Checkpoint, note, false)); err != nil {
+		return err
+	}
+	s.more <- struct{}{}
 	return nil
 }
 

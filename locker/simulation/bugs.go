@@ -6,6 +6,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/controller"
+	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/pin"
 )
 
@@ -26,6 +27,9 @@ const (
 	PulseRepeated          // a restart repeats an unanswered pulse
 	OrderKeyKept           // a one-time key is not overwritten
 	MarkWithRecordOnly     // the trusted time's mark is kept with records alone
+	UnsignedCommands       // whatever says that it is a command is one
+	UnsignedRosters        // whatever says that it is a roster is one
+	NumberBeforeCharge     // a personal number is charged only after the try
 )
 
 // tardy is a journal that answers before the events are durable.
@@ -62,6 +66,8 @@ func (b Bug) journal(p *process) controller.Journal {
 	switch b {
 	case TryBeforeCharge:
 		return &tardy{disk: p.disk, late: func(e locker.Event) bool { _, ok := e.Fact.(locker.CodeCharged); return ok }}
+	case NumberBeforeCharge:
+		return &tardy{disk: p.disk, late: func(e locker.Event) bool { _, ok := e.Fact.(locker.ClerkCharged); return ok }}
 	case ActBeforeCommit:
 		return &tardy{disk: p.disk, late: func(e locker.Event) bool { _, ok := e.Fact.(locker.CompartmentReleased); return ok }}
 	default:
@@ -78,7 +84,7 @@ type faulty struct {
 
 func (b Bug) vault(p *process) controller.Vault {
 	switch b {
-	case OneClerkTwice, SlotKept, StaleResult:
+	case OneClerkTwice, SlotKept, StaleResult, UnsignedCommands, UnsignedRosters:
 		return &faulty{keeper: p.keeper, bug: b}
 	default:
 		return p.keeper
@@ -100,8 +106,28 @@ func (f *faulty) FindCard(card string) locker.Person {
 
 // CheckClerk has the bug OneClerkTwice.
 func (f *faulty) CheckClerk(card, number string) (locker.Person, bool, error) {
-	p, proved, err := f.keeper.CheckClerk(card, number)
+	if f.bug != OneClerkTwice {
+		return f.keeper.CheckClerk(card, number)
+	}
+	p, proved, err := f.Vault.CheckClerk(card, number) // whose number was charged is not this bug's matter
 	return f.person(card, p), proved, err
+}
+
+// Receive has the bugs UnsignedCommands and UnsignedRosters.
+func (f *faulty) Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input {
+	switch {
+	case f.bug == UnsignedCommands && kind == locker.MessageCommand:
+		if c, err := envelope.ParseCommand(envelope.Body(raw)); err == nil && c.Kind != locker.CommandReissue {
+			return locker.CommandReceived{Command: c.Command, Admins: []locker.Person{"a1", "a2"}, Nonce: c.Nonce, Expires: c.Expires}
+		}
+	case f.bug == UnsignedRosters && kind == locker.MessageRoster:
+		if text, err := envelope.UnsealRoster(f.Crypto, f.TerminalKey, raw); err == nil {
+			if r, err := envelope.ParseRoster(envelope.Body(text)); err == nil {
+				return locker.RosterReceived{Version: r.Version, Hash: envelope.Hash(text), People: r.Members()}
+			}
+		}
+	}
+	return f.keeper.Receive(kind, raw, at)
 }
 
 // EraseSlot has the bug SlotKept.

@@ -68,3 +68,15 @@ func TestOracleCatchesAnOrderKeyThatIsKept(t *testing.T) {
 func TestOracleCatchesAMarkKeptWithRecordsAlone(t *testing.T) {
 	catches(t, simulation.MarkWithRecordOnly, "before the one of")
 }
+
+func TestOracleCatchesCommandsThatNobodySigned(t *testing.T) {
+	catches(t, simulation.UnsignedCommands, "no admin signed it", "] signed it", "for another start", "followed twice")
+}
+
+func TestOracleCatchesRostersThatNobodySigned(t *testing.T) {
+	catches(t, simulation.UnsignedRosters, "and the admins signed up to")
+}
+
+func TestOracleCatchesANumberBeforeItsCharge(t *testing.T) {
+	catches(t, simulation.NumberBeforeCharge, "is tried, and no charge for it is durable")
+}

@@ -28,6 +28,7 @@ type city struct {
 	roster  envelope.Roster
 	sent    map[int]bool // roster versions that the terminal accepted
 	numbers int
+	office  office
 }
 
 // leasable is a one-time key of the terminal.
@@ -80,7 +81,7 @@ func newCity(w *world) *city {
 		w: w, device: noteKey{envelope.Origin(w.config.Terminal)}, key: noteKey{"nachtfach.de/city/testhausen"},
 		letterKey: digest([]byte("letter key")), terminalKey: digest([]byte("terminal key")),
 		hash: map[locker.KeyID]string{}, byOrder: map[locker.OrderID]*file{}, letters: map[locker.Generation]*letter{},
-		sent: map[int]bool{1: true},
+		sent: map[int]bool{1: true}, office: office{disabled: map[locker.CompartmentID]bool{}, blocked: map[locker.Person]bool{}},
 	}
 	c.roster = envelope.Roster{Terminal: w.config.Terminal, Version: 1, Issued: began, People: []envelope.Entry{
 		{Person: "a1", Role: locker.Admin, Keys: []string{newSigner("a1").public}},
@@ -196,6 +197,7 @@ func (c *city) online() { c.repeat() }
 
 // learn follows one stored event.
 func (c *city) learn(e locker.Event) {
+	c.office.hears(e.Fact)
 	switch f := e.Fact.(type) {
 	case locker.KeysOffered:
 		for _, k := range f.Keys {
@@ -227,9 +229,11 @@ func (c *city) learn(e locker.Event) {
 		c.ended(f.Generation)
 	case locker.DocumentMissing:
 		c.ended(f.Generation)
-	case locker.ClerkRefused:
-		if f.Reason == locker.RefusedBlocked && c.sent[c.roster.Version] {
-			c.roster.Version++ // lifts it
+	case locker.CommandFollowed:
+		if f.Kind == locker.CommandDeclare {
+			for _, k := range c.keys {
+				k.leased = true // they open nothing any more
+			}
 		}
 	case locker.RosterAccepted:
 		c.sent[f.Version] = true
@@ -337,6 +341,7 @@ func (c *city) repeat() {
 		message, err := envelope.SealRoster(c.w.crypto, publicOf(c.terminalKey), c.signedRoster(v, "a1", "a2"))
 		c.must(err)
 		c.send(locker.MessageRoster, message)
+		c.office.heard = append(c.office.heard, message)
 	}
 }
 
@@ -403,6 +408,14 @@ func (c *city) answer(g locker.Generation, l *letter) {
 	c.send(locker.MessagePosted, message)
 }
 
+// challenge is what the terminal shows in its state.
+func (c *city) challenge() string {
+	if p := c.w.process; p != nil && p.vault != nil {
+		return p.vault.Challenge()
+	}
+	return "00000000000000000000000000000000"
+}
+
 // askReissue is an admin's command, repeated anew until an event answers.
 func (c *city) askReissue(f *file, g locker.Generation) {
 	if f.closed || f.reissue == g || f.withdraw != nil {
@@ -423,7 +436,7 @@ func (c *city) command(f *file, g locker.Generation, tries int) {
 	if !ok {
 		return
 	}
-	command, err := envelope.NewReissue(c.w.crypto, c.w.crypto.rand, c.w.config.Terminal, f.order, g, c.w.time().Add(9*time.Minute), key, l.share)
+	command, err := envelope.NewReissue(c.w.crypto, c.w.crypto.rand, c.w.config.Terminal, c.challenge(), f.order, g, c.w.time().Add(9*time.Minute), key, l.share)
 	c.must(err)
 	message, err := envelope.SignCommand(newSigner("a1"), command)
 	c.must(err)

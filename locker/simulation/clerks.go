@@ -109,6 +109,9 @@ func (k *pair) act(s locker.Screen) time.Duration {
 			k.leave() // the round was interrupted
 			return 0
 		}
+		if s.Hint == locker.HintSignIn { // blocked: the colleague first
+			k.two[0], k.two[1] = k.two[1], k.two[0]
+		}
 		k.signing = 0
 		k.w.scan(locker.SourceBadge, k.two[0].cards[0])
 	}

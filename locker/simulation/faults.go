@@ -145,7 +145,9 @@ func (w *world) vandal(d *door) {
 func (w *world) hostile() {
 	d, c := w.fate, w.city
 	kinds := []locker.MessageKind{locker.MessageOrder, locker.MessageRoster, locker.MessageCommand, locker.MessagePosted}
-	switch d.upTo(4) {
+	switch d.upTo(6) {
+	case 4, 5:
+		w.rogue()
 	case 0: // an acknowledgement that the city never gave
 		a := ack{size: d.upTo(len(w.store.log) + 50), time: w.time().Add(1000 * time.Hour), mac: []byte("forged")}
 		w.broker.toTerminal(func(p *process) { p.line.acknowledged(a) })

@@ -49,6 +49,12 @@ func (k *keeper) Compare(a locker.AttemptID, g locker.Generation, factor locker.
 	return c.Accepted, c.Similarity, c.FMR, err
 }
 
+// CheckClerk implements controller.Vault.
+func (k *keeper) CheckClerk(card, number string) (locker.Person, bool, error) {
+	k.p.w.oracle.checks(k.Vault.FindCard(card))
+	return k.Vault.CheckClerk(card, number)
+}
+
 // Receive implements controller.Vault.
 func (k *keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input {
 	receive := map[locker.MessageKind]func([]byte, time.Time) (locker.Input, error){

@@ -107,6 +107,23 @@ func (l *line) fill() {
 	}
 }
 
+// resend publishes all that was acknowledged once more.
+func (l *line) resend() {
+	if !l.connected {
+		return
+	}
+	l.show()
+	s := l.p.w.store
+	for from := 0; from < l.cursor; from += batch {
+		to := min(from+batch, l.cursor)
+		b := parcel{from: from, checkpoint: checkpoint{to, s.root(to)}}
+		for _, e := range s.log[from:to] {
+			b.bodies = append(b.bodies, e.body)
+		}
+		l.p.w.broker.events(b)
+	}
+}
+
 // wait starts the timer that sends again what nobody acknowledged.
 func (l *line) wait() {
 	l.stall++

@@ -28,12 +28,15 @@ type oracle struct {
 	pulses    map[locker.PulseID]bool
 	selectors []int // of letters that went out
 	counts    Counts
-	ready     time.Duration // when the running process became ready
+	commandBook
+	ready time.Duration // when the running process became ready
 }
 
 // Counts are what a run has seen, so that a test can tell that it saw anything.
 type Counts struct {
 	Taken, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts int
+	// Commands that were followed, and commands and rosters that were not.
+	Commands, Disobeyed, Burglaries int
 }
 
 // Add counts another run's.
@@ -47,11 +50,14 @@ func (c *Counts) Add(o Counts) {
 	c.Refused += o.Refused
 	c.Expired += o.Expired
 	c.Restarts += o.Restarts
+	c.Commands += o.Commands
+	c.Disobeyed += o.Disobeyed
+	c.Burglaries += o.Burglaries
 }
 
 // Blind tells that something never happened, so that nothing was proved about it.
 func (c Counts) Blind() bool {
-	return min(c.Taken, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts) == 0
+	return min(c.Taken, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts, c.Commands, c.Disobeyed, c.Burglaries) == 0
 }
 
 // deposited is one generation.
@@ -62,6 +68,7 @@ type deposited struct {
 	replaces    locker.Generation
 	loaded      bool
 	posted      time.Duration
+	extended    time.Duration // of retention, by command
 	ended       bool
 	slotErased  bool
 	charges     []locker.AttemptID
@@ -124,6 +131,7 @@ func newOracle(w *world) *oracle {
 		w: w, gens: map[locker.Generation]*deposited{}, orders: map[locker.OrderID]*filed{},
 		attempts: map[locker.AttemptID]*attempt{}, doors: map[locker.CompartmentID]*doorBook{},
 		alarms: map[uint64]locker.AlarmRaised{}, proofs: map[locker.Person]time.Duration{}, pulses: map[locker.PulseID]bool{},
+		commandBook: newCommandBook(),
 	}
 }
 
@@ -161,6 +169,7 @@ func (o *oracle) follow(e locker.Event) {
 	}
 	o.last = e.Time
 	o.followPeople(e.Fact)
+	o.followCommand(e)
 	o.followOrder(e.Fact)
 	o.followDeposit(e.Fact)
 	o.followVisit(e.Fact)
@@ -249,7 +258,7 @@ func (o *oracle) followDeposit(fact locker.Fact) {
 		}
 	case locker.DepositExpired:
 		d := o.gens[f.Generation]
-		if held := o.w.now - d.posted; d.posted == 0 || held < time.Duration(o.w.config.Rules.Retention)-time.Hour {
+		if held := o.w.now - d.posted; d.posted == 0 || held < time.Duration(o.w.config.Rules.Retention)+d.extended-time.Hour {
 			o.fail(5, "generation %d expired after %v", f.Generation, held)
 		}
 		o.counts.Expired++

@@ -226,7 +226,7 @@ func (o *oracle) followDoor(fact locker.Fact) {
 		b.believed, b.seenEmpty = true, false
 		if !f.Commanded {
 			o.counts.Forced++
-			b.forced = true
+			b.forced = !o.standing(locker.AlarmForced, f.Compartment) // one that stands wakes already
 		}
 	case locker.CompartmentClosed:
 		about(f.Compartment).believed = false

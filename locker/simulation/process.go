@@ -295,6 +295,11 @@ func (p *process) AnnounceKeys() {
 	p.after(50*time.Millisecond, p.line.sendKeys)
 }
 
+// AnnounceAll publishes the whole journal once more.
+func (p *process) AnnounceAll() {
+	p.after(100*time.Millisecond, p.line.resend)
+}
+
 // AnnounceLetter publishes a letter a little later.
 func (p *process) AnnounceLetter(g locker.Generation) {
 	p.w.oracle.carriesOut(p)

@@ -178,11 +178,13 @@ func (w *world) daily() {
 		if d.hits(0.05) {
 			w.city.roster.Version++
 		}
+		w.city.govern()
 	})
 	for _, hour := range []time.Duration{90 * time.Minute, 8 * time.Hour} {
 		w.after(hour, func() { w.round(); w.every(day, w.round) })
 	}
 	w.every(10*time.Minute, w.city.repeat)
+	w.every(time.Hour, w.city.tidy)
 	w.every(time.Hour, func() {
 		if p := w.process; p != nil && p.ready && p.line.connected {
 			p.line.show()

@@ -191,6 +191,9 @@ func (s *street) citizen() *citizen {
 	if d.hits(0.1) {
 		z.habits.pace = d.between(10*time.Second, 40*time.Second)
 	}
+	if s.w.calm { // applied before, comes after
+		z.habits = habits{pace: time.Second}
+	}
 	s.people = append(s.people, z)
 	return z
 }
@@ -247,7 +250,7 @@ func (z *citizen) act(s locker.Screen) time.Duration {
 	case locker.ScreenPaced:
 		v.paced += 2 * time.Second
 		return 2 * time.Second
-	case locker.ScreenShut:
+	case locker.ScreenShut, locker.ScreenLocked:
 		return z.goesHome()
 	case locker.ScreenFinger:
 		z.laysFinger(s)

@@ -28,7 +28,10 @@ type nonceRecord struct {
 const settle = time.Hour
 
 func (c commandRecord) input() locker.ReissueReceived {
-	return locker.ReissueReceived{Order: c.Command.Order, Generation: c.Command.Generation, Key: c.Key, Admin: c.Admin, Expires: c.Command.Expires}
+	return locker.ReissueReceived{
+		Order: c.Command.Order, Generation: c.Command.Generation, Key: c.Key,
+		Admin: c.Admin, Nonce: c.Command.Nonce, Expires: c.Command.Expires,
+	}
 }
 
 func (v *Vault) readCommands() error {
@@ -40,23 +43,37 @@ func (v *Vault) readCommands() error {
 	})
 }
 
-// ReceiveCommand verifies an admin's command, proves that its share opens the
-// deposit's re-issue seal, and keeps it, the share still sealed, for
-// [Vault.Reissue]. While it waits, the same message returns the same input;
-// after that its nonce is used.
+// Challenge is what a command must name. It is drawn anew whenever the vault is
+// opened, so that what was signed for an earlier start, or for a disk that was
+// put back, counts for nothing, whatever any clock says.
+func (v *Vault) Challenge() string { return v.challenge }
+
+// ReceiveCommand verifies the admins' command. Of a re-issue it proves that the
+// share opens the deposit's re-issue seal, and keeps it, the share still
+// sealed, for [Vault.Reissue]; while it waits, the same message returns the
+// same input, after that its nonce is used. The nonces of all others the ledger
+// keeps.
 func (v *Vault) ReceiveCommand(message []byte, at time.Time) (locker.Input, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	reject := func(order locker.OrderID, err error) (locker.Input, error) {
-		return locker.MessageRejected{Message: locker.MessageCommand, Order: order, Reason: err.Error()}, nil
-	}
 	if v.roster == nil {
-		return reject("", errors.New("command: this terminal has no roster yet"))
+		return rejected(envelope.Command{}, errors.New("command: this terminal has no roster yet")), nil
 	}
-	c, admin, err := envelope.OpenCommand(v.Crypto, message, v.Terminal, v.roster, at)
+	c, admins, err := envelope.OpenCommand(v.Crypto, message, v.Terminal, v.challenge, v.roster, at)
 	if err != nil {
-		return reject("", err)
+		return rejected(c, err), nil
 	}
+	if c.Kind == locker.CommandReissue {
+		return v.receiveReissue(message, c, admins[0], at)
+	}
+	return locker.CommandReceived{Command: c.Command, Admins: admins, Nonce: c.Nonce, Expires: c.Expires}, nil
+}
+
+func rejected(c envelope.Command, err error) locker.MessageRejected {
+	return locker.MessageRejected{Message: locker.MessageCommand, Order: c.Order, Nonce: c.Nonce, Reason: err.Error()}
+}
+
+func (v *Vault) receiveReissue(message []byte, c envelope.Command, admin locker.Person, at time.Time) (locker.Input, error) {
 	if err := v.forgetCommands(at); err != nil {
 		return nil, err
 	}
@@ -68,10 +85,10 @@ func (v *Vault) ReceiveCommand(message []byte, at time.Time) (locker.Input, erro
 	if used, err := v.Records.Get(bucketNonces, c.Nonce); err != nil {
 		return nil, fmt.Errorf("nonce of a command: %w", err)
 	} else if used != nil {
-		return reject(c.Order, errors.New("command: it was carried out already, or replaced; a new one is needed"))
+		return rejected(c, errors.New("command: it was carried out already, or replaced; a new one is needed")), nil
 	}
 	if err := v.checkReissue(c); err != nil {
-		return reject(c.Order, err)
+		return rejected(c, err), nil
 	}
 	if ok {
 		if err := v.dropCommand(c.Generation); err != nil {

@@ -288,7 +288,7 @@ func (h *house) read(g locker.Generation) envelope.Letter {
 // reissue is a command of an admin with this share.
 func (h *house) reissue(by person, g locker.Generation, order locker.OrderID, key envelope.PublishedKey, share envelope.Share) []byte {
 	h.t.Helper()
-	c := must(envelope.NewReissue(h.crypto, rand.Reader, terminal, order, g, now.Add(5*time.Minute), key, share))
+	c := must(envelope.NewReissue(h.crypto, rand.Reader, terminal, h.vault.Challenge(), order, g, now.Add(5*time.Minute), key, share))
 	return must(envelope.SignCommand(by, c))
 }
 
@@ -333,4 +333,9 @@ func wrong(c pin.Code) pin.Code {
 		secret = secret*10 + uint32(d-'0')
 	}
 	return must(pin.New(c.Selector(), (secret+1)%pin.Secrets))
+}
+
+func nonceOf(t testing.TB, command []byte) string {
+	t.Helper()
+	return must(envelope.ParseCommand(envelope.Body(command))).Nonce
 }

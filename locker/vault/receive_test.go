@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -148,12 +149,11 @@ func TestLostLetterIsReplacedWithoutANewFinger(t *testing.T) {
 	}
 	old := h.read(10)
 	message := h.reissue(h.anna, 10, "A-2026-0001", h.publicKey(2), old.Share)
-	want := locker.ReissueReceived{Order: "A-2026-0001", Generation: 10, Key: 2, Admin: "a-1", Expires: now.Add(5 * time.Minute)}
+	want := locker.ReissueReceived{Order: "A-2026-0001", Generation: 10, Key: 2, Admin: "a-1", Nonce: nonceOf(t, message), Expires: now.Add(5 * time.Minute)}
 	for range 2 { // the city repeats it
 		if in := must(h.vault.ReceiveCommand(message, now)); in != want {
 			t.Fatalf("%+v", in)
 		}
-		h.open()
 	}
 	if list := must(envelope.OpenKeys(h.device, terminal, must(h.vault.KeyList(h.offered)))); len(list) != 1 {
 		t.Errorf("%d keys are listed", len(list))
@@ -301,7 +301,7 @@ func TestNewerCommandTakesTheOldersPlace(t *testing.T) {
 		t.Errorf("%d nonces, want %d", got, want)
 	}
 	// a third one, a day later, finds all of that forgotten
-	c := must(envelope.NewReissue(h.crypto, rand.Reader, terminal, "A-2026-0001", 10, now.Add(24*time.Hour), envelope.PublishedKey{ID: 9, Public: public}, share))
+	c := must(envelope.NewReissue(h.crypto, rand.Reader, terminal, h.vault.Challenge(), "A-2026-0001", 10, now.Add(24*time.Hour), envelope.PublishedKey{ID: 9, Public: public}, share))
 	in, err = h.vault.ReceiveCommand(must(envelope.SignCommand(h.anna, c)), now.Add(24*time.Hour))
 	rejected(t, in, err, "key 9")
 	if len(h.records.buckets["nonces"]) != 0 || len(h.records.buckets["commands"]) != 0 {
@@ -320,12 +320,13 @@ func TestStorageThatFailsIsAnErrorAndNoRefusal(t *testing.T) {
 	h := newHouse(t)
 	h.load("A-2026-0001", 1, 10)
 	order := h.sealed(h.desk, anOrder("A-2026-0002", 2))
-	command := h.reissue(h.anna, 10, "A-2026-0001", h.publicKey(3), h.read(10).Share)
+	key, share := h.publicKey(3), h.read(10).Share
 	h.roster.Version = 4
 	public := must(h.crypto.PublicKey(h.config.TerminalKey))
 	roster := must(envelope.SealRoster(h.crypto, public, h.signed(h.roster, h.anna, h.bert)))
 	h.config.Records = full{h.records}
 	h.open()
+	command := h.reissue(h.anna, 10, "A-2026-0001", key, share)
 	for name, receive := range map[string]func() (locker.Input, error){
 		"order":   func() (locker.Input, error) { return h.vault.ReceiveOrder(order, now) },
 		"command": func() (locker.Input, error) { return h.vault.ReceiveCommand(command, now) },
@@ -340,6 +341,26 @@ func TestStorageThatFailsIsAnErrorAndNoRefusal(t *testing.T) {
 	}
 	if got, want := h.holdings(), "deposits/10 letters/10 orders/A-2026-0001 roster/current, 4 slots"; got != want {
 		t.Errorf("left: %s, want %s", got, want)
+	}
+}
+
+func TestWhatWasSignedForAnEarlierStartCountsForNothing(t *testing.T) {
+	h := newHouse(t)
+	c := must(envelope.NewCommand(rand.Reader, terminal, h.vault.Challenge(), locker.Command{Kind: locker.CommandLock}, now.Add(time.Minute)))
+	message := must(envelope.SignCommand(h.anna, c))
+	want := locker.CommandReceived{Command: c.Command, Admins: []locker.Person{"a-1"}, Nonce: c.Nonce, Expires: c.Expires}
+	if in := must(h.vault.ReceiveCommand(message, now)); !reflect.DeepEqual(in, want) {
+		t.Fatalf("%+v", in)
+	}
+	before := h.vault.Challenge()
+	h.open()
+	if h.vault.Challenge() == before {
+		t.Fatal("the challenge stayed")
+	}
+	in, err := h.vault.ReceiveCommand(message, now)
+	rejected(t, in, err, "of another start")
+	if r := in.(locker.MessageRejected); r.Nonce != c.Nonce {
+		t.Errorf("the refusal names nonce %q", r.Nonce)
 	}
 }
 

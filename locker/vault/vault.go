@@ -33,6 +33,7 @@ package vault
 import (
 	"cmp"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -116,6 +117,7 @@ type Vault struct {
 	resting    map[int]time.Time // until
 	roster     *envelope.Roster
 	rosterHash string
+	challenge  string // drawn at Open; a command must name it
 	visit      visit
 	visits     uint64 // counts Forget, so that late work finds its visit gone
 }
@@ -144,6 +146,11 @@ func Open(c Config) (*Vault, error) {
 		return nil, fmt.Errorf("open vault: the city's letter key: %w", err)
 	}
 	v := &Vault{Config: c}
+	var challenge [16]byte
+	if _, err := io.ReadFull(c.Rand, challenge[:]); err != nil {
+		return nil, fmt.Errorf("open vault: draw a challenge: %w", err)
+	}
+	v.challenge = hex.EncodeToString(challenge[:])
 	for _, read := range []func() error{v.readSlots, v.readOrders, v.readDeposits, v.readCommands, v.readSelectors, v.readRoster} {
 		if err := read(); err != nil {
 			return nil, fmt.Errorf("open vault: %w", err)
