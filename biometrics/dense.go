@@ -19,6 +19,11 @@ const (
 	convincing = 0.25
 )
 
+// worthRelaxing is the likeness below which a growth is a stranger's, before
+// each relaxation, which costs as much as growing: what every stranger reaches,
+// and then what one in ten does. More could not bring it near to what opens a door.
+var worthRelaxing = [...]float64{denseLaw.zero, denseLaw.zero + denseLaw.decade, denseLaw.zero + denseLaw.decade}
+
 // densePair is how far minutiae may lie apart once the ridges are registered:
 // about a ridge period.
 var densePair = tolerance{11, 0.5}
@@ -60,9 +65,21 @@ func (c *contest) growFrom(m motion, seeds []seed) (likeness float64, ok bool) {
 	if !r.grow(seeds) {
 		return 0, false
 	}
-	r.relax()
-	pairs := c.pairUnder(r, m.angle, densePair)
-	return registered{c.agree(pairs, r, backward{r}), r.coherence()}.likeness(), true
+	likeness = c.judge(r)
+	for _, least := range worthRelaxing {
+		if likeness < least {
+			break
+		}
+		r.relax()
+		likeness = c.judge(r)
+	}
+	return likeness, true
+}
+
+// judge pairs the minutiae anew under a registration.
+func (c *contest) judge(r *registration) float64 {
+	pairs := c.pairUnder(r, r.motion.angle, densePair)
+	return registered{c.agree(pairs, r, backward{r}), r.coherence()}.likeness()
 }
 
 // nearAnchor returns the likely pairs around a hypothesis' anchor that fit it,

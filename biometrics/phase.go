@@ -5,110 +5,113 @@ import "math"
 // patch is how two pieces of ridges compare: the mean of e^i(candidate's phase
 // − probe's), its weight, and the wave it was measured on.
 type patch struct {
-	real, imag, weight float64
-	samples            int
-	nx, ny, omega      float64 // unit normal, and phase per pixel along it (rad)
-	slope              float64 // change of the difference per pixel along it (rad)
+	real, imag    float32
+	weight        float32 // mean over the whole patch, 0 to 1
+	samples       int32
+	nx, ny, omega float32 // unit normal, and phase per pixel along it (rad)
+	slope         float32 // change of the difference per pixel along it (rad)
 }
 
-func (r *registration) patch(i int) (p patch) {
+func (r *registration) patch(i int) patch {
 	n := &r.nodes[i]
 	cx, cy := r.cellOf(i)
-	px := float64((cx+r.candidate.left)*cell + cell/2)
-	py := float64((cy+r.candidate.top)*cell + cell/2)
-	// Where the node lies on the probe, and what a cell to the right and a
-	// cell down add.
-	x0, y0 := r.motion.apply(px, py)
-	x0 += n.dx - float64(r.probe.left*cell)
-	y0 += n.dy - float64(r.probe.top*cell)
-	rightX, rightY := cell*(r.motion.cos+n.dxx), cell*(r.motion.sin+n.dyx)
-	downX, downY := cell*(n.dxy-r.motion.sin), cell*(n.dyy+r.motion.cos)
-	limitX, limitY := float64(r.probe.w*cell), float64(r.probe.h*cell)
+	// Where the node lies on the probe's map, in cells, and what a cell to the
+	// right and a cell down add.
+	px, py := r.motion.apply(float64((cx+r.candidate.left)*cell+cell/2), float64((cy+r.candidate.top)*cell+cell/2))
+	x0 := (float32(px)+n.dx)/cell - float32(r.probe.left)
+	y0 := (float32(py)+n.dy)/cell - float32(r.probe.top)
+	cos, sin := float32(r.motion.cos), float32(r.motion.sin)
+	rightX, rightY, downX, downY := cos+n.dxx, sin+n.dyx, n.dxy-sin, n.dyy+cos
 
-	var sum phaseSum
+	probe, width, height := r.probe.waves, uint32(r.probe.w), uint32(r.probe.h)
+	left, right := max(-patchReach, -cx), min(patchReach, r.candidate.w-1-cx)
+	// Locals, which the compiler keeps in registers: most of the time of a
+	// comparison is spent in this loop.
+	var samples int32
+	var all, parallel, real, imag, nx, ny, rate, momentReal, momentImag, spread float32
 	for dy := max(-patchReach, -cy); dy <= min(patchReach, r.candidate.h-1-cy); dy++ {
-		row := r.candidate.waves[(cy+dy)*r.candidate.w : (cy+dy+1)*r.candidate.w]
-		for dx := max(-patchReach, -cx); dx <= min(patchReach, r.candidate.w-1-cx); dx++ {
-			b := &row[cx+dx]
-			x := x0 + float64(dx)*rightX + float64(dy)*downX
-			y := y0 + float64(dx)*rightY + float64(dy)*downY
-			if b.weight == 0 || !(x >= 0 && y >= 0 && x < limitX && y < limitY) {
+		start := left + (left+dy+patchReach)&1
+		first := (cy+dy)*r.candidate.w + cx
+		x := x0 + float32(start)*rightX + float32(dy)*downX
+		y := y0 + float32(start)*rightY + float32(dy)*downY
+		row := r.candidate.waves[first+start : first+right+1]
+		for k := 0; k < len(row); k += 2 {
+			b := &row[k]
+			atX, atY := x, y
+			x, y = x+2*rightX, y+2*rightY
+			// One more and one less: what lies left of the map must not be
+			// rounded into it.
+			ix, iy := uint32(int32(atX+1))-1, uint32(int32(atY+1))-1
+			if b.weight == 0 || ix >= width || iy >= height {
 				continue
 			}
-			ix, iy := int(x)/cell, int(y)/cell
-			if a := &r.probe.waves[iy*r.probe.w+ix]; a.weight > 0 {
-				sum.add(a, b, r.turn, float32(x)-float32(ix*cell+cell/2), float32(y)-float32(iy*cell+cell/2),
-					float32(x-x0), float32(y-y0))
+			a := &probe[iy*width+ix]
+			if a.weight == 0 {
+				continue
 			}
+			weight := a.weight * b.weight
+			all += weight
+			samples++
+			facing := facings[uint32(b.angle+r.turn-a.angle)&511]
+			if facing == 0 {
+				continue
+			}
+			// The probe's phase goes on as a plane wave from the cell's middle.
+			offset := a.nx*(atX-float32(int32(ix))-0.5) + a.ny*(atY-float32(int32(iy))-0.5)
+			phase := facing*b.phase - a.phase - a.rate*offset
+			turn := &turns[uint8(int32(phase+4096.5))]
+			even, odd := weight*turn[0], weight*turn[1]
+			along := a.nx*(atX-x0) + a.ny*(atY-y0)
+			parallel += weight
+			rate += weight * a.rate
+			real += even
+			spread += weight * along * along
+			momentImag += odd * along
+			if nx*a.nx+ny*a.ny < 0 { // keep all normals to one side
+				weight, odd, along = -weight, -odd, -along
+			}
+			imag += odd
+			momentReal += even * along
+			nx += weight * a.nx
+			ny += weight * a.ny
 		}
 	}
-	return sum.patch()
-}
-
-// phaseSum gathers the samples of a patch.
-type phaseSum struct {
-	real, imag, weight float32
-	nx, ny, kx, ky     float32
-	samples            int
-
-	// First moments of the phase along the normal, and the second of place.
-	momentReal, momentImag, spread float32
-}
-
-// add compares two waves; offsetX and offsetY lead from the probe's sample
-// point to the place in question, over which its phase goes on as a plane wave;
-// fromX and fromY lead there from the node.
-func (s *phaseSum) add(a, b *wave, turn int32, offsetX, offsetY, fromX, fromY float32) {
-	angle := (b.angle256 + turn - a.angle256) & 511
-	phase := b.phase
-	if angle > 128 && angle < 384 { // the normals point against each other
-		phase = -phase
-	}
-	parallel := cosine[angle&255] // of the doubled angle
-	weight := a.weight * b.weight
-	s.weight += weight
-	s.samples++
-	if parallel < minParallel {
-		return
-	}
-	phase -= a.phase + a.kx*offsetX + a.ky*offsetY
-	turnPart := int(phase+4096.5) & 255
-	real, imag := weight*cosine[turnPart], weight*cosine[(turnPart-64)&255]
-	along := a.nx*fromX + a.ny*fromY
-	s.real += real
-	s.spread += weight * along * along
-	s.momentImag += imag * along
-	if s.nx*a.nx+s.ny*a.ny < 0 { // keep all normals to one side
-		weight, imag, along = -weight, -imag, -along
-	}
-	s.imag += imag
-	s.momentReal += real * along
-	s.nx += weight * a.nx
-	s.ny += weight * a.ny
-	s.kx += weight * a.kx
-	s.ky += weight * a.ky
-}
-
-// cosine holds a turn in 256 steps.
-var cosine = func() (c [256]float32) {
-	for i := range c {
-		c[i] = float32(math.Cos(2 * math.Pi * float64(i) / 256))
-	}
-	return c
-}()
-
-func (s *phaseSum) patch() patch {
-	p := patch{samples: s.samples, weight: float64(s.weight)}
-	length := math.Hypot(float64(s.nx), float64(s.ny))
+	p := patch{samples: samples, weight: all / patchArea}
+	length := sqrt32(nx*nx + ny*ny)
 	if length < 1e-6 {
 		return p
 	}
-	p.real, p.imag = float64(s.real)/p.weight, float64(s.imag)/p.weight
-	p.nx, p.ny = float64(s.nx)/length, float64(s.ny)/length
-	size := math.Hypot(float64(s.real), float64(s.imag)) * float64(s.spread)
-	if size > 1e-6 {
-		p.slope = float64(s.real*s.momentImag-s.imag*s.momentReal) / size
+	p.real, p.imag = real/all, imag/all
+	p.nx, p.ny = nx/length, ny/length
+	if size := sqrt32(real*real+imag*imag) * spread; size > 1e-6 {
+		p.slope = (real*momentImag - imag*momentReal) / (cell * size)
 	}
-	p.omega = math.Hypot(float64(s.kx), float64(s.ky)) / length * 2 * math.Pi / 256
+	p.omega = rate / parallel * (2 * math.Pi / (256 * cell))
 	return p
 }
+
+// facings tells by the angle between two ridges, in 1/256 of π, which way their
+// normals face: 1 alike, -1 against each other, 0 where there is no common phase.
+var facings = func() (f [512]float32) {
+	for i := range f {
+		switch parallel := math.Cos(2 * math.Pi * float64(i) / 256); { // of the doubled angle
+		case parallel < minParallel:
+		case i > 128 && i < 384:
+			f[i] = -1
+		default:
+			f[i] = 1
+		}
+	}
+	return f
+}()
+
+// turns holds cosine and sine of a turn in 256 steps.
+var turns = func() (t [256][2]float32) {
+	for i := range t {
+		sin, cos := math.Sincos(2 * math.Pi * float64(i) / 256)
+		t[i] = [2]float32{float32(cos), float32(sin)}
+	}
+	return t
+}()
+
+func sqrt32(x float32) float32 { return float32(math.Sqrt(float64(x))) }

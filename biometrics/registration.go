@@ -18,9 +18,9 @@ const (
 	patchReach = 3 // cells from a node to the edge of its patch: neighbours overlap by half
 
 	// A patch with fewer samples in common is not compared: a sixth.
-	minPatch = 8
+	minPatch = 4
 
-	patchArea = (2*patchReach + 1) * (2*patchReach + 1)
+	patchArea = ((2*patchReach+1)*(2*patchReach+1) + 1) / 2
 
 	// Ridges that cross at more than 36° (cos 2·36° = 0.3) have no common phase.
 	minParallel = 0.3
@@ -31,18 +31,11 @@ const (
 	// One correction of the gradient. Skin stretches more, but over several nodes.
 	maxStrain = 0.15
 
-	relaxations = 3
-
 	// Growing stops when these many nodes and more agree less than any genuine
 	// pair that a door would accept.
 	earlyNodes     = 40
 	earlyAgreement = 0.25
 )
-
-// worthRelaxing is the coherence below which a growth is a stranger's, before
-// each relaxation: no genuine pair that a door would accept had less. Relaxing
-// costs most of the time.
-var worthRelaxing = [relaxations]float64{0.12, 0.24, 0.27}
 
 // node is a place of the candidate, and where it comes to lie.
 type node struct {
@@ -51,13 +44,14 @@ type node struct {
 
 	// Displacement after the motion, in pixels of the probe, and its gradient
 	// per pixel of the candidate.
-	dx, dy             float64
-	dxx, dxy, dyx, dyy float64
+	dx, dy             float32
+	dxx, dxy, dyx, dyy float32
 
-	samples   int
-	weight    float64 // mean quality of the samples, 0 to 1
-	coherence float64 // agreement once the node is corrected
-	agreement float64 // at the prediction, -1 to 1
+	samples   int32
+	weight    float32 // mean quality of the samples, 0 to 1
+	coherence float32 // agreement once the node is corrected
+	agreement float32 // at the prediction, -1 to 1
+	trust     float32 // in it, when its neighbours are predicted; above 0 once visited
 }
 
 // registration is one growth. It is a warp.
@@ -104,7 +98,7 @@ func (r *registration) grow(seeds []seed) bool {
 		r.plant(s)
 	}
 	grown := 0
-	var agreement, weight float64
+	var agreement, weight float32
 	for len(r.queue) > 0 {
 		from := r.queue.pop()
 		for _, d := range fourNeighbours {
@@ -145,7 +139,7 @@ func (r *registration) plant(s seed) {
 			if !n.known || n.visited {
 				continue
 			}
-			n.dx, n.dy = s.dx, s.dy
+			n.dx, n.dy = float32(s.dx), float32(s.dy)
 			r.compare(y*r.w + x)
 			n.visited = true
 			r.queue.push(y*r.w+x, n.coherence*n.weight)
@@ -153,18 +147,12 @@ func (r *registration) plant(s seed) {
 	}
 }
 
-// relax predicts and corrects every node again, now from all sides, as long as
-// the ridges look like one finger's.
+// relax predicts and corrects every node again, now from all sides.
 func (r *registration) relax() {
-	for round := range relaxations {
-		if r.coherence() < worthRelaxing[round] {
-			return
-		}
-		for i := range r.nodes {
-			if r.nodes[i].visited && r.nodes[i].samples > 0 {
-				r.predict(i)
-				r.compare(i)
-			}
+	for i := range r.nodes {
+		if r.nodes[i].visited && r.nodes[i].samples > 0 {
+			r.predict(i)
+			r.compare(i)
 		}
 	}
 }
@@ -173,53 +161,57 @@ func (r *registration) relax() {
 // fit of its visited neighbours, up to three nodes away, nearer ones and those
 // that agree counting more.
 func (r *registration) predict(i int) {
-	const reach = 3
-	var s affineFit
+	var f affineFit
 	x0, y0 := i%r.w, i/r.w
-	for y := max(y0-reach, 0); y <= min(y0+reach, r.h-1); y++ {
-		for x := max(x0-reach, 0); x <= min(x0+reach, r.w-1); x++ {
-			n := &r.nodes[y*r.w+x]
-			if n.visited && y*r.w+x != i {
-				dx, dy := x-x0, y-y0
-				s.add(float64(dx), float64(dy), n, (n.coherence*n.coherence*n.weight+1e-3)*nearness[dx*dx+dy*dy])
+	first, last := max(-predictReach, -x0), min(predictReach, r.w-1-x0)
+	for dy := max(-predictReach, -y0); dy <= min(predictReach, r.h-1-y0); dy++ {
+		row := r.nodes[i+dy*r.w+first : i+dy*r.w+last+1]
+		near := nearness[dy+predictReach][first+predictReach:]
+		// Locals, for the reason told in patch.
+		var s1, sx, sxx, x1, xx, y1, yx, gxx, gxy, gyx, gyy float32
+		x := float32(first)
+		for k := range row {
+			if n := &row[k]; n.visited {
+				w := n.trust * near[k]
+				wx := w * x
+				s1, sx, sxx = s1+w, sx+wx, sxx+wx*x
+				x1, xx = x1+w*n.dx, xx+wx*n.dx
+				y1, yx = y1+w*n.dy, yx+wx*n.dy
+				gxx, gxy = gxx+w*n.dxx, gxy+w*n.dxy
+				gyx, gyy = gyx+w*n.dyx, gyy+w*n.dyy
 			}
+			x++
 		}
+		y := float32(dy)
+		f.s1, f.sx, f.sxx = f.s1+s1, f.sx+sx, f.sxx+sxx
+		f.sy, f.sxy, f.syy = f.sy+y*s1, f.sxy+y*sx, f.syy+y*y*s1
+		f.x1, f.xx, f.xy = f.x1+x1, f.xx+xx, f.xy+y*x1
+		f.y1, f.yx, f.yy = f.y1+y1, f.yx+yx, f.yy+y*y1
+		f.gxx, f.gxy, f.gyx, f.gyy = f.gxx+gxx, f.gxy+gxy, f.gyx+gyx, f.gyy+gyy
 	}
-	s.solve(&r.nodes[i])
+	f.solve(&r.nodes[i])
 }
 
-// nearness is a Gaussian of 1.5 nodes, by squared distance.
-var nearness = func() (g [19]float64) {
-	for d2 := range g {
-		g[d2] = math.Exp(-float64(d2) / (2 * 1.5 * 1.5))
+const predictReach = 3 // nodes
+
+// nearness is a Gaussian of 1.5 nodes around a node, which itself is left out.
+var nearness = func() (g [2*predictReach + 1][2*predictReach + 1]float32) {
+	for y := range g {
+		for x := range g[y] {
+			dx, dy := float64(x-predictReach), float64(y-predictReach)
+			g[y][x] = float32(math.Exp(-(dx*dx + dy*dy) / (2 * 1.5 * 1.5)))
+		}
 	}
+	g[predictReach][predictReach] = 0
 	return g
 }()
 
-// affineFit gathers the normal equations of displacement = a + b·x + c·y.
+// affineFit holds the normal equations of displacement = a + b·x + c·y, x and y
+// in nodes, and the sum of what the neighbours measured of the gradient.
 type affineFit struct {
-	s1, sx, sy, sxx, sxy, syy float64
-	x1, xx, xy, y1, yx, yy    float64
-	gxx, gxy, gyx, gyy        float64 // what the neighbours measured
-}
-
-func (f *affineFit) add(x, y float64, n *node, w float64) {
-	f.s1 += w
-	f.sx += w * x
-	f.sy += w * y
-	f.sxx += w * x * x
-	f.sxy += w * x * y
-	f.syy += w * y * y
-	f.x1 += w * n.dx
-	f.xx += w * n.dx * x
-	f.xy += w * n.dx * y
-	f.y1 += w * n.dy
-	f.yx += w * n.dy * x
-	f.yy += w * n.dy * y
-	f.gxx += w * n.dxx
-	f.gxy += w * n.dxy
-	f.gyx += w * n.dyx
-	f.gyy += w * n.dyy
+	s1, sx, sy, sxx, sxy, syy float32
+	x1, xx, xy, y1, yx, yy    float32
+	gxx, gxy, gyx, gyy        float32
 }
 
 // solve writes the fit into a node. Where the neighbours' places cannot tell the
@@ -231,19 +223,18 @@ func (f *affineFit) solve(n *node) {
 	const pitch = nodePitch * cell
 	flat := 0.1*f.s1 + 0.3
 	m00, m11, m22 := f.s1+1e-6, f.sxx+flat, f.syy+flat
-	f.xx += flat * pitch * f.gxx / f.s1
-	f.xy += flat * pitch * f.gxy / f.s1
-	f.yx += flat * pitch * f.gyx / f.s1
-	f.yy += flat * pitch * f.gyy / f.s1
+	draw := flat * pitch / f.s1
+	xx, xy := f.xx+draw*f.gxx, f.xy+draw*f.gxy
+	yx, yy := f.yx+draw*f.gyx, f.yy+draw*f.gyy
 	c00, c01, c02 := m11*m22-f.sxy*f.sxy, f.sy*f.sxy-f.sx*m22, f.sx*f.sxy-f.sy*m11
 	c11, c12, c22 := m00*m22-f.sy*f.sy, f.sx*f.sy-m00*f.sxy, m00*m11-f.sx*f.sx
-	det := m00*c00 + f.sx*c01 + f.sy*c02 // positive: the matrix is positive definite
-	n.dx = (c00*f.x1 + c01*f.xx + c02*f.xy) / det
-	n.dxx = (c01*f.x1 + c11*f.xx + c12*f.xy) / det / pitch
-	n.dxy = (c02*f.x1 + c12*f.xx + c22*f.xy) / det / pitch
-	n.dy = (c00*f.y1 + c01*f.yx + c02*f.yy) / det
-	n.dyx = (c01*f.y1 + c11*f.yx + c12*f.yy) / det / pitch
-	n.dyy = (c02*f.y1 + c12*f.yx + c22*f.yy) / det / pitch
+	whole := 1 / (m00*c00 + f.sx*c01 + f.sy*c02) // the determinant is positive: so is the matrix
+	n.dx = (c00*f.x1 + c01*xx + c02*xy) * whole
+	n.dxx = (c01*f.x1 + c11*xx + c12*xy) * whole / pitch
+	n.dxy = (c02*f.x1 + c12*xx + c22*xy) * whole / pitch
+	n.dy = (c00*f.y1 + c01*yx + c02*yy) * whole
+	n.dyx = (c01*f.y1 + c11*yx + c12*yy) * whole / pitch
+	n.dyy = (c02*f.y1 + c12*yx + c22*yy) * whole / pitch
 }
 
 // compare measures a node's agreement where it was predicted to lie, and then
@@ -254,30 +245,36 @@ func (f *affineFit) solve(n *node) {
 func (r *registration) compare(i int) {
 	n := &r.nodes[i]
 	p := r.patch(i)
-	n.samples, n.agreement, n.coherence, n.weight = p.samples, p.real, 0, 0
+	n.samples, n.agreement, n.coherence, n.weight, n.trust = p.samples, p.real, 0, 0, leastTrust
 	if p.samples < minPatch || p.omega <= 0 {
 		return
 	}
-	n.weight = p.weight / patchArea
-	n.coherence = math.Hypot(p.real, p.imag)
-	phase := min(max(math.Atan2(p.imag, p.real), -maxCorrection), maxCorrection)
-	trust := min(n.coherence*1.5, 1) // what is less than two thirds coherent is not followed the whole way
-	d := phase / p.omega * trust
+	n.weight = p.weight
+	n.coherence = sqrt32(p.real*p.real + p.imag*p.imag)
+	n.trust = n.coherence*n.coherence*n.weight + leastTrust
+	phase := float32(math.Atan2(float64(p.imag), float64(p.real)))
+	phase = min(max(phase, -maxCorrection), maxCorrection)
+	share := min(n.coherence*1.5, 1) // what is less than two thirds coherent is not followed the whole way
+	d := phase / p.omega * share
 	n.dx += d * p.nx
 	n.dy += d * p.ny
 	// The gradient is taken by the candidate's pixels: the normal in its frame.
-	strain := min(max(p.slope/p.omega, -maxStrain), maxStrain) * trust
-	mx, my := r.inverse.cos*p.nx-r.inverse.sin*p.ny, r.inverse.sin*p.nx+r.inverse.cos*p.ny
+	strain := min(max(p.slope/p.omega, -maxStrain), maxStrain) * share
+	cos, sin := float32(r.motion.cos), float32(r.motion.sin)
+	mx, my := cos*p.nx+sin*p.ny, cos*p.ny-sin*p.nx
 	n.dxx += strain * p.nx * mx
 	n.dxy += strain * p.nx * my
 	n.dyx += strain * p.ny * mx
 	n.dyy += strain * p.ny * my
 }
 
+// leastTrust is what a node without common ridges has.
+const leastTrust = 1e-3
+
 // coherence is the share of the overlap that agrees: the mean square of the
 // positive agreements, weighted by quality.
 func (r *registration) coherence() float64 {
-	var sum, weight float64
+	var sum, weight float32
 	for i := range r.nodes {
 		n := &r.nodes[i]
 		if !n.visited || n.samples < minPatch {
@@ -291,7 +288,7 @@ func (r *registration) coherence() float64 {
 	if weight == 0 {
 		return 0
 	}
-	return sum / weight
+	return float64(sum / weight)
 }
 
 // apply maps a pixel of the candidate to the probe.
@@ -313,8 +310,8 @@ func (r *registration) displacement(x, y float64) (dx, dy float64) {
 				continue
 			}
 			ax, ay := fx-float64(nx), fy-float64(ny)
-			w := (n.coherence*n.coherence*n.weight + 1e-4) * math.Exp(-(ax*ax+ay*ay)/2)
-			dx, dy, sum = dx+w*n.dx, dy+w*n.dy, sum+w
+			w := float64(n.trust) * math.Exp(-(ax*ax+ay*ay)/2)
+			dx, dy, sum = dx+w*float64(n.dx), dy+w*float64(n.dy), sum+w
 		}
 	}
 	if sum == 0 {
@@ -342,14 +339,14 @@ type nodeQueue []queued
 
 type queued struct {
 	node  int
-	trust float64
+	trust float32
 }
 
 func (q nodeQueue) before(i, j int) bool {
 	return q[i].trust > q[j].trust || q[i].trust == q[j].trust && q[i].node < q[j].node
 }
 
-func (q *nodeQueue) push(node int, trust float64) {
+func (q *nodeQueue) push(node int, trust float32) {
 	*q = append(*q, queued{node, trust})
 	h := *q
 	for i := len(h) - 1; i > 0 && h.before(i, (i-1)/2); i = (i - 1) / 2 {

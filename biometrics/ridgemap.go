@@ -28,11 +28,11 @@ const (
 
 // wave is a code made ready for comparing. Phases are in 1/256 turns.
 type wave struct {
-	weight   float32 // square root of fit; 0 without ridge
-	phase    float32
-	kx, ky   float32 // phase gained per pixel in x and in y
-	nx, ny   float32 // unit normal, the way the phase grows
-	angle256 int32   // ridge direction, 1/256 of π
+	weight float32 // square root of fit; 0 without ridge
+	phase  float32
+	nx, ny float32 // unit normal, the way the phase grows
+	rate   float32 // phase gained per cell along it
+	angle  int32   // ridge direction, 1/256 of π
 }
 
 // storeRidges makes the map of the trusted cells.
@@ -81,22 +81,21 @@ func (m *ridgeMap) prepare() {
 	}
 	var rate [periodSteps]float32
 	for s := range rate {
-		rate[s] = float32(256 / periodOf(float64(s)))
+		rate[s] = float32(256 * cell / periodOf(float64(s)))
 	}
 	m.waves = make([]wave, len(m.codes))
 	for i, c := range m.codes {
 		if c.fit == 0 {
 			continue
 		}
-		n, k := normals[c.angle], rate[c.step]
+		n := normals[c.angle]
 		m.waves[i] = wave{
-			weight:   float32(math.Sqrt(float64(c.fit) / fitSteps)),
-			phase:    float32(c.phase) * 256 / phaseSteps,
-			kx:       n[0] * k,
-			ky:       n[1] * k,
-			nx:       n[0],
-			ny:       n[1],
-			angle256: int32(c.angle) * 256 / anglesPerPi,
+			weight: float32(math.Sqrt(float64(c.fit) / fitSteps)),
+			phase:  float32(c.phase) * 256 / phaseSteps,
+			nx:     n[0],
+			ny:     n[1],
+			rate:   rate[c.step],
+			angle:  int32(c.angle) * 256 / anglesPerPi,
 		}
 	}
 }

@@ -39,7 +39,7 @@ func makeTextures(minutiae []Minutia, m *ridgeMap) []texture {
 			x := float64(minutia.X) + p[0]*cos - p[1]*sin
 			y := float64(minutia.Y) + p[0]*sin + p[1]*cos
 			if w := m.at(int(math.Floor(x/cell)), int(math.Floor(y/cell))); w != nil {
-				relative := float64(w.angle256) - minutia.Angle*256/math.Pi
+				relative := float64(w.angle) - minutia.Angle*256/math.Pi
 				all[k].angle[i] = uint8(int(math.Floor(relative)) & 255)
 				all[k].known[i] = true
 			}
