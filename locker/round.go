@@ -219,11 +219,18 @@ func (s *step) finishLooking(d *deposit, found Choice) {
 // slip takes the barcode of the desk's slip: the order's id.
 func (s *step) slip(text string) {
 	r := &s.session.round
-	if s.session.mode != rounding || r.stage != menu {
+	if s.session.mode != rounding {
+		return
+	}
+	switch r.stage {
+	case menu:
+	case taskOpen:
+		s.session.hint = HintDoorFirst
+		return
+	case taskShut, taskDefect, confirming:
 		s.session.hint = HintAnswerFirst
-		if s.session.mode != rounding {
-			s.session.hint = ""
-		}
+		return
+	default: // a moment later the next slip is welcome
 		return
 	}
 	s.wait(s.rules().RoundIdle)

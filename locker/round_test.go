@@ -361,3 +361,44 @@ func TestClerksWhoTakeTheirTimeLeaveNoAlarmBehind(t *testing.T) {
 	s.wantScreen(locker.ScreenRound)
 	s.wantAlarm(locker.AlarmLeftOpen, "")
 }
+
+func TestASlipScannedTooSoonOpensNothing(t *testing.T) {
+	s := newSite(t)
+	s.order("ORDER-1", 1)
+	s.order("ORDER-2", 2)
+	s.signIn("c1", "c2")
+	s.clear()
+	s.slip("ORDER-1")
+	n := s.wantScreen(locker.ScreenLay).Compartment
+	pulses := len(s.pulses)
+	s.slip("ORDER-2")
+	if h := s.wantScreen(locker.ScreenLay).Hint; h != locker.HintDoorFirst {
+		t.Errorf("with the door open the hint is %q", h)
+	}
+	s.door(n, false)
+	if h := s.wantScreen(locker.ScreenRound).Hint; h != "" {
+		t.Errorf("with the door closed the hint is still %q", h)
+	}
+	s.choose(locker.ChoiceFinish)
+	s.slip("ORDER-2")
+	if h := s.wantScreen(locker.ScreenConfirm).Hint; h != locker.HintAnswerFirst {
+		t.Errorf("while confirming the hint is %q", h)
+	}
+	if len(s.pulses) != pulses {
+		t.Error("a door was opened")
+	}
+}
+
+func TestTheNextClerksAreToldOfARoundThatWasNotFinished(t *testing.T) {
+	s := newSite(t)
+	s.order("ORDER-1", 1)
+	s.signIn("c1", "c2")
+	s.clear()
+	s.load("ORDER-1")
+	s.pass(time.Hour)
+	s.wantScreen(locker.ScreenWelcome)
+	s.signIn("c2", "c3")
+	if h := s.wantScreen(locker.ScreenRound).Hint; h != locker.HintRoundBroken {
+		t.Errorf("the hint is %q", h)
+	}
+}

@@ -87,7 +87,6 @@ const (
 	ScreenDesk       ScreenName = "desk" // custody is unknown: only the desk can help
 	ScreenClerk      ScreenName = "clerk_number"
 	ScreenSecond     ScreenName = "second_clerk"
-	ScreenNoEntry    ScreenName = "clerk_refused"
 	ScreenRound      ScreenName = "round"
 	ScreenPreparing  ScreenName = "preparing"
 	ScreenTaskOpens  ScreenName = "task_opening"
@@ -140,26 +139,24 @@ const (
 type Hint string
 
 const (
-	HintSlip         Hint = "slip"          // the check digit does not fit; not counted
-	HintLength       Hint = "length"        // twelve digits are wanted
-	HintDigits       Hint = "digits"        // digits are wanted
-	HintNoMatch      Hint = "no_match"      // the finger is another's
-	HintWrongNumber  Hint = "wrong_number"  // the number chosen at application
-	HintUnknownSlip  Hint = "unknown_slip"  // no such order waits
-	HintLoaded       Hint = "loaded"        // that order lies in a compartment
-	HintNoSpace      Hint = "no_space"      // no compartment fits
-	HintNotPrepared  Hint = "not_prepared"  // the vault failed
-	HintOtherClerk   Hint = "other_clerk"   // this card is of neither clerk
-	HintSamePerson   Hint = "same_person"   // two different people are wanted
-	HintSignIn       Hint = "sign_in"       // this card cannot sign in
-	HintNoFit        Hint = "no_fit"        // all fitting ones are out of reach
-	HintDoorFirst    Hint = "door_first"    // close the door first
-	HintAnswerFirst  Hint = "answer_first"  // answer the question first
-	HintRoundBroken  Hint = "interrupted"   // the last round was not finished
-	HintCardNotHere  Hint = "card_not_here" // finish this visit first
-	HintNotTimeYet   Hint = "not_yet"       // one try a minute
-	HintTraining     Hint = "training"      // a dummy's slip at a terminal that does not train, or the other way round
-	HintBusyDocument Hint = "busy"          // a code is being made anew
+	HintSlip        Hint = "slip"          // the check digit does not fit; not counted
+	HintLength      Hint = "length"        // twelve digits are wanted
+	HintDigits      Hint = "digits"        // digits are wanted
+	HintNoMatch     Hint = "no_match"      // the finger is another's
+	HintWrongNumber Hint = "wrong_number"  // the number chosen at application
+	HintUnknownSlip Hint = "unknown_slip"  // no such order waits
+	HintLoaded      Hint = "loaded"        // that order lies in a compartment
+	HintNoSpace     Hint = "no_space"      // no compartment fits
+	HintNotPrepared Hint = "not_prepared"  // the vault failed
+	HintOtherClerk  Hint = "other_clerk"   // this card is of neither clerk
+	HintSamePerson  Hint = "same_person"   // two different people are wanted
+	HintSignIn      Hint = "sign_in"       // this card cannot sign in
+	HintNoFit       Hint = "no_fit"        // all fitting ones are out of reach
+	HintDoorFirst   Hint = "door_first"    // close the door first
+	HintAnswerFirst Hint = "answer_first"  // answer the question first
+	HintRoundBroken Hint = "interrupted"   // the last round was not finished
+	HintCardNotHere Hint = "card_not_here" // finish this visit first
+	HintTraining    Hint = "training"      // a dummy's slip at a terminal that does not train, or the other way round
 )
 
 // Screen is what is shown now.

@@ -188,6 +188,11 @@ func (s *step) admitted() {
 	s.emit(RoundOpened{Round: id, Clerks: clerks})
 	s.show(rounding)
 	s.session.round = round{id: id, stage: menu, skipped: map[CompartmentID]bool{}}
+	for _, a := range s.ledger.Alarms {
+		if a.Kind == AlarmRoundBroken {
+			s.session.hint = HintRoundBroken
+		}
+	}
 	s.wait(s.rules().RoundIdle)
 }
 

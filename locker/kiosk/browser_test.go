@@ -2,16 +2,20 @@ package kiosk_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
 	"github.com/nachtfach/nachtfach/locker/kiosk"
@@ -20,12 +24,22 @@ import (
 // The screens that a terminal has: tall in the street, wide on a desk.
 var sizes = map[string][2]int64{"1080x1920": {1080, 1920}, "1280x800": {1280, 800}}
 
-// browser starts Chromium, or skips where there is none.
-func browser(t *testing.T, width, height int64) context.Context {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
+// chromium is the one browser of these tests. Each test has a window of its
+// own in it, and cookies of its own: those of two ports would mix.
+var chromium = sync.OnceValues(startChromium)
+
+// stopChromium ends it, if it was ever started.
+var stopChromium = func() {}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	stopChromium()
+	os.Exit(code)
+}
+
+var errNoChromium = errors.New("chromium is not installed")
+
+func startChromium() (context.Context, error) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(name); err == nil {
@@ -34,28 +48,71 @@ func browser(t *testing.T, width, height int64) context.Context {
 		}
 	}
 	if path == "" {
-		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {
-			t.Fatal("chromium is required and not installed")
-		}
-		t.Skip("chromium is not installed")
+		return nil, errNoChromium
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(patience),
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.WindowSize(int(width), int(height)),
 	)
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	tab, cancel := chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	t.Cleanup(func() { _ = chromedp.Cancel(tab) }) // waits until it has gone
-	ctx, cancel = context.WithTimeout(tab, 2*time.Minute)
-	t.Cleanup(cancel)
-	if err := chromedp.Run(ctx, chromedp.EmulateViewport(width, height), emulation.SetFocusEmulationEnabled(true)); err != nil {
-		t.Fatalf("start %s: %v", path, err)
+	allocated, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, _ := chromedp.NewContext(allocated)
+	stopChromium = func() {
+		_ = chromedp.Cancel(ctx) // waits until it has gone
+		cancel()
 	}
-	return ctx
+	return ctx, chromedp.Run(ctx)
 }
+
+// browser opens a window of this size in CSS pixels, or skips where there is
+// no Chromium.
+func browser(t testing.TB, width, height int64) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
+	ctx, err := chromium()
+	switch {
+	case errors.Is(err, errNoChromium) && !slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium"):
+		t.Skip(err)
+	case err != nil:
+		t.Fatalf("start a browser: %v", err)
+	}
+	tab := newWindow(t, ctx)
+	do(t, tab, chromedp.EmulateViewport(width, height), emulation.SetFocusEmulationEnabled(true))
+	return tab
+}
+
+// newWindow opens one with cookies of its own. Chromium wants to be told that a
+// new window is meant, which chromedp does not do.
+func newWindow(t testing.TB, browser context.Context) context.Context {
+	t.Helper()
+	c := chromedp.FromContext(browser)
+	within, cancel := context.WithTimeout(cdp.WithExecutor(browser, c.Browser), patience)
+	defer cancel()
+	cookies, err := target.CreateBrowserContext().Do(within)
+	if err != nil {
+		t.Fatalf("open a window: %v", err)
+	}
+	id, err := target.CreateTarget("about:blank").WithBrowserContextID(cookies).WithNewWindow(true).Do(within)
+	if err != nil {
+		t.Fatalf("open a window: %v", err)
+	}
+	tab, closeTab := chromedp.NewContext(browser, chromedp.WithTargetID(id))
+	t.Cleanup(func() {
+		closeTab()
+		within, cancel := context.WithTimeout(cdp.WithExecutor(browser, c.Browser), patience)
+		defer cancel()
+		_ = target.DisposeBrowserContext(cookies).Do(within) // with the browser it would go as well
+	})
+	if err := chromedp.Run(tab); err != nil { // whose context has to last as long as the window
+		t.Fatalf("open a window: %v", err)
+	}
+	return tab
+}
+
+// patience is for a machine that has more to do than this. No test waits for
+// time to pass; each waits for what it wants to see.
+const patience = 90 * time.Second
 
 // textOf reads an element's text in one go: between finding a node and reading
 // it the page may have been drawn anew.
@@ -69,7 +126,7 @@ func saying(selector, words string) chromedp.Action {
 }
 
 // serve puts a kiosk on a port and returns the address that a browser opens first.
-func serve(t *testing.T, term kiosk.Terminal, config ...func(*kiosk.Config)) string {
+func serve(t testing.TB, term kiosk.Terminal, config ...func(*kiosk.Config)) string {
 	t.Helper()
 	l, err := kiosk.Listen("127.0.0.1:0")
 	if err != nil {
@@ -78,7 +135,7 @@ func serve(t *testing.T, term kiosk.Terminal, config ...func(*kiosk.Config)) str
 	return serveOn(t, l, term, config...)
 }
 
-func serveOn(t *testing.T, l net.Listener, term kiosk.Terminal, config ...func(*kiosk.Config)) string {
+func serveOn(t testing.TB, l net.Listener, term kiosk.Terminal, config ...func(*kiosk.Config)) string {
 	t.Helper()
 	at, stop := startOn(t, l, term, config...)
 	t.Cleanup(stop)
@@ -86,7 +143,7 @@ func serveOn(t *testing.T, l net.Listener, term kiosk.Terminal, config ...func(*
 }
 
 // startOn serves until stop is called.
-func startOn(t *testing.T, l net.Listener, term kiosk.Terminal, config ...func(*kiosk.Config)) (at string, stop func()) {
+func startOn(t testing.TB, l net.Listener, term kiosk.Terminal, config ...func(*kiosk.Config)) (at string, stop func()) {
 	t.Helper()
 	config = append([]func(*kiosk.Config){furnished, func(c *kiosk.Config) { c.Addr = l.Addr().String() }}, config...)
 	f := open(t, term, config...)
@@ -107,13 +164,15 @@ func ready(name string) chromedp.Action {
 	return chromedp.WaitVisible(`#face[data-name="`+name+`"][data-ready]`, chromedp.ByQuery)
 }
 
-func do(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
+func do(t testing.TB, ctx context.Context, actions ...chromedp.Action) {
 	t.Helper()
-	within, cancel := context.WithTimeout(ctx, 40*time.Second)
+	within, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := chromedp.Run(within, actions...); err != nil {
 		var shown string
-		_ = chromedp.Run(ctx, chromedp.Evaluate(`document.body.innerText`, &shown))
+		within, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		_ = chromedp.Run(within, chromedp.Evaluate(`document.body.innerText`, &shown))
 		t.Fatalf("%v; the page shows %q", err, shown)
 	}
 }

@@ -61,7 +61,7 @@ type help struct {
 // ending screens say how it went; they fade by themselves.
 var ending = []locker.ScreenName{
 	locker.ScreenRefused, locker.ScreenDone, locker.ScreenDisputed, locker.ScreenLeftOpen, locker.ScreenDefect,
-	locker.ScreenWithdrawn, locker.ScreenDesk, locker.ScreenClosed, locker.ScreenNoEntry, locker.ScreenRoundDone,
+	locker.ScreenWithdrawn, locker.ScreenDesk, locker.ScreenClosed, locker.ScreenRoundDone,
 }
 
 // troubled screens offer a way to a person.
@@ -96,7 +96,7 @@ func (s *Server) compose(v view, l language) page {
 	switch {
 	case screen.Name == locker.ScreenDone, screen.Name == locker.ScreenRoundDone:
 		p.Tone = "success"
-	case slices.Contains(troubled, screen.Name), screen.Name == locker.ScreenNoEntry:
+	case slices.Contains(troubled, screen.Name):
 		p.Tone = "danger"
 	}
 	if slices.Contains(troubled, screen.Name) {

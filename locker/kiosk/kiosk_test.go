@@ -79,12 +79,12 @@ func (t *terminal) given() []locker.Input {
 
 // face is a kiosk and what its browser knows.
 type face struct {
-	*testing.T
+	testing.TB
 	*kiosk.Server
 	token string
 }
 
-func open(t *testing.T, term kiosk.Terminal, config ...func(*kiosk.Config)) face {
+func open(t testing.TB, term kiosk.Terminal, config ...func(*kiosk.Config)) face {
 	t.Helper()
 	c := kiosk.Config{
 		Terminal: term, Addr: addr, TokenFile: filepath.Join(t.TempDir(), "token"),
@@ -100,7 +100,7 @@ func open(t *testing.T, term kiosk.Terminal, config ...func(*kiosk.Config)) face
 	return face{t, s, readToken(t, c.TokenFile)}
 }
 
-func readToken(t *testing.T, path string) string {
+func readToken(t testing.TB, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -56,6 +56,10 @@ func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithA
 
 // Every screen, in both languages and on both kinds of display, has nothing
 // that overlaps or is cut off, and nothing that WCAG 2.2 A or AA objects to.
+// With NACHTFACH_SHOTS=DIR it also takes a picture of each, and puts them on
+// contact sheets:
+//
+//	NACHTFACH_SHOTS=/tmp/shots go test ./locker/kiosk -run CanBeReadAndReached
 func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 	for size, wh := range sizes {
 		t.Run(size, func(t *testing.T) {
@@ -65,6 +69,7 @@ func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 			do(t, ctx, chromedp.Navigate(serve(t, term)))
 			for pass, lang := range []string{"de", "en"} {
 				do(t, ctx, chromedp.Navigate(origin(t, ctx)+"/language/"+lang), ready("welcome"), chromedp.Evaluate(axe, nil))
+				album := newAlbum(t, size+"-"+lang, wh)
 				for _, sc := range scenes() {
 					sc.screen.Number += uint64(pass+1) * 1000
 					term.set(sc.screen)
@@ -76,7 +81,9 @@ func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 					if len(violations) > 0 {
 						t.Errorf("%s %s %s: axe: %s", sc.name, lang, size, strings.Join(violations, "\n\t"))
 					}
+					album.take(ctx, sc.name)
 				}
+				album.close()
 				last := scenes()[1].screen
 				last.Number = uint64(pass+1)*1000 + 999
 				term.set(last)

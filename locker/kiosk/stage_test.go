@@ -64,7 +64,7 @@ func (s *stage) given() []locker.Input {
 }
 
 // origin is where the browser's page came from.
-func origin(t *testing.T, ctx context.Context) string {
+func origin(t testing.TB, ctx context.Context) string {
 	t.Helper()
 	var at string
 	do(t, ctx, chromedp.Location(&at))
