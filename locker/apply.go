@@ -45,6 +45,9 @@ func (l *ledger) fold(e Event) error {
 			l.door(s.Number)
 		}
 		return nil
+	case TerminalAdopted, InventoryOrdered, CompartmentInspected, KeyOpeningAnnounced, KeyOpeningEnded:
+		l.foldInventory(f)
+		return nil
 	case RootReplaced:
 		_, l.Root.Receipts = l.covered(f.Upto)
 		l.Root.Covered, l.Root.At = max(l.Root.Covered, f.Upto), e.Time
@@ -222,6 +225,13 @@ func (l *ledger) foldDoor(fact Fact) error {
 	case CompartmentOpened:
 		c := l.door(f.Compartment)
 		c.Open = true
+		if !f.Commanded && l.byKey() {
+			var order OrderID
+			if d := l.Deposits[c.Deposit]; d != nil {
+				order = d.Order
+			}
+			l.look(f.Compartment, order)
+		}
 		if f.Commanded && c.Release != nil {
 			c.Release.Opened = true
 			if d := l.Deposits[c.Release.Generation]; d != nil && d.State == depositReleased {
@@ -370,7 +380,7 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 			l.Open.Laid = append(l.Open.Laid, g)
 		}
 	case DepositLoaded:
-		d.State = depositLoaded
+		d.State, d.Doubts = depositLoaded, 0 // two clerks know where it is
 		if d.Loaded.IsZero() {
 			d.Loaded = at
 		}

@@ -174,6 +174,10 @@ func (s *step) closed(c *compartment) {
 
 // forced follows a door that nobody told to open.
 func (s *step) forced(c *compartment) {
+	if s.ledger.byKey() {
+		s.openedByKey(c)
+		return
+	}
 	s.emit(CompartmentOpened{Compartment: c.Number})
 	s.raise(Wake, AlarmForced, c.Number, c.Deposit, "")
 	s.doubt(c, "the door opened uncommanded")
@@ -221,6 +225,10 @@ func (s *step) watchDoors() {
 }
 
 func (s *step) leftOpen(c *compartment) {
+	if s.ledger.byKey() { // two clerks stand there; not for ever
+		s.watchOpen(c.Number)
+		return
+	}
 	if c.Deposit == 0 {
 		s.raise(Morning, AlarmEmptyOpen, c.Number, 0, "")
 		if c.Use == useEmpty {

@@ -249,6 +249,12 @@ func (t *Terminal) viewRound(v *Screen) {
 			v.Choices = append(v.Choices, ChoiceNext)
 		}
 		v.Choices = append(v.Choices, ChoiceFinish)
+		if len(t.ledger.Inventory) == 0 {
+			v.Choices = append(v.Choices, ChoiceInventory)
+		}
+		v.Choices = append(v.Choices, ChoiceByKey)
+	case keyOpening:
+		v.Name, v.Choices = ScreenKeyOpening, []Choice{ChoiceBack}
 	case preparing:
 		v.Name = ScreenPreparing
 	case taskOpening:
@@ -281,6 +287,10 @@ func (t *Terminal) question() (ScreenName, []Choice) {
 		return ScreenLay, []Choice{ChoiceNotLaid}
 	case r.task.Kind == TaskUnload:
 		return ScreenUnload, []Choice{ChoiceRemoved, ChoiceNothing}
+	case d == nil && t.ledger.listed(r.task.Compartment):
+		return ScreenInspect, []Choice{ChoiceRemoved, ChoiceNothing}
+	case d != nil && t.ledger.listed(r.task.Compartment):
+		return ScreenInspect, []Choice{ChoicePresent, ChoiceRemoved, ChoiceNothing}
 	case r.task.Kind == TaskClear, d == nil:
 		return taskScreen(r.task.Kind), []Choice{ChoiceEmpty, ChoiceNotEmpty}
 	case d.Loaded.IsZero(), d.State == depositUnloading:

@@ -46,6 +46,38 @@ type (
 	}
 )
 
+// The inventory; see inventory.go.
+type (
+	// TerminalAdopted tells that this log follows another one, whose terminal
+	// broke: the wall is the same, the keys are new, and what lies inside is
+	// what the city's record says until two clerks have looked.
+	TerminalAdopted struct {
+		Adoption
+	}
+	// InventoryOrdered tells that two clerks are to look into every compartment.
+	InventoryOrdered struct {
+		Round RoundID `json:"round"`
+	}
+	// CompartmentInspected tells what two clerks found against the record. A
+	// document that was found went to the clerks, unless its deposit lives.
+	CompartmentInspected struct {
+		Compartment CompartmentID `json:"compartment"`
+		Order       OrderID       `json:"order,omitempty"` // that the record names
+		Found       bool          `json:"found"`           // a document lay there
+		Round       RoundID       `json:"round"`
+	}
+	// KeyOpeningAnnounced tells that two clerks open doors with the mechanical
+	// key: until KeyOpeningEnded or the round's end that is no alarm.
+	KeyOpeningAnnounced struct {
+		Round  RoundID   `json:"round"`
+		Clerks [2]Person `json:"clerks"`
+	}
+	// KeyOpeningEnded tells that they are done.
+	KeyOpeningEnded struct {
+		Round RoundID `json:"round"`
+	}
+)
+
 // People.
 type (
 	// RosterAccepted replaces the roster.
@@ -399,6 +431,11 @@ func (ClockMarked) Type() string            { return "de.nachtfach.clock.marked.
 func (ClockSet) Type() string               { return "de.nachtfach.clock.set.v1" }
 func (AlarmRaised) Type() string            { return "de.nachtfach.alarm.raised.v1" }
 func (AlarmCleared) Type() string           { return "de.nachtfach.alarm.cleared.v1" }
+func (TerminalAdopted) Type() string        { return "de.nachtfach.terminal.adopted.v1" }
+func (InventoryOrdered) Type() string       { return "de.nachtfach.inventory.ordered.v1" }
+func (CompartmentInspected) Type() string   { return "de.nachtfach.compartment.inspected.v1" }
+func (KeyOpeningAnnounced) Type() string    { return "de.nachtfach.keyopening.announced.v1" }
+func (KeyOpeningEnded) Type() string        { return "de.nachtfach.keyopening.ended.v1" }
 func (RosterAccepted) Type() string         { return "de.nachtfach.roster.accepted.v1" }
 func (MessageRefused) Type() string         { return "de.nachtfach.message.refused.v1" }
 func (ClerkCharged) Type() string           { return "de.nachtfach.clerk.charged.v1" }
@@ -460,6 +497,8 @@ var decoders = decodersOf(
 	decoder[AlarmRaised], decoder[AlarmCleared],
 	decoder[CommandFollowed], decoder[CommandRefused], decoder[TerminalDiagnosed], decoder[BurglaryDeclared],
 	decoder[ClerkCharged], decoder[ClerkUnblocked],
+	decoder[TerminalAdopted], decoder[InventoryOrdered], decoder[CompartmentInspected],
+	decoder[KeyOpeningAnnounced], decoder[KeyOpeningEnded],
 	decoder[RosterAccepted], decoder[MessageRefused], decoder[ClerkAdmitted], decoder[ClerkRefused],
 	decoder[RoundOpened], decoder[RoundConfirmed], decoder[RoundInterrupted],
 	decoder[KeysOffered], decoder[KeyLapsed], decoder[KeyErased],

@@ -15,7 +15,8 @@ type (
 		Config   Config
 		Software string
 		Doors    map[CompartmentID]bool
-		Reader   bool // a finger reader answers
+		Reader   bool      // a finger reader answers
+		Adopted  *Adoption // nil: this board did not take over another's wall
 	}
 	// Tick tells that time has passed: at [Terminal.Deadline] at the latest.
 	Tick struct{}

@@ -35,6 +35,8 @@ type ledger struct {
 	Locked     Lock                           `json:"locked,omitempty"`
 	Opening    string                         `json:"opening,omitempty"` // by command; see ParseOpening
 	Nonces     map[string]time.Time           `json:"nonces,omitempty"`  // of commands: until when they are remembered
+	Adopted    bool                           `json:"adopted,omitempty"`
+	Inventory  map[CompartmentID]OrderID      `json:"inventory,omitempty"` // to be looked into: the order that should lie there
 }
 
 // rootState is what is known of the root key in hardware that the slots lie
@@ -190,6 +192,7 @@ type openRound struct {
 	Round  RoundID      `json:"round"`
 	Clerks [2]Person    `json:"clerks"`
 	Laid   []Generation `json:"laid,omitempty"`
+	ByKey  bool         `json:"by_key,omitempty"` // doors are opened with the mechanical key
 }
 
 func newLedger() *ledger {

@@ -28,6 +28,7 @@ const (
 	taskDefect
 	confirming
 	roundDone
+	keyOpening
 )
 
 // tasks is what the round should do besides loading, in the order in which it does it.
@@ -45,6 +46,9 @@ func (t *Terminal) tasks() []Task {
 			task.Order = d.Order
 		}
 		switch {
+		case l.listed(n):
+			task.Kind, task.Order = TaskInspect, l.Inventory[n]
+			inspect = append(inspect, task)
 		case d != nil && l.due(d):
 			task.Kind = TaskUnload
 			unload = append(unload, task)
@@ -74,7 +78,14 @@ func (s *step) chosenInRound(c Choice) {
 			}
 		case ChoiceFinish:
 			r.stage, r.confirmed = confirming, nil
+		case ChoiceInventory:
+			s.orderInventory()
+		case ChoiceByKey:
+			s.announceKey()
 		}
+	case keyOpening:
+		s.emit(KeyOpeningEnded{Round: r.id})
+		r.stage = menu
 	case confirming:
 		r.stage = menu
 	case roundDone:
@@ -162,6 +173,7 @@ func (s *step) finishTask() {
 		}
 	case TaskUnload, TaskInspect:
 		s.finishLooking(d, r.answer)
+		s.inspected(n, r.answer)
 	case TaskClear:
 		s.seen(n, r.answer == ChoiceEmpty)
 	}
@@ -187,7 +199,7 @@ func (s *step) finishLooking(d *deposit, found Choice) {
 	r := s.session.round
 	n := r.task.Compartment
 	if d == nil {
-		s.seen(n, found == ChoiceEmpty || found == ChoiceRemoved)
+		s.seen(n, found != ChoiceNotEmpty)
 		return
 	}
 	unconfirmed, laid := d.Loaded.IsZero(), d.State == depositLaid
@@ -405,7 +417,7 @@ func (l *ledger) allocate(o *order) (CompartmentID, Hint) {
 	fits := false
 	for _, spec := range l.Config.Compartments {
 		c := l.door(spec.Number)
-		if spec.Size < o.Size || c.Use != useEmpty || c.Fault != "" || c.Disabled || c.Open || c.Deposit != 0 || c.Release != nil {
+		if spec.Size < o.Size || c.Use != useEmpty || c.Fault != "" || c.Disabled || c.Open || c.Deposit != 0 || c.Release != nil || l.listed(spec.Number) {
 			continue
 		}
 		if o.LowReach && !spec.LowReach {

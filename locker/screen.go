@@ -98,6 +98,7 @@ const (
 	ScreenConfirm    ScreenName = "round_confirm"
 	ScreenRoundDone  ScreenName = "round_done"
 	ScreenLocked     ScreenName = "locked"       // by command, or burglary
+	ScreenKeyOpening ScreenName = "key_opening"  // doors are opened with the mechanical key
 	ScreenOutOfOrder ScreenName = "out_of_order" // the mode without a store
 )
 
@@ -132,6 +133,8 @@ const (
 	ChoiceEmpty       Choice = "empty"       // the compartment is
 	ChoiceNotEmpty    Choice = "not_empty"   // it is not
 	ChoiceNotLaid     Choice = "not_laid"    // the document does not go in
+	ChoiceInventory   Choice = "inventory"   // look into every compartment
+	ChoiceByKey       Choice = "by_key"      // doors will be opened with the mechanical key
 	ChoiceByHand      Choice = "open_anyway" // the door is open, its contact says no
 )
 

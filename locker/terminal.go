@@ -175,6 +175,7 @@ func (s *step) boot(in Booted) {
 	if c := s.settleTraining(in.Config); !sameConfig(s.ledger.Config, c) {
 		s.emit(TerminalConfigured{Config: c})
 	}
+	s.adopt(in.Adopted)
 	if s.ledger.Open != nil {
 		s.interrupt("restart")
 	}

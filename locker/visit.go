@@ -180,7 +180,7 @@ func (s *step) barrier(d *deposit) ScreenName {
 		return ScreenWithdrawn
 	case d.State == depositDisputed, d.Doubts > 1:
 		return ScreenDesk
-	case d.State != depositLoaded && d.State != depositDoubted:
+	case d.State != depositLoaded && d.State != depositDoubted, s.ledger.listed(d.Compartment):
 		return ScreenDesk
 	case !s.ledger.built(d.Compartment):
 		return ScreenDefect

@@ -104,6 +104,8 @@ const (
 	AlarmExhausted     AlarmKind = "codes_exhausted"       // a deposit's five charges are used up
 	AlarmLogDisputed   AlarmKind = "log_disputed"          // the city signed another history than ours
 	AlarmTamper        AlarmKind = "tamper"                // somebody is at the cabinet; ends when two clerks have looked
+	AlarmInventory     AlarmKind = "inventory_open"        // two clerks have not looked everywhere yet
+	AlarmUnexpected    AlarmKind = "document_unexpected"   // two clerks found one that no record names
 	AlarmAttack        AlarmKind = "presentation_attack"   // a reader takes a finger for a fake
 	AlarmMains         AlarmKind = "mains_failed"          // the battery feeds the terminal
 	AlarmEnclosure     AlarmKind = "enclosure_open"        // the electronics' door; ends when two clerks have looked

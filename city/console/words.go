@@ -158,6 +158,8 @@ var words = map[string][2]string{
 	"alarm.layout_contradicts": {"Aufbau widerspricht der Belegung", "Layout contradicts the deposits"}, "alarm.burglary": {"Einbruch", "Burglary"}, "alarm.codes_exhausted": {"Fünf falsche Codes", "Five wrong codes"},
 	"alarm.log_disputed":        {"Protokoll stimmt nicht mit dem der Stadt überein", "Journal differs from the city's record"},
 	"alarm.presentation_attack": {"Finger für falsch gehalten", "Finger taken for a fake"},
+	"alarm.inventory_open":      {"Bestandsaufnahme offen", "Inventory not finished"},
+	"alarm.document_unexpected": {"Dokument, das niemand erwartet", "Document that no record names"},
 	"alarm.tamper":              {"Jemand ist am Gehäuse", "Somebody is at the cabinet"}, "alarm.mains_failed": {"Netzspannung fehlt", "Mains voltage away"},
 	"alarm.enclosure_open": {"Technikfach offen", "Electronics' door open"},
 	"alarm.fork":           {"Zwei Protokolle unter einer Unterschrift", "Two histories under one signature"}, "alarm.misfit": {"Ereignisse passen nicht zur Unterschrift", "Events do not fit the signature"},

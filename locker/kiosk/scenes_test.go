@@ -118,6 +118,7 @@ func scenes() []scene {
 		{"task-inspect", locker.Screen{Name: locker.ScreenInspect, Compartment: 4, Round: round(), Until: until, Reminder: true, Choices: []locker.Choice{locker.ChoicePresent, locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceDoorClosed, locker.ChoiceMoreTime}}},
 		{"task-clear", locker.Screen{Name: locker.ScreenClear, Compartment: 5, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceEmpty, locker.ChoiceNotEmpty, locker.ChoiceMoreTime}}},
 		{"task-lay", locker.Screen{Name: locker.ScreenLay, Compartment: 18, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceNotLaid, locker.ChoiceMoreTime}}},
+		{"key-opening", locker.Screen{Name: locker.ScreenKeyOpening, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceBack, locker.ChoiceMoreTime}}},
 		{"task-defect", locker.Screen{Name: locker.ScreenTaskDefect, Compartment: 18, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceByHand, locker.ChoiceSkip, locker.ChoiceMoreTime}}},
 		{"round-confirm", locker.Screen{Name: locker.ScreenConfirm, Round: confirmed, Until: until, Choices: []locker.Choice{locker.ChoiceBack, locker.ChoiceMoreTime}}},
 		{"round-done", locker.Screen{Name: locker.ScreenRoundDone, Round: round(), Until: until}},

@@ -103,6 +103,8 @@ var germanWords = map[string]string{
 	"task_lay.lead":       "Legen Sie das Dokument hinein. Schließen Sie die Tür, dann geht es weiter.",
 	"task.answered":       "Danke. Bitte schließen Sie jetzt die Tür von Fach {n}.",
 	"task.reminder":       "Bitte schließen Sie die Tür von Fach {n}.",
+	"key_opening.title":   "Notöffnung mit Schlüssel",
+	"key_opening.lead":    "Solange diese Seite steht, löst eine Tür, die Sie mit dem Schlüssel öffnen, keinen Alarm aus. Jedes geöffnete Fach ist danach zu prüfen.",
 	"task_defect.title":   "Fach {n} meldet keine offene Tür",
 	"task_defect.lead":    "Ist die Tür trotzdem offen? Dann gilt ab jetzt Ihr Wort statt des Türkontakts.",
 	"round_confirm.title": "Beide bestätigen mit der Karte",
@@ -176,6 +178,8 @@ var germanWords = map[string]string{
 	"choice.empty":        "Das Fach ist leer",
 	"choice.not_empty":    "Es liegt etwas darin",
 	"choice.not_laid":     "Dokument nicht einlegen",
+	"choice.inventory":    "Alle Fächer prüfen",
+	"choice.by_key":       "Notöffnung mit Schlüssel",
 	"choice.open_anyway":  "Die Tür ist offen",
 
 	"finger.any": "den Finger",

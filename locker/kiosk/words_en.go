@@ -102,6 +102,8 @@ var englishWords = map[string]string{
 	"task_lay.lead":       "Put the document inside. Close the door to go on.",
 	"task.answered":       "Thank you. Please close the door of compartment {n} now.",
 	"task.reminder":       "Please close the door of compartment {n}.",
+	"key_opening.title":   "Emergency opening with the key",
+	"key_opening.lead":    "As long as this page is shown, a door that you open with the key raises no alarm. Each compartment opened is to be checked afterwards.",
 	"task_defect.title":   "Compartment {n} does not report an open door",
 	"task_defect.lead":    "Is the door open all the same? Then your word counts from now on, not the door’s contact.",
 	"round_confirm.title": "Both confirm with their card",
@@ -175,6 +177,8 @@ var englishWords = map[string]string{
 	"choice.empty":        "The compartment is empty",
 	"choice.not_empty":    "There is something in it",
 	"choice.not_laid":     "Do not put it in",
+	"choice.inventory":    "Check every compartment",
+	"choice.by_key":       "Emergency opening with the key",
 	"choice.open_anyway":  "The door is open",
 
 	"finger.any": "the finger",
