@@ -226,9 +226,13 @@ func (s sheet) closing(y float64) {
 	if t.Web != "" {
 		help = append(help, t.Web)
 	}
+	lost := s.lang.helpLost
+	if len(s.letter.Fingers) == 0 {
+		lost = s.lang.numberLost
+	}
 	for i, c := range []struct{ title, text string }{
 		{s.lang.bring, strings.Join(bring, "\n")},
-		{s.lang.until, s.lang.untilText + "\n" + s.lang.helpLost},
+		{s.lang.until, s.lang.untilText + "\n" + lost},
 		{s.lang.help, strings.Join(help, "\n")},
 	} {
 		x := leftEdge + float64(i)*(width+gap)

@@ -38,15 +38,16 @@ func (s Slip) print(w io.Writer) error {
 		return p.text(field, block{x: margin, y: y, w: width - 2*margin, h: h, size: size, least: 7}, text)
 	}
 	p.fill(accent)
-	p.pdf.Rect(margin, 10, 1.2, 11, "F")
+	p.pdf.Rect(margin, 10, 1.2, 14, "F")
 	p.ink(accent)
 	p.text("the town's name", block{x: margin + 4, y: 9, w: 85, h: 7, size: 12, least: 7}, bold+s.Town+plain)
 	p.ink(grey)
 	p.text("the slip's name", block{x: margin + 4, y: 15.6, w: 85, h: 6, size: 9.5}, "Beleg zur Einlage, bleibt beim Dokument")
-	p.text("the day", block{x: 98, y: 9.6, w: 40, h: 6, size: 9, align: "R"}, "Eingang "+s.Arrived.Format("02.01.2006"))
+	p.text("the slip's name", block{x: margin + 4, y: 20, w: 85, h: 5, size: 8}, "Slip: stays with the document")
+	p.text("the day", block{x: 88, y: 9.6, w: 50, h: 6, size: 9, align: "R"}, "Eingang · Arrived "+s.Arrived.Format("02.01.2006"))
 
-	row("the short number", "Kurznummer, wie am Bildschirm der Station", 26, 5, 8, grey)
-	row("the short number", bold+s.Order.Short()+plain, 28.5, 24, 46, black)
+	row("the short number", "Kurznummer, wie am Bildschirm der Station · Short number, as on the screen", 27.5, 5, 8, grey)
+	row("the short number", bold+s.Order.Short()+plain, 30, 24, 46, black)
 
 	code, err := code128.Encode(string(s.Order))
 	if err != nil {
@@ -57,13 +58,13 @@ func (s Slip) print(w io.Writer) error {
 	modules := float64(code.Bounds().Dx())
 	module := min((width-2*margin)/(modules+20), 0.5)
 	x := (width - modules*module) / 2
-	p.code("barcode", code, x, 54, modules*module, 20)
+	p.code("barcode", code, x, 55.5, modules*module, 20)
 	p.ink(black)
-	p.text("the order", block{x: margin, y: 75, w: width - 2*margin, h: 6, size: 9.5, least: 7, align: "C"}, string(s.Order))
+	p.text("the order", block{x: margin, y: 76.5, w: width - 2*margin, h: 6, size: 9.5, least: 7, align: "C"}, string(s.Order))
 
 	p.pen(pale, 0.3)
-	p.pdf.Line(margin, 83.5, width-margin, 83.5)
-	y := row("the station", "Abholstation "+bold+s.Terminal+plain, 84.5, 6, 9.5, black)
+	p.pdf.Line(margin, 85, width-margin, 85)
+	y := row("the station", "Abholstation · Pickup terminal "+bold+s.Terminal+plain, 86, 6, 9.5, black)
 	row("the station", s.Station, y, 8, 9.5, black)
 	return p.write(w)
 }

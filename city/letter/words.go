@@ -26,6 +26,7 @@ type language struct {
 	pinLetter                          string
 	until, untilText                   string
 	help, helpHours, help115, helpLost string
+	numberLost                         string // in place of helpLost
 	other, page                        string
 }
 
@@ -60,8 +61,9 @@ var german = language{
 	until:     "Keine Zeit bis dahin?",
 	untilText: "Rufen Sie uns an. Danach kommt das Dokument zurück zur Servicestelle; es geht nicht verloren.",
 	help:      "Fragen?", helpHours: "Servicestelle: %s", help115: "Behördennummer 115 (ohne Vorwahl)",
-	helpLost: "Brief verloren, Code gesperrt oder Finger nicht erkannt? Die Servicestelle hilft.",
-	other:    "English: see page 2", page: "Seite %d von 2",
+	helpLost:   "Brief verloren, Code gesperrt oder Finger nicht erkannt? Die Servicestelle hilft.",
+	numberLost: "Brief verloren, Code gesperrt oder Nummer vergessen? Die Servicestelle hilft.",
+	other:      "English: see page 2", page: "Seite %d von 2",
 }
 
 var english = language{
@@ -96,8 +98,9 @@ var english = language{
 	until:     "No time until then?",
 	untilText: "Give us a call. After that day the document goes back to the service desk; it is not lost.",
 	help:      "Questions?", helpHours: "Service desk: %s", help115: "Public service number 115 (no area code)",
-	helpLost: "Letter lost, code blocked or finger not recognised? The service desk helps.",
-	other:    "Deutsch: siehe Seite 1", page: "Page %d of 2",
+	helpLost:   "Letter lost, code blocked or finger not recognised? The service desk helps.",
+	numberLost: "Letter lost, code blocked or number forgotten? The service desk helps.",
+	other:      "Deutsch: siehe Seite 1", page: "Page %d of 2",
 }
 
 func germanDay(t time.Time) string {

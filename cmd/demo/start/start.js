@@ -6,7 +6,7 @@ const words = {
     kiosk: "Bildschirm", wall: "Wand", console: "Konsole der Stadt", alone: "einzeln öffnen", off: "Der Strom ist aus. Rechts oben schalten Sie ihn wieder ein.",
     steps: (n) => [
       ["Anmelden, zu zweit", "Rechts die <b>Karte</b> von clerk-1 vorhalten, links die Nummer <b>" + n[0] + "</b> tippen. Dann clerk-2 mit <b>" + n[1] + "</b>."],
-      ["Beladen", "Einen <b>Begleitzettel</b> vorhalten: Eine Tür geht auf. Tür anklicken, Dokument <b>hineinlegen</b>, Tür <b>schließen</b>. Dann links beenden; beide Karten bestätigen."],
+      ["Beladen", "Einen <b>Beleg</b> vorhalten: Eine Tür geht auf. Tür anklicken, Dokument <b>hineinlegen</b>, Tür <b>schließen</b>. Dann links beenden; beide Karten bestätigen."],
       ["Der Brief ist da", "Er erscheint rechts, sobald die Stadt ihn gedruckt hat. Den <b>Brief</b> vorhalten, oder links den Abholcode tippen."],
       ["Abholen", "Den <b>Finger</b> derselben Person auflegen. Die Tür geht auf: Dokument <b>nehmen</b>, Tür <b>schließen</b>, links mit Ja antworten."],
     ],
