@@ -24,7 +24,7 @@ var wordBox = regexp.MustCompile(`<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([
 // places asks another's reader where the words of the first page stand.
 func places(t *testing.T, l letter.Letter) (words []placed) {
 	t.Helper()
-	need(t, "pdftotext", "poppler-utils")
+	need(t, "pdftoppm", "poppler-utils") // pdftotext comes with it
 	var b bytes.Buffer
 	if err := letter.Write(&b, l); err != nil {
 		t.Fatal(err)
