@@ -25,6 +25,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
@@ -43,6 +44,7 @@ type Config struct {
 	LetterKey []byte        // private; letters are sealed to its public half
 	Suite     envelope.Suite
 	Repeat    time.Duration // of what is open; 0: one minute
+	Roll      time.Duration // after which a terminal that said nothing to a new connection is away; 0: one minute
 	Now       func() time.Time
 	Rand      io.Reader // fit for keys
 	Logger    *slog.Logger
@@ -62,6 +64,7 @@ type City struct {
 	nudged map[string]bool // terminals for which there is something new to send
 	nudge  chan struct{}
 	change chan struct{} // closed at the next change of what admins see
+	line   api.Line      // to the broker
 }
 
 // Open opens the record. Nothing is sent before Run.
@@ -79,6 +82,9 @@ func Open(config Config) (*City, error) {
 	if config.Repeat == 0 {
 		config.Repeat = time.Minute
 	}
+	if config.Roll == 0 {
+		config.Roll = time.Minute
+	}
 	if config.Broker.ClientID == "" {
 		name := config.Name
 		if name == "" {
@@ -93,6 +99,7 @@ func Open(config Config) (*City, error) {
 	return &City{
 		config: config, record: r, letter: letter,
 		inbox: broker.NewInbox(inboxLimit), nudged: map[string]bool{}, nudge: make(chan struct{}, 1), change: make(chan struct{}),
+		line: api.Line{Since: config.Now()},
 	}, nil
 }
 

@@ -23,15 +23,20 @@ type session struct {
 	*City
 	conn    *broker.Conn
 	intakes map[string]*intake
+	present map[string]bool // terminals that have said in this session whether they are there
 }
 
 func (c *City) serve(ctx context.Context, conn *broker.Conn) error {
-	s := &session{City: c, conn: conn, intakes: map[string]*intake{}}
+	s := &session{City: c, conn: conn, intakes: map[string]*intake{}, present: map[string]bool{}}
 	if err := s.greet(ctx); err != nil {
 		return err
 	}
+	c.connected(true)
+	defer c.connected(false)
 	repeat := time.NewTicker(c.config.Repeat)
 	defer repeat.Stop()
+	missing := time.NewTimer(c.config.Roll)
+	defer missing.Stop()
 	for {
 		var err error
 		select {
@@ -49,11 +54,32 @@ func (c *City) serve(ctx context.Context, conn *broker.Conn) error {
 			}
 		case <-repeat.C:
 			err = s.repeatAll(ctx)
+		case <-missing.C:
+			err = s.callRoll(ctx)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// callRoll takes terminals for away that have said nothing in this session: a
+// broker that lost what it held cannot tell that one went away meanwhile.
+func (s *session) callRoll(ctx context.Context) error {
+	all, err := s.record.Terminals(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range all {
+		if !t.Online || s.present[t.ID] {
+			continue
+		}
+		if err := s.record.SetOnline(ctx, t.ID, false); err != nil {
+			return err
+		}
+	}
+	s.changed()
+	return nil
 }
 
 // greet subscribes first, so that what the acknowledgements bring about is heard.
@@ -246,6 +272,7 @@ func (s *session) handle(ctx context.Context, t *intake, on topic.Topic, payload
 		return s.record.SetState(ctx, t.terminal, payload)
 	case topic.Online:
 		online := string(payload) == "true"
+		s.present[t.terminal] = true
 		err := s.record.SetOnline(ctx, t.terminal, online)
 		s.changed()
 		if err != nil || !online {

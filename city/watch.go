@@ -23,6 +23,23 @@ func (c *City) changed() {
 	c.change = make(chan struct{})
 }
 
+// Line tells how the city's own line to the broker stands. Without it, what the
+// city knows of its terminals is old.
+func (c *City) Line() api.Line {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.line
+}
+
+func (c *City) connected(yes bool) {
+	c.mu.Lock()
+	if c.line.Connected != yes {
+		c.line = api.Line{Connected: yes, Since: c.config.Now()}
+	}
+	c.mu.Unlock()
+	c.changed()
+}
+
 // Terminal gives one registered terminal.
 func (c *City) Terminal(ctx context.Context, id string) (api.Terminal, error) {
 	return c.record.Terminal(ctx, id)

@@ -58,7 +58,7 @@ func act(t *testing.T, ctx context.Context, actions ...chromedp.Action) {
 // picture keeps what the page shows, for people to look at.
 func picture(t *testing.T, ctx context.Context, name string) {
 	t.Helper()
-	dir := os.Getenv("NACHTFACH_SCREENSHOTS")
+	dir := os.Getenv("NACHTFACH_SHOTS")
 	if dir == "" {
 		return
 	}

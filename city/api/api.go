@@ -177,6 +177,12 @@ type Trouble struct {
 	Noted       time.Time            `json:"noted,omitzero"` // zero: nobody has looked yet
 }
 
+// Line is how the city stands with the broker.
+type Line struct {
+	Connected bool      `json:"connected"`
+	Since     time.Time `json:"since"` // of Connected's last change
+}
+
 // Lag is what the city has sent and a terminal has not answered.
 type Lag struct {
 	Messages int       `json:"messages"`

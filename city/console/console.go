@@ -34,6 +34,7 @@ type City interface {
 	Note(ctx context.Context, terminal, id, by, note string) error
 	Events(ctx context.Context, terminal string, from uint64, limit int) ([]api.Event, error)
 	Search(ctx context.Context, terminal, text string, before uint64, limit int) ([]api.Event, error)
+	Line() api.Line
 	Lag(ctx context.Context, terminal string) (api.Lag, error)
 	Changed() <-chan struct{}
 }

@@ -28,7 +28,8 @@ type terminal struct {
 	Status locker.Status // as it last showed itself; zero if it never did
 	Known  bool          // there is a status
 	Lag    api.Lag
-	Wake   int // alarms that stand, by class
+	Cut    bool // the city itself is cut off: what is known of the terminal is old
+	Wake   int  // alarms that stand, by class
 	Other  int
 	Uses   map[string]int // compartments by use; "open" and "fault" too
 }
@@ -44,7 +45,7 @@ func (t terminal) Behind() uint64 {
 // Health is "bad" for what cannot wait, "poor" for what wants a look, or "good".
 func (t terminal) Health() string {
 	switch {
-	case !t.Online && !t.Since.IsZero(), t.Wake > 0, t.Status.Fault != "":
+	case t.Cut, !t.Online && !t.Since.IsZero(), t.Wake > 0, t.Status.Fault != "":
 		return "bad" // one that was never there is still being built
 	case !t.Online, !t.Known, t.Other > 0, t.Uses["fault"] > 0, t.Uses["doubt"] > 0, t.Status.Quality == locker.TimeHeld:
 		return "poor"
@@ -114,6 +115,7 @@ func (v *view) Healths() []string {
 // view is what every page knows.
 type view struct {
 	*request
+	Line      api.Line
 	Page      string
 	Terminals []terminal
 	Counts    map[string]int // of them, by health
@@ -129,7 +131,7 @@ type view struct {
 }
 
 func (c *Console) describe(r *http.Request, t api.Terminal, troubles []api.Trouble) (terminal, error) {
-	v := terminal{Terminal: t, Uses: map[string]int{}}
+	v := terminal{Terminal: t, Uses: map[string]int{}, Cut: !c.config.City.Line().Connected}
 	v.Known = len(t.State) > 0 && json.Unmarshal(t.State, &v.Status) == nil
 	if err := c.follow(r, &v); err != nil {
 		return v, err
@@ -366,7 +368,7 @@ func (c *Console) keep(name, value string, r *http.Request) *http.Cookie {
 // page answers with a template filled by read.
 func (c *Console) page(name string, read func(*http.Request, *view) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v := &view{request: c.request(r), Page: name}
+		v := &view{request: c.request(r), Page: name, Line: c.config.City.Line()}
 		if err := read(r, v); err != nil {
 			c.fail(w, r, err)
 			return
@@ -399,5 +401,5 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (c *Console) wrong(w http.ResponseWriter, r *http.Request, status int, err error) {
-	c.show(w, status, &view{request: c.request(r), Page: "wrong", Error: err.Error()})
+	c.show(w, status, &view{request: c.request(r), Page: "wrong", Line: c.config.City.Line(), Error: err.Error()})
 }

@@ -28,6 +28,7 @@ type stage struct {
 	troubles  []api.Trouble
 	events    []api.Event // of each terminal
 	lag       api.Lag
+	line      api.Line
 	change    chan struct{}
 }
 
@@ -90,6 +91,8 @@ func (s *stage) Search(_ context.Context, _, text string, before uint64, limit i
 	return list, nil
 }
 
+func (s *stage) Line() api.Line { return s.line }
+
 func (s *stage) Lag(context.Context, string) (api.Lag, error) { return s.lag, nil }
 
 func (s *stage) Changed() <-chan struct{} {
@@ -103,6 +106,7 @@ func night(t testing.TB) *stage {
 	t.Helper()
 	now := time.Date(2026, 11, 20, 3, 12, 41, 0, time.UTC)
 	s := &stage{now: now, change: make(chan struct{}), lag: api.Lag{Messages: 2, Oldest: now.Add(-4 * time.Minute)}}
+	s.line = api.Line{Connected: true, Since: now.Add(-time.Hour)}
 	ago := func(d time.Duration) time.Time { return now.Add(-d) }
 	facts := []locker.Fact{
 		locker.CompartmentReleased{Compartment: 7, Pulse: 41, Purpose: locker.ForPickup, Generation: 18, Attempt: 30},

@@ -116,6 +116,8 @@ var words = map[string][2]string{
 	"online": {"verbunden", "connected"}, "offline": {"nicht verbunden", "not connected"}, "since": {"seit", "since"}, "ago": {"vor", "ago:"},
 	"all.terminals": {"Alle Stationen", "All terminals"}, "service": {"Betrieb", "Service"}, "connection": {"Verbindung", "Connection"},
 	"behind": {"Rückstand", "Backlog"}, "behind.none": {"kein Rückstand", "no backlog"}, "behind.events": {"Ereignisse im Rückstand", "events behind"},
+	"line.cut": {"Die Stadt ist nicht mit dem Broker verbunden,", "The city is not connected to the broker,"},
+	"line.old": {"Was hier steht, ist so alt, und neue Alarme kommen nicht an.", "What stands here is that old, and new alarms do not arrive."}, "line.unknown": {"Verbindung unbekannt", "connection unknown"},
 	"unanswered": {"Nachrichten unbeantwortet", "messages unanswered"}, "part.reader": {"Fingerleser", "Finger reader"},
 	"use.unknown": {"unbekannt", "unknown"},
 	"state":       {"Zustand", "State"}, "unknown": {"noch nichts gemeldet", "nothing reported yet"},

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,7 +25,7 @@ import (
 // visitor is a newcomer in front of the demo.
 type visitor struct {
 	*town
-	t    *testing.T
+	t    testing.TB
 	said *said
 }
 
@@ -48,7 +47,7 @@ func (s *said) String() string {
 	return s.b.String()
 }
 
-func visit(t *testing.T) *visitor {
+func visit(t testing.TB) *visitor {
 	t.Helper()
 	said := new(said)
 	town, err := build(t.Context(), usual, slog.New(slog.NewTextHandler(said, nil)))
@@ -246,28 +245,11 @@ func TestTheStartPageFramesKioskAndWallAndNothingElse(t *testing.T) {
 }
 
 func TestTheStartPageShowsKioskAndWallInABrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {
-			t.Fatalf("chromium is required here: %v", err)
-		}
-		t.Skip("no chromium here (Debian: apt-get install chromium)")
-	}
+	ctx := browser(t)
 	v := visit(t)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1440, 900),
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-features", "IsolateOrigins,site-per-process"))
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	ctx, cancel = chromedp.NewContext(ctx)
-	defer cancel()
-	defer func() { _ = chromedp.Cancel(ctx) }() // waits for the browser's end; it is killed otherwise
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	err = chromedp.Run(ctx, chromedp.Navigate(v.startAt+"/?lang=de"), chromedp.WaitVisible("#steps li:nth-child(4)", chromedp.ByQuery))
+	err := chromedp.Run(ctx, chromedp.Navigate(v.startAt+"/?lang=de"), chromedp.WaitVisible("#steps li:nth-child(4)", chromedp.ByQuery))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -286,7 +268,7 @@ func TestTheStartPageShowsKioskAndWallInABrowser(t *testing.T) {
 		if err := chromedp.Run(ctx, chromedp.EmulateViewport(size[0], size[1]), chromedp.Sleep(time.Second), chromedp.CaptureScreenshot(&png)); err != nil {
 			t.Fatal(err)
 		}
-		if dir := os.Getenv("NACHTFACH_SCREENSHOTS"); dir != "" {
+		if dir := os.Getenv("NACHTFACH_SHOTS"); dir != "" {
 			if err := os.WriteFile(filepath.Join(dir, name+".png"), png, 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// browser is a Chromium without a window; the test is skipped without one,
+// unless NACHTFACH_REQUIRE names it.
+func browser(t testing.TB) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a browser takes its time")
+	}
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {
+			t.Fatalf("chromium is required here: %v", err)
+		}
+		t.Skip("no chromium here (Debian: apt-get install chromium)")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1440, 900),
+		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-features", "IsolateOrigins,site-per-process"))
+	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits for the browser's end; it is killed otherwise
+		cancel()
+	})
+	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as the context that starts it
+		t.Fatalf("start %s: %v", path, err)
+	}
+	return ctx
+}
+
+// tab is one page of the browser.
+type tab struct {
+	context.Context
+	t testing.TB
+}
+
+// open opens a page in a tab of its own.
+func open(t testing.TB, browser context.Context, address string, width, height int64) tab {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser)
+	t.Cleanup(cancel)
+	p := tab{ctx, t}
+	if err := chromedp.Run(ctx); err != nil { // the tab lives as long as the context that opens it
+		t.Fatal(err)
+	}
+	p.do(chromedp.EmulateViewport(width, height), emulation.SetFocusEmulationEnabled(true), chromedp.Navigate(address))
+	return p
+}
+
+func (p tab) do(actions ...chromedp.Action) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p, 40*time.Second)
+	defer cancel()
+	for i, a := range actions {
+		if err := chromedp.Run(ctx, a); err != nil {
+			var shown string
+			_ = chromedp.Run(p, chromedp.Evaluate(`document.body.innerText`, &shown))
+			p.t.Fatalf("action %d: %v; the page shows %q", i+1, err, shown)
+		}
+	}
+}
+
+// sees waits for an element.
+func (p tab) sees(selectors ...string) {
+	p.t.Helper()
+	for _, s := range selectors {
+		p.do(chromedp.WaitVisible(s, chromedp.ByQuery))
+	}
+}
+
+// click presses what can be seen.
+func (p tab) click(selectors ...string) {
+	p.t.Helper()
+	for _, s := range selectors {
+		p.do(chromedp.Click(s, chromedp.ByQuery, chromedp.NodeVisible))
+	}
+}
+
+// says waits until the page says all of it, also over a page that is loaded anew.
+func (p tab) says(words ...string) {
+	p.t.Helper()
+	var shown string
+	for _, w := range words {
+		for limit := time.Now().Add(40 * time.Second); ; time.Sleep(25 * time.Millisecond) {
+			err := chromedp.Run(p, chromedp.Evaluate(`document.body.innerText`, &shown))
+			if err == nil && strings.Contains(shown, w) {
+				break
+			}
+			if time.Now().After(limit) {
+				p.t.Fatalf("the page does not say %q (%v) but %q", w, err, shown)
+			}
+		}
+	}
+}
