@@ -25,13 +25,13 @@ func TestShots(t *testing.T) {
 		Town: "Stadt Musterstadt", Station: "Rathaus, Marktplatz 1, Eingang Nord", Terminal: "rathaus-nord",
 		Order: finger.Order, Arrived: time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC),
 	}
-	for name, print := range map[string]func(*bytes.Buffer) error{
+	for name, draw := range map[string]func(*bytes.Buffer) error{
 		"letter":        func(b *bytes.Buffer) error { return letter.Write(b, finger) },
 		"letter-number": func(b *bytes.Buffer) error { return letter.Write(b, number) },
 		"slip":          func(b *bytes.Buffer) error { return letter.WriteSlip(b, slip) },
 	} {
 		var b bytes.Buffer
-		if err := print(&b); err != nil {
+		if err := draw(&b); err != nil {
 			t.Fatal(err)
 		}
 		c := exec.Command("pdftoppm", "-r", "100", "-png", "-", filepath.Join(dir, "paper-"+name))
