@@ -146,10 +146,11 @@ func (s settings) broker() (broker.Config, error) {
 		}
 		b.Password = password
 	}
-	var err error
-	b.TLS, err = broker.TLSFiles{
+	files := broker.TLSFiles{
 		CA: s.Broker.CA, Certificate: s.Broker.Certificate, Key: s.Broker.Key, ServerName: s.Broker.ServerName,
-	}.Load()
+	}
+	b.Renew = files.Load
+	_, err := files.Load() // what cannot work is told at the start
 	return b, err
 }
 

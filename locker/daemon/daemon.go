@@ -156,8 +156,8 @@ func (d *Daemon) brokerConfig() (broker.Config, error) {
 		b.Password = strings.TrimSpace(string(text))
 	}
 	if strings.HasPrefix(b.URL, "tls://") {
-		var err error
-		if b.TLS, err = d.config.City.TLS.Load(); err != nil {
+		b.Renew = d.config.City.TLS.Load
+		if _, err := b.Renew(); err != nil { // what cannot work is told at the start
 			return b, fmt.Errorf("city.tls: %w", err)
 		}
 	}

@@ -54,6 +54,10 @@ type Config struct {
 	Username, Password string
 	// TLS is used with a tls:// address; nil means the system's authorities.
 	TLS *tls.Config
+	// Renew, if there is one, gives TLS anew for each connection, so that a
+	// renewed certificate counts from the next one on. Its error is that of the
+	// attempt, and the next one asks again.
+	Renew func() (*tls.Config, error)
 	// Will is published by the broker when the connection breaks; nil for none.
 	Will *Message
 }
@@ -102,6 +106,11 @@ func Dial(ctx context.Context, config Config) (*Conn, error) {
 	u, err := config.address()
 	if err != nil {
 		return nil, err
+	}
+	if config.Renew != nil && u.Scheme == "tls" {
+		if config.TLS, err = config.Renew(); err != nil {
+			return nil, fmt.Errorf("connect to broker %s: %w", u.Host, err)
+		}
 	}
 	c := &Conn{lost: make(chan struct{})}
 	var wire *framed

@@ -256,3 +256,46 @@ func TestAPublishThatIsCutOffFails(t *testing.T) {
 		t.Error("a publish without acknowledgement on a broken connection has no error")
 	}
 }
+
+func TestARenewedCertificateCountsFromTheNextConnectionOn(t *testing.T) {
+	t.Parallel()
+	ours := citytest.NewAuthority(t)
+	names := make(chan string, 10)
+	mutual := &tls.Config{
+		Certificates: []tls.Certificate{ours.Issue("127.0.0.1", time.Now().Add(time.Hour))},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: ours.Pool,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			names <- s.PeerCertificates[0].Subject.CommonName
+			return nil
+		},
+	}
+	url := "tls://" + serve(t, mutual, new(auth.AllowHook))
+	folder := t.TempDir()
+	files, next := ours.Files(folder, "first"), ours.Files(folder, "second")
+	config := broker.Config{URL: url, ClientID: "renewed", Renew: files.Load}
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	served := 0
+	err := broker.Keep(ctx, citytest.Logger(t), config, func(context.Context, *broker.Conn) error {
+		switch served++; served {
+		case 1: // a renewal that is half written when the line breaks
+			if err := os.WriteFile(files.Certificate, []byte("-----BEGIN"), 0o600); err != nil {
+				t.Error(err)
+			}
+			time.AfterFunc(500*time.Millisecond, func() {
+				if err := errors.Join(os.Rename(next.Key, files.Key), os.Rename(next.Certificate, files.Certificate)); err != nil {
+					t.Error(err)
+				}
+			})
+		default:
+			stop()
+		}
+		return errors.New("the line breaks")
+	})
+	if served != 2 || !errors.Is(err, context.Canceled) {
+		t.Fatalf("%d connections, %v", served, err)
+	}
+	if first, second := <-names, <-names; first != "first" || second != "second" {
+		t.Errorf("the broker saw %q, then %q", first, second)
+	}
+}
