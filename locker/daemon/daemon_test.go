@@ -142,7 +142,7 @@ func (b *bench) published() locker.Status {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for range 400 {
+	for range 2400 {
 		if holds() {
 			return
 		}
