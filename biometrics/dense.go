@@ -14,9 +14,6 @@ const (
 	anchorSlack   = 6.0
 	anchorStretch = 0.10
 	anchorTurn    = 0.4
-
-	// A likeness that strangers do not reach once in a hundred times.
-	convincing = 0.25
 )
 
 // worthRelaxing is the likeness below which a growth is a stranger's, before
@@ -42,21 +39,17 @@ func (d registered) likeness() float64 { return d.coherence * math.Cbrt(d.eviden
 
 // register lays the candidate's ridges over the probe's, from all paired
 // minutiae that confirm each other; if they are few, or wrong, from the
-// surroundings of the anchor alone. It returns the better likeness; ok is false
-// if neither got far.
-func (c *contest) register(h hypothesis, m motion, pairs []pair) (best float64, ok bool) {
+// surroundings of the anchor alone. It returns the likeness; ok is false if
+// neither got far.
+func (c *contest) register(h hypothesis, m motion, pairs []pair) (likeness float64, ok bool) {
 	if seeds := c.seeds(m, pairs); len(seeds) >= minSeeds {
-		best, ok = c.growFrom(m, seeds)
-	}
-	if best > convincing {
-		return best, ok
+		if likeness, ok = c.growFrom(m, seeds); ok {
+			return likeness, true
+		}
 	}
 	m = c.fit(c.nearAnchor(h), h.motion)
 	b := c.candidate.minutiae[h.anchor.candidate]
-	if l, grown := c.growFrom(m, []seed{{x: float64(b.X), y: float64(b.Y)}}); grown {
-		best, ok = max(best, l), true
-	}
-	return best, ok
+	return c.growFrom(m, []seed{{x: float64(b.X), y: float64(b.Y)}})
 }
 
 // growFrom registers from seeds, and pairs the minutiae anew under what it found.
@@ -74,6 +67,33 @@ func (c *contest) growFrom(m motion, seeds []seed) (likeness float64, ok bool) {
 		likeness = c.judge(r)
 	}
 	return likeness, true
+}
+
+// flow is how parallel the ridges of both prints run under a motion: the mean of
+// the cosine of the doubled angle between them, weighted by quality, at one in
+// nine cells; 0 where nothing lies on each other.
+func (c *contest) flow(m motion) float64 {
+	probe, candidate := c.probe.ridges, c.candidate.ridges
+	turn := int32(math.Round(m.angle / math.Pi * 256))
+	var sum, weight float32
+	for y := nodePitch / 2; y < candidate.h; y += nodePitch {
+		for x := nodePitch / 2; x < candidate.w; x += nodePitch {
+			b := &candidate.waves[y*candidate.w+x]
+			if b.weight == 0 {
+				continue
+			}
+			px, py := m.apply(float64((x+candidate.left)*cell+cell/2), float64((y+candidate.top)*cell+cell/2))
+			if a := probe.at(int(math.Floor(px/cell)), int(math.Floor(py/cell))); a != nil {
+				both := a.weight * b.weight
+				sum += both * turns[uint8(b.angle+turn-a.angle)][0]
+				weight += both
+			}
+		}
+	}
+	if weight == 0 {
+		return 0
+	}
+	return float64(sum / weight)
 }
 
 // judge pairs the minutiae anew under a registration.

@@ -28,6 +28,16 @@ type contest struct {
 	probe, candidate *Template
 	similarity       []float32 // of each pair of minutiae: probe × candidate
 	likely           []pair    // the most similar, best first
+	places           []place   // of the likely pairs
+}
+
+// place is where the minutiae of a pair lie on their pictures, and the turn from
+// the candidate's to the probe's.
+type place struct{ probeX, probeY, candidateX, candidateY, turn float64 }
+
+func (c *contest) placeOf(p pair) place {
+	a, b := &c.probe.minutiae[p.probe], &c.candidate.minutiae[p.candidate]
+	return place{float64(a.X), float64(a.Y), float64(b.X), float64(b.Y), normalAngle(a.Angle - b.Angle)}
 }
 
 const (
@@ -61,13 +71,12 @@ func newContest(probe, candidate *Template) *contest {
 	c := &contest{probe: probe, candidate: candidate}
 	n := len(candidate.minutiae)
 	c.similarity = make([]float32, len(probe.minutiae)*n)
-	likeness := newTextureLikeness()
 	textures := len(probe.textures) > 0 && len(candidate.textures) > 0
 	for i := range probe.minutiae {
 		for j := range n {
 			s := 1.0
 			if textures {
-				if s = probe.textures[i].similarity(&candidate.textures[j], likeness); s < minTexture {
+				if s = probe.textures[i].similarity(&candidate.textures[j]); s < minTexture {
 					continue
 				}
 			}
@@ -80,6 +89,10 @@ func newContest(probe, candidate *Template) *contest {
 	}
 	slices.SortStableFunc(c.likely, func(a, b pair) int { return cmp.Compare(b.similarity, a.similarity) })
 	c.likely = c.likely[:min(len(c.likely), advisors)]
+	c.places = make([]place, len(c.likely))
+	for i, p := range c.likely {
+		c.places[i] = c.placeOf(p)
+	}
 	return c
 }
 
@@ -112,27 +125,30 @@ func (c *contest) hypothesise() []hypothesis {
 
 // align is the motion that lays the pair's minutiae on each other.
 func (c *contest) align(p pair) motion {
-	a, b := c.probe.minutiae[p.probe], c.candidate.minutiae[p.candidate]
-	m := motion{angle: normalAngle(a.Angle - b.Angle)}
+	at := c.placeOf(p)
+	m := motion{angle: at.turn}
 	m.sin, m.cos = math.Sincos(m.angle)
-	x, y := m.apply(float64(b.X), float64(b.Y))
-	m.dx, m.dy = float64(a.X)-x, float64(a.Y)-y
+	x, y := m.apply(at.candidateX, at.candidateY)
+	m.dx, m.dy = at.probeX-x, at.probeY-y
 	return m
 }
 
 func (c *contest) votes(anchor pair, m motion) float64 {
-	centre := c.probe.minutiae[anchor.probe]
+	centre := c.placeOf(anchor)
 	var sum float64
-	for _, p := range c.likely {
-		a, b := c.probe.minutiae[p.probe], c.candidate.minutiae[p.candidate]
-		x, y := m.apply(float64(b.X), float64(b.Y))
-		miss := math.Hypot(x-float64(a.X), y-float64(a.Y))
-		slack := voteSlack + voteStretch*math.Hypot(float64(centre.X-a.X), float64(centre.Y-a.Y))
-		turn := normalAngle(a.Angle - b.Angle - m.angle)
-		if miss > 2*slack || math.Abs(turn) > 2*voteTurn {
+	for k := range c.places {
+		p := &c.places[k]
+		turn := normalAngle(p.turn - m.angle)
+		if math.Abs(turn) > 2*voteTurn {
 			continue
 		}
-		sum += p.similarity * math.Exp(-miss*miss/(2*slack*slack)-turn*turn/(2*voteTurn*voteTurn))
+		x, y := m.apply(p.candidateX, p.candidateY)
+		dx, dy := x-p.probeX, y-p.probeY
+		leverX, leverY := centre.probeX-p.probeX, centre.probeY-p.probeY
+		slack := voteSlack + voteStretch*math.Sqrt(leverX*leverX+leverY*leverY)
+		if miss := (dx*dx + dy*dy) / (slack * slack); miss <= 4 {
+			sum += c.likely[k].similarity * math.Exp(-miss/2-turn*turn/(2*voteTurn*voteTurn))
+		}
 	}
 	return sum
 }

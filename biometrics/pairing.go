@@ -33,18 +33,25 @@ func (c *contest) pairUnder(w warp, turn float64, tol tolerance) []pair {
 		value float64
 	}
 	var met []meeting
-	for j, b := range c.candidate.minutiae {
+	for j := range c.candidate.minutiae {
+		b := &c.candidate.minutiae[j]
 		x, y := w.apply(float64(b.X), float64(b.Y))
-		for i, a := range c.probe.minutiae {
+		whole, reach := int(x), int(tol.distance)+1
+		for i := range c.probe.minutiae {
+			a := &c.probe.minutiae[i]
+			if a.X < whole-reach || a.X > whole+reach {
+				continue
+			}
 			dx, dy := float64(a.X)-x, float64(a.Y)-y
-			if math.Abs(dx) > tol.distance || dx*dx+dy*dy > tol.distance*tol.distance {
+			square := dx*dx + dy*dy
+			if square > tol.distance*tol.distance {
 				continue
 			}
 			angle := math.Abs(normalAngle(a.Angle - b.Angle - turn))
 			if angle > tol.angle {
 				continue
 			}
-			near := (1 - 0.5*math.Hypot(dx, dy)/tol.distance) * (1 - 0.5*angle/tol.angle)
+			near := (1 - 0.5*math.Sqrt(square)/tol.distance) * (1 - 0.5*angle/tol.angle)
 			s := float64(c.similarity[i*len(c.candidate.minutiae)+j])
 			// The offsets let place decide where surroundings are unknown.
 			met = append(met, meeting{pair{i, j, near * (0.05 + s)}, near * (0.1 + s)})

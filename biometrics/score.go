@@ -32,7 +32,7 @@ func Compare(probe, candidate *Template) Score {
 			minutiae = max(minutiae, c.confirmed(m, pairs, a.ratio))
 			continue
 		}
-		if a.evidence() < worthRegistering {
+		if flow := max(c.flow(m), 0); a.evidence()*flow*flow < worthRegistering {
 			continue
 		}
 		if likeness, ok := c.register(h, m, pairs); ok {
@@ -53,8 +53,9 @@ func Compare(probe, candidate *Template) Score {
 }
 
 const (
-	// Evidence of minutiae below which ridges are not compared: a few pairs that
-	// meet by chance in a large overlap.
+	// Evidence of minutiae below which ridges are not registered: a few pairs that
+	// meet by chance in a large overlap. It counts as far as the ridges between
+	// run alike, for either print.
 	worthRegistering = 0.1
 
 	// A likeness that needs no better one: one stranger in a million has it.

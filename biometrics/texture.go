@@ -1,6 +1,9 @@
 package biometrics
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // A texture describes the ridge directions on circles around a minutia: Tico
 // and Kuosmanen, "Fingerprint matching using an orientation-based minutia
@@ -19,7 +22,7 @@ const minCommonPoints = 20
 // texture holds the directions relative to the minutia, in 1/256 of π.
 type texture struct {
 	angle [texturePoints]uint8
-	known [texturePoints]bool
+	known [2]uint64 // a bit a point
 }
 
 func makeTextures(minutiae []Minutia, m *ridgeMap) []texture {
@@ -41,38 +44,44 @@ func makeTextures(minutiae []Minutia, m *ridgeMap) []texture {
 			if w := m.at(int(math.Floor(x/cell)), int(math.Floor(y/cell))); w != nil {
 				relative := float64(w.angle) - minutia.Angle*256/math.Pi
 				all[k].angle[i] = uint8(int(math.Floor(relative)) & 255)
-				all[k].known[i] = true
+				all[k].known[i/64] |= 1 << (i % 64)
 			}
 		}
 	}
 	return all
 }
 
-// textureLikeness turns a difference of directions into a similarity: it falls
-// to 1/e at 12°, the usual bend of a print between two impressions.
-type textureLikeness [256]float32
-
-func newTextureLikeness() *textureLikeness {
-	t := new(textureLikeness)
+// likenesses turns a difference of directions, in 1/256 of π, into a similarity:
+// it falls to 1/e at 12°, the usual bend of a print between two impressions.
+var likenesses = func() (t [256]uint32) {
 	for d := range t {
 		degrees := float64(min(d, 256-d)) * 180 / 256
-		t[d] = float32(math.Exp(-degrees / 12))
+		t[d] = uint32(likenessOne*math.Exp(-degrees/12) + 0.5)
 	}
 	return t
-}
+}()
+
+const likenessOne = 1 << 16 // whole numbers: their sums are quicker, and exact
 
 // similarity is the mean likeness over the points both know: 0 to 1.
-func (a *texture) similarity(b *texture, likeness *textureLikeness) float64 {
-	var sum float32
-	n := 0
-	for i, known := range a.known {
-		if known && b.known[i] {
-			sum += likeness[a.angle[i]-b.angle[i]]
-			n++
-		}
-	}
+func (a *texture) similarity(b *texture) float64 {
+	both := [2]uint64{a.known[0] & b.known[0], a.known[1] & b.known[1]}
+	n := bits.OnesCount64(both[0]) + bits.OnesCount64(both[1])
 	if n < minCommonPoints {
 		return 0
 	}
-	return float64(sum) / float64(n)
+	var sum uint32
+	if n == texturePoints {
+		for i, angle := range a.angle {
+			sum += likenesses[angle-b.angle[i]]
+		}
+	} else {
+		for w, word := range both {
+			for ; word != 0; word &= word - 1 {
+				i := w*64 + bits.TrailingZeros64(word)
+				sum += likenesses[a.angle[i]-b.angle[i]]
+			}
+		}
+	}
+	return float64(sum) / float64(n*likenessOne)
 }
