@@ -22,3 +22,6 @@ func (l law) score(raw float64) Score {
 	s := (raw - l.zero) / l.decade
 	return Score{Similarity: s, FMR: math.Min(math.Pow(10, -s), 1)}
 }
+
+// raw is the raw score of a similarity.
+func (l law) raw(similarity float64) float64 { return l.zero + similarity*l.decade }

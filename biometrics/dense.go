@@ -17,9 +17,9 @@ const (
 )
 
 // worthRelaxing is the likeness below which a growth is a stranger's, before
-// each relaxation, which costs as much as growing: what every stranger reaches,
-// and then what one in ten does. More could not bring it near to what opens a door.
-var worthRelaxing = [...]float64{denseLaw.zero, denseLaw.zero + denseLaw.decade, denseLaw.zero + denseLaw.decade}
+// each relaxation, which costs as much as growing: what every stranger
+// reaches, and then one in ten. More would not bring it near to what opens a door.
+var worthRelaxing = [...]float64{denseLaw.raw(0), denseLaw.raw(1), denseLaw.raw(1)}
 
 // densePair is how far minutiae may lie apart once the ridges are registered:
 // about a ridge period.
@@ -60,7 +60,7 @@ func (c *contest) growFrom(m motion, seeds []seed) (likeness float64, ok bool) {
 	}
 	likeness = c.judge(r)
 	for _, least := range worthRelaxing {
-		if likeness < least {
+		if likeness < least || likeness > beyondDoubt {
 			break
 		}
 		r.relax()

@@ -23,6 +23,21 @@ type pair struct {
 	similarity       float64
 }
 
+// moreSimilar orders pairs; those of the same similarity by their numbers, so that
+// the order is always the same.
+func moreSimilar(a, b pair) int {
+	switch {
+	case a.similarity > b.similarity:
+		return -1
+	case a.similarity < b.similarity:
+		return 1
+	case a.probe != b.probe:
+		return a.probe - b.probe
+	default:
+		return a.candidate - b.candidate
+	}
+}
+
 // contest is one comparison at work.
 type contest struct {
 	probe, candidate *Template
@@ -87,7 +102,7 @@ func newContest(probe, candidate *Template) *contest {
 			}
 		}
 	}
-	slices.SortStableFunc(c.likely, func(a, b pair) int { return cmp.Compare(b.similarity, a.similarity) })
+	slices.SortFunc(c.likely, moreSimilar)
 	c.likely = c.likely[:min(len(c.likely), advisors)]
 	c.places = make([]place, len(c.likely))
 	for i, p := range c.likely {
