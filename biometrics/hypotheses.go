@@ -44,6 +44,7 @@ type contest struct {
 	similarity       []float32 // of each pair of minutiae: probe × candidate
 	likely           []pair    // the most similar, best first
 	places           []place   // of the likely pairs
+	met              []meeting // used again by each pairing
 }
 
 // place is where the minutiae of a pair lie on their pictures, and the turn from

@@ -1,7 +1,6 @@
 package biometrics
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
@@ -25,14 +24,16 @@ var (
 	elasticPair = tolerance{16, 0.5}
 )
 
+// meeting is a pair that could be, and how much speaks for it.
+type meeting struct {
+	pair
+	value float64
+}
+
 // pairUnder pairs minutiae that meet under a warp, each at most once, the most
 // similar and nearest first. turn is the warp's rotation.
 func (c *contest) pairUnder(w warp, turn float64, tol tolerance) []pair {
-	type meeting struct {
-		pair
-		value float64
-	}
-	var met []meeting
+	met := c.met[:0]
 	for j := range c.candidate.minutiae {
 		b := &c.candidate.minutiae[j]
 		x, y := w.apply(float64(b.X), float64(b.Y))
@@ -57,9 +58,19 @@ func (c *contest) pairUnder(w warp, turn float64, tol tolerance) []pair {
 			met = append(met, meeting{pair{i, j, near * (0.05 + s)}, near * (0.1 + s)})
 		}
 	}
-	slices.SortStableFunc(met, func(a, b meeting) int { return cmp.Compare(b.value, a.value) })
+	c.met = met
+	slices.SortFunc(met, func(a, b meeting) int {
+		switch {
+		case a.value > b.value:
+			return -1
+		case a.value < b.value:
+			return 1
+		default:
+			return moreSimilar(a.pair, b.pair)
+		}
+	})
 	usedA, usedB := make([]bool, len(c.probe.minutiae)), make([]bool, len(c.candidate.minutiae))
-	var pairs []pair
+	pairs := make([]pair, 0, min(len(met), len(usedA), len(usedB)))
 	for _, m := range met {
 		if !usedA[m.probe] && !usedB[m.candidate] {
 			usedA[m.probe], usedB[m.candidate] = true, true
