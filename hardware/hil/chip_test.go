@@ -20,6 +20,7 @@ type chip struct {
 	lines  []string
 	folder string // the simulator's wires, in sysfs
 	base   int    // of its lines in the kernel's trace
+	live   bool
 }
 
 // chip makes one whose lines bear the names.
@@ -27,7 +28,11 @@ func (m *machine) chip(t *testing.T, label string, lines ...string) *chip {
 	t.Helper()
 	c := &chip{m: m, name: label, label: label, lines: lines}
 	c.plug(t)
-	t.Cleanup(func() { c.unplug(t) })
+	t.Cleanup(func() {
+		if c.live {
+			c.unplug(t)
+		}
+	})
 	return c
 }
 
@@ -47,6 +52,7 @@ func (c *chip) plug(t *testing.T) {
 		c.m.write(t, line+"/name", name)
 	}
 	c.m.write(t, c.config()+"/live", "1")
+	c.live = true
 	c.folder = "/sys/devices/platform/" + c.m.read(t, c.config()+"/dev_name") + "/" + c.m.read(t, bank+"/chip_name")
 	var labels []string
 	c.m.call(t, "Glob", "/sys/class/gpio/gpiochip*/label", &labels)
@@ -63,6 +69,7 @@ func (c *chip) plug(t *testing.T) {
 func (c *chip) unplug(t *testing.T) {
 	t.Helper()
 	c.m.write(t, c.config()+"/live", "0")
+	c.live = false
 	for i := range c.lines {
 		c.m.call(t, "Remove", fmt.Sprintf("%s/bank/line%d", c.config(), i), nil)
 	}

@@ -53,14 +53,14 @@ func (b *book) write(n int, open bool, err error) {
 }
 
 // watchDoors opens the contacts and writes down what they tell.
-func watchDoors(prefix string, count int) (*book, error) {
+func watchDoors(prefix string, count int, debounce time.Duration) (*book, error) {
 	b := &book{last: make([]bool, count), at: make([]time.Time, count), count: make([]int, count)}
 	for n := range count {
 		name := fmt.Sprintf("%s%d", prefix, n)
 		if _, err := gpio.RegisterLine(gpio.LineConfig{Name: name, Consumer: "inside"}); err != nil {
 			return nil, err
 		}
-		contact, err := gpio.OpenContact(gpio.ContactConfig{Line: name, Pull: periph.PullNoChange})
+		contact, err := gpio.OpenContact(gpio.ContactConfig{Line: name, Pull: periph.PullNoChange, Debounce: debounce})
 		if err != nil {
 			return nil, err
 		}
@@ -77,6 +77,7 @@ type chatterResult struct {
 	Told      int      // by the driver
 	Wrong     int      // doors whose last told state is not the last true one
 	Twice     int      // movements that were told more than once
+	Slow      int      // movements with a pause longer than the debouncing, which are two
 	P50, P99  float64  // ms from the last bounce to the word
 	Longest   float64  // ms
 	Errors    []string // that the driver told
@@ -92,9 +93,10 @@ func chatter(args []string) error {
 	rounds := flags.Int("rounds", 5, "of movements")
 	bounces := flags.Int("bounces", 7, "of a movement")
 	seed := flags.Uint64("seed", 1, "of the bounces")
+	debounce := flags.Duration("debounce", 200*time.Millisecond, "of the driver")
 	_ = flags.Parse(args) // it exits
 	c := chip{*folder, *first}
-	book, err := watchDoors("DOOR", *count)
+	book, err := watchDoors("DOOR", *count, *debounce)
 	if err != nil {
 		return err
 	}
@@ -108,22 +110,28 @@ func chatter(args []string) error {
 		clear(book.count)
 		book.mu.Unlock()
 		rested := make([]time.Time, *count)
+		slow := make([]bool, *count)
 		level := make([]bool, *count)
 		for n := range level {
 			level[n] = !open
 		}
-		for range *bounces - 1 + (*bounces+1)%2 { // an odd number of changes ends in the other position
-			for _, n := range random.Perm(*count) {
-				level[n] = !level[n]
-				if err := c.pull(n, level[n]); err != nil {
-					return err
+		// Eight at a time, so that a pass over them is quicker than the debouncing.
+		for group := range slices.Chunk(random.Perm(*count), 8) {
+			for range *bounces | 1 { // an odd number of changes ends in the other position
+				for _, n := range group {
+					level[n] = !level[n]
+					if err := c.pull(n, level[n]); err != nil {
+						return err
+					}
+					now := time.Now()
+					slow[n] = slow[n] || !rested[n].IsZero() && now.Sub(rested[n]) > *debounce*3/4
+					rested[n] = now
 				}
-				rested[n] = time.Now()
+				time.Sleep(time.Duration(random.IntN(2)) * time.Millisecond)
 			}
-			time.Sleep(time.Duration(random.IntN(3)) * time.Millisecond)
 		}
 		time.Sleep(3 * time.Second) // longer than any word may take
-		latencies = append(latencies, book.judge(&result, open, rested)...)
+		latencies = append(latencies, book.judge(&result, open, rested, slow)...)
 	}
 	slices.Sort(latencies)
 	if n := len(latencies); n > 0 {
@@ -133,7 +141,7 @@ func chatter(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(result)
 }
 
-func (b *book) judge(result *chatterResult, open bool, rested []time.Time) []float64 {
+func (b *book) judge(result *chatterResult, open bool, rested []time.Time, slow []bool) []float64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var latencies []float64
@@ -144,7 +152,10 @@ func (b *book) judge(result *chatterResult, open bool, rested []time.Time) []flo
 			result.Wrong++
 			continue
 		}
-		if b.count[n] > 1 {
+		switch {
+		case slow[n]:
+			result.Slow++
+		case b.count[n] > 1:
 			result.Twice++
 		}
 		latencies = append(latencies, float64(b.at[n].Sub(rested[n]).Microseconds())/1000)
