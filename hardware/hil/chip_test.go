@@ -29,7 +29,7 @@ func (m *machine) chip(t *testing.T, label string, lines ...string) *chip {
 	c := &chip{m: m, name: label, label: label, lines: lines}
 	c.plug(t)
 	t.Cleanup(func() {
-		if c.live {
+		if c.live && !m.dead {
 			c.unplug(t)
 		}
 	})

@@ -26,7 +26,7 @@ func (l *laboratory) initrd(path string) error {
 	if err := a.file("init", filepath.Join(l.bin, "guest")); err != nil {
 		return err
 	}
-	for _, program := range []string{"lockerd", "firmware-sim", "inside"} {
+	for _, program := range []string{"lockerd", "lockerctl", "firmware-sim", "inside"} {
 		if err := a.file("bin/"+program, filepath.Join(l.bin, program)); err != nil {
 			return err
 		}

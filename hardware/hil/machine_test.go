@@ -86,7 +86,7 @@ func (l *laboratory) build() {
 		return
 	}
 	l.kernel = strings.TrimSpace(string(out))
-	if _, l.err = host("CGO_ENABLED=0", "go", "build", "-o", l.bin+"/", "./guest", "./inside", "../../cmd/lockerd", "../../cmd/firmware-sim"); l.err != nil {
+	if _, l.err = host("CGO_ENABLED=0", "go", "build", "-o", l.bin+"/", "./guest", "./inside", "../../cmd/lockerd", "../../cmd/lockerctl", "../../cmd/firmware-sim"); l.err != nil {
 		return
 	}
 }
@@ -111,7 +111,7 @@ type machine struct {
 	cmd     *exec.Cmd
 	guest   *rpc.Client
 	console string // file
-	bases   map[string]int
+	dead    bool   // its power was cut
 }
 
 // setup is what a machine is made of.
@@ -133,7 +133,7 @@ func (l *laboratory) boot(s setup) (*machine, error) {
 	if err := l.initrd(initial); err != nil {
 		return nil, err
 	}
-	m := &machine{console: filepath.Join(dir, "console"), bases: map[string]int{}}
+	m := &machine{console: filepath.Join(dir, "console")}
 	socket := filepath.Join(dir, "port")
 	size := 512
 	if s.size != 0 {
@@ -204,6 +204,7 @@ func (m *machine) said() []byte {
 
 // kill is the power cut.
 func (m *machine) kill() {
+	m.dead = true
 	_ = m.cmd.Process.Kill() // it may have ended
 	_ = m.cmd.Wait()         // and was killed
 	if m.guest != nil {
@@ -225,24 +226,23 @@ func (l *laboratory) machine(t *testing.T) *machine {
 		}
 		t.Logf("booted in %.1f s", time.Since(began).Seconds())
 		l.bench = m
-		for _, mount := range []protocol.Mount{
-			{Source: "config", Target: "/sys/kernel/config", Type: "configfs"},
-			{Source: "trace", Target: "/sys/kernel/tracing", Type: "tracefs"},
-		} {
-			if mount.Type == "configfs" {
-				m.call(t, "Load", protocol.Module{Name: "configfs"}, nil)
-				m.call(t, "Load", protocol.Module{Name: "simulator"}, nil)
-			}
-			m.call(t, "Mount", mount, nil)
-		}
-		m.call(t, "Network", protocol.Nothing{}, nil)
-		for _, port := range l.ports {
-			m.call(t, "Forward", protocol.Forward{Port: port}, nil)
-		}
-		m.write(t, "/sys/kernel/tracing/trace_clock", "mono")
-		m.write(t, "/sys/kernel/tracing/events/gpio/enable", "1")
+		m.furnish(t, l.ports)
 	}
 	return l.bench
+}
+
+// furnish makes the file systems, the trace and the network of a new machine.
+func (m *machine) furnish(t *testing.T, ports [2]int) {
+	t.Helper()
+	m.call(t, "Load", protocol.Module{Name: "simulator"}, nil)
+	m.call(t, "Mount", protocol.Mount{Source: "config", Target: "/sys/kernel/config", Type: "configfs"}, nil)
+	m.call(t, "Mount", protocol.Mount{Source: "trace", Target: "/sys/kernel/tracing", Type: "tracefs"}, nil)
+	m.call(t, "Network", protocol.Nothing{}, nil)
+	for _, port := range ports {
+		m.call(t, "Forward", protocol.Forward{Port: port}, nil)
+	}
+	m.write(t, "/sys/kernel/tracing/trace_clock", "mono")
+	m.write(t, "/sys/kernel/tracing/events/gpio/enable", "1")
 }
 
 // freePort is one that nobody has now.
@@ -328,15 +328,22 @@ func (m *machine) stop(t *testing.T, pid, signal int) protocol.Result {
 // await waits until a program has said the words.
 func (m *machine) await(t *testing.T, pid int, words string) string {
 	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		r := m.look(t, pid)
-		if strings.Contains(string(r.Output), words) {
-			return string(r.Output)
+	said, err := m.says(pid, words)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return said
+}
+
+func (m *machine) says(pid int, words string) (string, error) {
+	var r protocol.Result
+	for end := time.Now().Add(patience); time.Now().Before(end) && !r.Ended; time.Sleep(20 * time.Millisecond) {
+		if err := m.try("Look", pid, &r); err != nil {
+			return "", err
 		}
-		if r.Ended {
-			break
+		if strings.Contains(string(r.Output), words) {
+			return string(r.Output), nil
 		}
 	}
-	t.Fatalf("the program did not say %q, but\n%s", words, m.look(t, pid).Output)
-	return ""
+	return "", fmt.Errorf("the program did not say %q, but\n%s", words, r.Output)
 }

@@ -39,6 +39,7 @@ type town struct {
 	city   *api.Client
 	cast   *tour.Cast
 	people []tour.Person
+	hub    *embedded.Broker
 	broker string // address, as the terminal sees it
 	id     api.Identity
 }
@@ -46,9 +47,9 @@ type town struct {
 func newTown(t *testing.T, people int) *town {
 	t.Helper()
 	w := &town{cast: must(tour.NewCast(terminal, seal.Params{Memory: 1024, Time: 1, Threads: 1}))}
-	hub := must(embedded.Start())
-	t.Cleanup(func() { _ = hub.Stop() })
-	_, port, _ := net.SplitHostPort(strings.TrimPrefix(hub.URL(), "tcp://"))
+	w.hub = must(embedded.Start())
+	t.Cleanup(func() { _ = w.hub.Stop() })
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(w.hub.URL(), "tcp://"))
 	w.broker = "tcp://" + net.JoinHostPort(gateway, port)
 	private, public, err := envelope.GenerateCity(rand.Reader, "laboratory")
 	if err != nil {
@@ -60,7 +61,7 @@ func newTown(t *testing.T, people int) *town {
 	}
 	socket := filepath.Join(t.TempDir(), "city.sock")
 	c, err := city.Open(city.Config{
-		Record: filepath.Join(t.TempDir(), "city.db"), Socket: socket, Name: "laboratory", Broker: broker.Config{URL: hub.URL()},
+		Record: filepath.Join(t.TempDir(), "city.db"), Socket: socket, Name: "laboratory", Broker: broker.Config{URL: w.hub.URL()},
 		Signer: must(note.NewSigner(private)), Verifier: public, LetterKey: letterKey, Suite: envelope.Standard{},
 		Repeat: 2 * time.Second, Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.DiscardHandler),
 	})

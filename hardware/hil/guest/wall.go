@@ -52,7 +52,7 @@ func newWall(c protocol.Wall) (*wall, error) {
 	}
 	w := &wall{done: make(chan struct{}), gone: make(chan struct{})}
 	for _, d := range c.Doors {
-		w.doors = append(w.doors, &door{Number: d.Number, wiring: d})
+		w.doors = append(w.doors, &door{Number: d.Number, Open: d.Open, Document: d.Document, wiring: d})
 	}
 	for _, d := range w.doors {
 		if err := w.contact(d); err != nil {

@@ -58,6 +58,9 @@ type Door struct {
 	Lock    Wire
 	Contact Wire
 	Low     bool // the lock moves at low level
+
+	Open     bool // how it stands at first
+	Document bool // what lies in it at first
 }
 
 // Wire is a line of a simulated chip, or a pin of an expander.
