@@ -110,8 +110,15 @@ func initJournal(c Config, f files, roster []byte) error {
 	return s.Close()
 }
 
+// writeSecret writes a file that a power cut does not take back. Its name is
+// durable with that of the journal, which is made last in the same folder.
 func writeSecret(path, text string) error {
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	_, err = file.WriteString(text)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
 	return nil
