@@ -78,7 +78,7 @@ func browser(t testing.TB, width, height int64) context.Context {
 		t.Fatalf("start a browser: %v", err)
 	}
 	tab := newWindow(t, ctx)
-	do(t, tab, chromedp.EmulateViewport(width, height), emulation.SetFocusEmulationEnabled(true))
+	do(t, tab, chromedp.EmulateViewport(width, height))
 	return tab
 }
 
@@ -93,20 +93,41 @@ func newWindow(t testing.TB, browser context.Context) context.Context {
 	if err != nil {
 		t.Fatalf("open a window: %v", err)
 	}
-	id, err := target.CreateTarget("about:blank").WithBrowserContextID(cookies).WithNewWindow(true).Do(within)
-	if err != nil {
-		t.Fatalf("open a window: %v", err)
-	}
-	tab, closeTab := chromedp.NewContext(browser, chromedp.WithTargetID(id))
 	t.Cleanup(func() {
-		closeTab()
 		within, cancel := context.WithTimeout(cdp.WithExecutor(browser, c.Browser), patience)
 		defer cancel()
 		_ = target.DisposeBrowserContext(cookies).Do(within) // with the browser it would go as well
 	})
-	if err := chromedp.Run(tab); err != nil { // whose context has to last as long as the window
-		t.Fatalf("open a window: %v", err)
+	return openTab(t, browser, target.CreateTarget("about:blank").WithBrowserContextID(cookies).WithNewWindow(true))
+}
+
+// secondTab opens one beside another, with the same cookies.
+func secondTab(t testing.TB, tab context.Context) context.Context {
+	t.Helper()
+	c := chromedp.FromContext(tab)
+	within, cancel := context.WithTimeout(cdp.WithExecutor(tab, c.Browser), patience)
+	defer cancel()
+	info, err := target.GetTargetInfo().WithTargetID(c.Target.TargetID).Do(within)
+	if err != nil {
+		t.Fatalf("open a tab: %v", err)
 	}
+	return openTab(t, tab, target.CreateTarget("about:blank").WithBrowserContextID(info.BrowserContextID).WithNewWindow(true))
+}
+
+func openTab(t testing.TB, beside context.Context, params *target.CreateTargetParams) context.Context {
+	t.Helper()
+	within, cancel := context.WithTimeout(cdp.WithExecutor(beside, chromedp.FromContext(beside).Browser), patience)
+	defer cancel()
+	id, err := params.Do(within)
+	if err != nil {
+		t.Fatalf("open a tab: %v", err)
+	}
+	tab, closeTab := chromedp.NewContext(beside, chromedp.WithTargetID(id))
+	t.Cleanup(closeTab)
+	if err := chromedp.Run(tab); err != nil { // whose context has to last as long as the tab
+		t.Fatalf("open a tab: %v", err)
+	}
+	do(t, tab, emulation.SetFocusEmulationEnabled(true))
 	return tab
 }
 

@@ -13,106 +13,249 @@ import (
 )
 
 // house is a terminal's real controller in front of a vault, locks and a
-// reader that live in memory: what a browser test acts on.
+// reader that live in memory: what a browser test acts on. Its power can be
+// cut, and its time passes faster if a test wants.
 type house struct {
-	*controller.Controller
-	t       *testing.T
+	t       testing.TB
 	started time.Time
+	config  locker.Config
 	finger  chan locker.FingerAdvice // laid on the reader
 
-	mu     sync.Mutex
-	gen    locker.Generation
-	code   pin.Code
-	opened []locker.CompartmentID
+	mu       sync.Mutex
+	control  *controller.Controller
+	stop     func()
+	skipped  time.Duration
+	events   []locker.Event
+	codes    map[locker.Generation]pin.Code
+	opened   []locker.CompartmentID
+	jammed   map[locker.CompartmentID]bool
+	stranger bool // the finger that is laid is another's
+	forget   bool // keep no events: a benchmark has no restart
 }
 
-// The house has four compartments, so that a round is short.
-const compartments = 4
-
-func newHouse(t *testing.T) *house {
+// newHouse has few compartments, so that a round is short. The first orders of
+// the scenes wait for their document, as many as there are compartments.
+func newHouse(t testing.TB, compartments int, change ...func(*locker.Config)) *house {
 	t.Helper()
-	h := &house{t: t, started: time.Now(), finger: make(chan locker.FingerAdvice, 1)}
-	config := locker.Config{Terminal: "rathaus", Compartments: wall()[:compartments], Rules: locker.DefaultRules()}
-	config.Rules.AnswerAfter = locker.Duration(100 * time.Millisecond)
-	config.Rules.Notice = locker.Duration(time.Second)
-	config.Rules.KeysOffered = 4
-	h.Controller = controller.New(controller.Config{
-		Terminal: locker.New(), Journal: h, Vault: (*safe)(h), Locks: h, Fingers: h, Announcer: h,
-		Now: func() locker.Now { return locker.Now{Uptime: h.uptime(), Wall: time.Now()} },
-	})
-	doors := map[locker.CompartmentID]bool{}
-	for _, c := range config.Compartments {
-		doors[c.Number] = false
+	h := &house{
+		t: t, started: time.Now(), finger: make(chan locker.FingerAdvice, 1),
+		codes: map[locker.Generation]pin.Code{}, jammed: map[locker.CompartmentID]bool{},
+		config: locker.Config{Terminal: "rathaus", Compartments: wall()[:compartments], Rules: locker.DefaultRules()},
 	}
-	if err := h.Boot(locker.Booted{Config: config, Software: "test", Doors: doors, Reader: true}); err != nil {
-		t.Fatal(err)
+	h.config.Rules.AnswerAfter = locker.Duration(100 * time.Millisecond)
+	h.config.Rules.KeysOffered = 8
+	for _, f := range change {
+		f(&h.config)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("run: %v", err)
-		}
-	})
+	h.boot()
+	t.Cleanup(h.powerCut)
 	h.give(locker.RosterReceived{Version: 1, Hash: "r", People: []locker.Member{{Person: "clerk-07", Role: locker.Clerk}, {Person: "clerk-12", Role: locker.Clerk}, {Person: "desk-01", Role: locker.Desk}}})
-	for range 200 { // its keys come from the vault's lane
-		if len(h.UnusedKeys()) > 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
+	eventually(t, "keys from the vault", func() bool { return len(h.running().UnusedKeys()) >= compartments })
+	for n := range compartments {
+		h.give(locker.OrderReceived{Hash: "x", Terms: locker.OrderTerms{
+			Order: order(n), Version: 1, Key: locker.KeyID(n + 1), Documents: []locker.DocumentKind{locker.IdentityCard}, Size: locker.Small, Desk: "desk-01", PINLetter: n == letterFirst,
+			Recipients: []locker.Recipient{{Kind: locker.Applicant, Factor: locker.FactorFinger, Fingers: []int{2, 7}}},
+		}})
 	}
-	h.give(locker.OrderReceived{Hash: "x", Terms: locker.OrderTerms{
-		Order: order(0), Version: 1, Key: 1, Documents: []locker.DocumentKind{locker.IdentityCard}, Size: locker.Small, Desk: "desk-01",
-		Recipients: []locker.Recipient{{Kind: locker.Applicant, Factor: locker.FactorFinger, Fingers: []int{2, 7}}},
-	}})
 	return h
 }
 
-func (h *house) uptime() time.Duration { return time.Since(h.started) }
+// letterFirst is the order whose recipient is asked for the eID PIN letter.
+const letterFirst = 1
+
+// eventually waits for what comes from another goroutine.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("no %s", what)
+		}
+	}
+}
+
+// boot starts a controller with what the journal holds.
+func (h *house) boot() {
+	h.t.Helper()
+	term := locker.New()
+	for _, e := range h.events {
+		if err := term.Replay(e); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	k := controller.New(controller.Config{
+		Terminal: term, Journal: h, Vault: (*safe)(h), Locks: h, Fingers: h, Announcer: h,
+		Now: func() locker.Now { return locker.Now{Uptime: h.uptime(), Wall: h.started.Add(h.uptime())} },
+	})
+	doors := map[locker.CompartmentID]bool{}
+	for _, c := range h.config.Compartments {
+		doors[c.Number] = false
+	}
+	if err := k.Boot(locker.Booted{Config: h.config, Software: "test", Doors: doors, Reader: true}); err != nil {
+		h.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- k.Run(ctx) }()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.control, h.stop = k, func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.t.Errorf("run: %v", err)
+		}
+	}
+}
+
+// powerCut ends the controller in whatever it was doing.
+func (h *house) powerCut() {
+	h.mu.Lock()
+	stop := h.stop
+	h.stop = func() {}
+	h.mu.Unlock()
+	stop()
+}
+
+func (h *house) running() *controller.Controller {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.control
+}
+
+// Screen and Submit implement kiosk.Terminal.
+func (h *house) Screen() (locker.Screen, <-chan struct{}) { return h.running().Screen() }
+
+// Submit hands over an input.
+func (h *house) Submit(ctx context.Context, in locker.Input) (locker.Screen, error) {
+	return h.running().Submit(ctx, in)
+}
+
+func (h *house) uptime() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Since(h.started) + h.skipped
+}
+
+// pass lets time pass at once.
+func (h *house) pass(d time.Duration) {
+	h.t.Helper()
+	h.mu.Lock()
+	h.skipped += d
+	h.mu.Unlock()
+	h.give(locker.Tick{})
+}
 
 func (h *house) clocked(c *kiosk.Config) { c.Uptime = h.uptime }
 
 func (h *house) give(in locker.Input) {
 	h.t.Helper()
-	if _, err := h.Submit(h.t.Context(), in); err != nil {
+	if _, err := h.Submit(context.Background(), in); err != nil {
 		h.t.Fatal(err)
 	}
 }
 
+// await waits for a screen without looking at the page.
+func (h *house) await(name locker.ScreenName) locker.Screen {
+	h.t.Helper()
+	end := time.After(patience)
+	for {
+		screen, changed := h.Screen()
+		if screen.Name == name {
+			return screen
+		}
+		select {
+		case <-changed:
+		case <-end:
+			h.t.Fatalf("the screen is %s, want %s", screen.Name, name)
+		}
+	}
+}
+
+func (h *house) choose(on locker.ScreenName, c locker.Choice) {
+	h.t.Helper()
+	h.give(locker.Chosen{Screen: h.await(on).Number, Choice: c})
+}
+
+// load is a whole round without a browser: every compartment is seen empty,
+// and each order's document laid in and its letter posted.
+func (h *house) load() {
+	h.t.Helper()
+	for i, then := range []locker.ScreenName{locker.ScreenSecond, locker.ScreenRound} {
+		h.badge([]string{"c1", "c2"}[i])
+		h.give(locker.Typed{Screen: h.await(locker.ScreenClerk).Number, Text: "4711"})
+		h.await(then)
+	}
+	for range h.config.Compartments {
+		h.choose(locker.ScreenRound, locker.ChoiceNext)
+		h.choose(locker.ScreenClear, locker.ChoiceEmpty)
+		h.shut()
+	}
+	for n := range h.config.Compartments {
+		h.await(locker.ScreenRound)
+		h.scan(order(n))
+		h.await(locker.ScreenLay)
+		h.shut()
+	}
+	h.choose(locker.ScreenRound, locker.ChoiceFinish)
+	h.await(locker.ScreenConfirm)
+	h.badge("c1")
+	eventually(h.t, "confirmation", func() bool {
+		screen, _ := h.Screen()
+		return len(screen.Round.Confirmed) == 1
+	})
+	h.badge("c2")
+	h.choose(locker.ScreenRoundDone, locker.ChoiceCancel)
+	for n := range h.config.Compartments {
+		h.give(locker.PostedReceived{Generation: locker.Generation(n + 1), Day: "2026-11-20"})
+	}
+}
+
 // Layout implements kiosk.Layouter.
-func (h *house) Layout() []locker.CompartmentSpec { return wall()[:compartments] }
+func (h *house) Layout() []locker.CompartmentSpec { return h.config.Compartments }
 
 // badge, scan and shut are what people do beside the screen.
-func (h *house) badge(card string) { h.give(locker.Scanned{Source: locker.SourceBadge, Text: card}) }
+func (h *house) badge(card string) {
+	h.t.Helper()
+	h.give(locker.Scanned{Source: locker.SourceBadge, Text: card})
+}
 
 func (h *house) scan(id locker.OrderID) {
+	h.t.Helper()
 	h.give(locker.Scanned{Source: locker.SourceBarcode, Text: string(id)})
 }
 
 func (h *house) shut() {
+	h.t.Helper()
 	screen, _ := h.Screen()
 	h.give(locker.DoorMoved{Compartment: screen.Compartment, Open: false})
 }
 
-// letter is what the letter says: the code, once it was made.
-func (h *house) letter() string {
+// letter is what the letter of a generation says: the code.
+func (h *house) letter(g locker.Generation) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	groups := h.code.Groups()
+	groups := h.codes[g].Groups()
 	return groups[0] + groups[1] + groups[2]
 }
 
 // Append implements controller.Journal.
-func (h *house) Append([]locker.Event, func() ([]byte, error)) (uint64, error) { return 0, nil }
+func (h *house) Append(events []locker.Event, _ func() ([]byte, error)) (uint64, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.forget {
+		h.events = append(h.events, events...)
+	}
+	return 0, nil
+}
 
-// Pulse implements controller.Locks: the door springs open.
+// Pulse implements controller.Locks: the door springs open, unless it is jammed.
 func (h *house) Pulse(ctx context.Context, n locker.CompartmentID) error {
 	h.mu.Lock()
 	h.opened = append(h.opened, n)
+	jammed := h.jammed[n]
 	h.mu.Unlock()
-	h.Deliver(ctx, locker.DoorMoved{Compartment: n, Open: true})
+	if !jammed {
+		h.running().Deliver(ctx, locker.DoorMoved{Compartment: n, Open: true})
+	}
 	return nil
 }
 
@@ -120,6 +263,12 @@ func (h *house) openings() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.opened)
+}
+
+func (h *house) set(change func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	change()
 }
 
 // Capture implements controller.Fingers.
@@ -151,30 +300,32 @@ func (s *safe) ReplaceRoot() error                  { return nil }
 func (s *safe) Commitment(locker.Generation) string { return "" }
 
 func (s *safe) Prepare(g locker.Generation, _ locker.OrderID, _ time.Time) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	code, err := pin.New(4711, 815_422)
-	s.gen, s.code = g, code
+	code, err := pin.New(4710+int(g), 815_422)
+	(*house)(s).set(func() { s.codes[g] = code })
 	return "h", err
 }
 
 func (s *safe) Find(code pin.Code) (locker.Generation, int, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.code.IsZero() || code.Selector() != s.code.Selector() {
-		return 0, 0, false
+	for g, c := range s.codes {
+		if code.Selector() == c.Selector() {
+			return g, 0, true
+		}
 	}
-	return s.gen, 0, true
+	return 0, 0, false
 }
 
 func (s *safe) Try(_ locker.AttemptID, g locker.Generation, _ int, code pin.Code) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return g == s.gen && g != 0 && code.QR() == s.code.QR(), nil
+	return !s.codes[g].IsZero() && code.QR() == s.codes[g].QR(), nil
 }
 
 func (s *safe) Compare(locker.AttemptID, locker.Generation, locker.FactorKind, int, string, float64) (bool, float64, float64, error) {
-	return true, 40, 1e-6, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.stranger, 40, 1e-6, nil
 }
 
 func (s *safe) FindCard(card string) locker.Person {
@@ -185,10 +336,8 @@ func (s *safe) CheckClerk(card, number string) (locker.Person, bool, error) {
 	return s.FindCard(card), number == "4711", nil
 }
 
-func (s *safe) EraseSlot(locker.Generation, time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.code = pin.Code{}
+func (s *safe) EraseSlot(g locker.Generation, _ time.Time) error {
+	(*house)(s).set(func() { delete(s.codes, g) })
 	return nil
 }
 

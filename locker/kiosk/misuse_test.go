@@ -84,11 +84,8 @@ func TestPressesThatNobodyMeant(t *testing.T) {
 		}
 	})
 	t.Run("two tabs press once", func(t *testing.T) {
-		other, cancel := chromedp.NewContext(ctx)
-		defer cancel()
-		if err := chromedp.Run(other, chromedp.Navigate(origin(t, ctx)+"/")); err != nil {
-			t.Fatal(err)
-		}
+		other := secondTab(t, ctx)
+		do(t, other, chromedp.Navigate(origin(t, ctx)+"/"))
 		term.set(question(140))
 		before := len(term.given())
 		for _, tab := range []context.Context{ctx, other} {
