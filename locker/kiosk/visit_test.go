@@ -218,4 +218,26 @@ func playPickup(t *testing.T, ctx context.Context, h *house, by hands) {
 	}
 	by.cancel()
 	do(t, ctx, settled("welcome"))
+	keepsNothing(t, ctx, code)
+}
+
+// keepsNothing looks wherever a browser could keep what was typed. The kiosk's
+// answers are not stored; TestEveryAnswerIsLockedDown holds that.
+func keepsNothing(t *testing.T, ctx context.Context, code string) {
+	t.Helper()
+	var kept []string
+	do(t, ctx, chromedp.Evaluate(`(async () => {
+		const kept = [], code = "`+code+`";
+		const here = document.documentElement.outerHTML + [...document.querySelectorAll("input")].map(i => i.value).join(" ");
+		for (const text of [code, ...code.match(/.{4}/g)]) if (here.includes(text)) kept.push("the page holds " + text);
+		if (localStorage.length + sessionStorage.length) kept.push("storage");
+		if ((await caches.keys()).length) kept.push("caches");
+		if ((await indexedDB.databases()).length) kept.push("databases");
+		if ((await navigator.serviceWorker?.getRegistrations() || []).length) kept.push("service workers");
+		if (document.cookie) kept.push("cookies that a script can read: " + document.cookie);
+		return kept;
+	})()`, &kept, awaited))
+	for _, what := range kept {
+		t.Errorf("after the visit the browser keeps %s", what)
+	}
 }
