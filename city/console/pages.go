@@ -123,6 +123,7 @@ type view struct {
 	Deposits  []api.Deposit
 	Troubles  []trouble
 	Past      []trouble
+	More      int // alarms that stand beside those that are shown
 	Waking    int // alarms that nobody has noted, at all terminals
 	Events    []event
 	Query     string
@@ -190,6 +191,13 @@ func (v *view) sort(troubles []api.Trouble, only, back string) {
 	})
 }
 
+// clip shows so many alarms at most, and says how many more there are.
+func (v *view) clip(most int) {
+	if v.More = len(v.Troubles) - most; v.More > 0 {
+		v.Troubles = v.Troubles[:most]
+	}
+}
+
 func (c *Console) terminals(r *http.Request, v *view) error {
 	all, err := c.config.City.Terminals(r.Context())
 	if err != nil {
@@ -200,6 +208,7 @@ func (c *Console) terminals(r *http.Request, v *view) error {
 		return err
 	}
 	v.sort(troubles, "", "/")
+	v.clip(20)
 	v.Counts = map[string]int{}
 	for _, t := range all {
 		d, err := c.describe(r, t, troubles)
@@ -266,6 +275,7 @@ func (c *Console) one(r *http.Request, v *view) error {
 		return err
 	}
 	v.sort(troubles, t.ID, "/terminals/"+t.ID)
+	v.clip(20)
 	v.Terminal, err = c.describe(r, t, troubles)
 	return err
 }
@@ -295,7 +305,7 @@ func (c *Console) search(r *http.Request, v *view, text string, before uint64, l
 	for _, e := range found {
 		v.Events = append(v.Events, readEvent(e))
 	}
-	const deep = 20_000 // events that one search reads
+	const deep = 10_000 // events that one search reads
 	switch {
 	case len(found) == limit:
 		v.Before = found[limit-1].Sequence
@@ -311,6 +321,7 @@ func (c *Console) alarms(r *http.Request, v *view) error {
 		return err
 	}
 	v.sort(troubles, "", "/alarms")
+	v.clip(100)
 	v.Past = v.Past[:min(len(v.Past), 100)]
 	return nil
 }

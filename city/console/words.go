@@ -146,7 +146,8 @@ var words = map[string][2]string{
 	"deposit.taken": {"abgeholt", "collected"}, "deposit.unloaded": {"entnommen", "unloaded"}, "deposit.disputed": {"bestritten", "disputed"},
 	"deposit.doubted": {"Verbleib unklar", "custody unknown"}, "deposit.missing": {"fehlt", "missing"},
 
-	"no.alarms": {"Kein offener Alarm.", "No open alarm."}, "past": {"Erledigt", "Settled"}, "all.alarms": {"Alle Alarme", "All alarms"},
+	"more.alarms": {"Weitere Alarme, die bestehen:", "Further alarms that stand:"},
+	"no.alarms":   {"Kein offener Alarm.", "No open alarm."}, "past": {"Erledigt", "Settled"}, "all.alarms": {"Alle Alarme", "All alarms"},
 	"class.wake": {"sofort", "now"}, "class.morning": {"am Morgen", "next morning"}, "class.statistics": {"Statistik", "statistics"},
 	"stands": {"besteht", "stands"}, "cleared": {"vorbei", "over"}, "times": {"mal", "times"},
 	"note": {"Notiz", "Note"}, "by": {"Kürzel", "Initials"}, "acknowledge": {"Quittieren", "Acknowledge"}, "again": {"Notiz ändern", "Change the note"},

@@ -139,7 +139,7 @@ func known(terminal, id string, done sql.Result, err error) error {
 
 // searchDepth bounds how many events one search reads: the record has one
 // connection, and events that come in wait for it meanwhile.
-const searchDepth = 20_000
+const searchDepth = 10_000
 
 // Search gives at most limit of a terminal's events before the given sequence,
 // the latest first, whose body holds the text in any case of ASCII; of the
