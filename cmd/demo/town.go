@@ -236,6 +236,7 @@ func configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses
 			Name: "Bürgerbüro", Phone: "01234 567-0", Hours: "Mo–Fr 8–12 Uhr, Do 14–18 Uhr", HoursEnglish: "Mon–Fri 8–12, Thu 14–18",
 		}},
 		Rules:   locker.DefaultRules(),
+		Journal: daemon.Journal{Keep: locker.Duration(365 * 24 * time.Hour)},
 		GPIO:    daemon.GPIO{Pulse: locker.Duration(300 * time.Millisecond)},
 		Readers: []daemon.Reader{{Driver: "zfm", Path: wires.Reader}},
 		Scanners: []daemon.Scanner{
