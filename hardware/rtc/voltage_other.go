@@ -1,0 +1,7 @@
+//go:build !linux
+
+package rtc
+
+import "errors"
+
+func (c *Clock) lostPower() (bool, error) { return false, errors.ErrUnsupported }
