@@ -67,7 +67,9 @@ const DefaultLateness = 170 * time.Millisecond
 
 // Boards are relay and input boards on one Modbus RTU line. Board 1 has the
 // first compartments of the wall, and so on: its coil 0 is the lock of its
-// first compartment, its input 0 is on while that door's contact shows open.
+// first compartment, its input 0 is on while that door's contact shows open; the
+// compartments' lights are the coils behind those of its locks. One board more
+// has the sensors and the heater.
 type Boards struct {
 	wall     *Wall
 	perBoard int
@@ -85,7 +87,7 @@ func NewBoards(wall *Wall, perBoard int) (*Boards, error) {
 		return nil, fmt.Errorf("boards for %d compartments each: 1 to 64 can be built", perBoard)
 	}
 	b := &Boards{wall: wall, perBoard: perBoard, trouble: make(map[byte]Trouble), late: DefaultLateness}
-	if b.Count() > maxUnit {
+	if b.Count() >= maxUnit { // one more is for the sensors
 		return nil, fmt.Errorf("%d boards: a line holds %d", b.Count(), maxUnit)
 	}
 	return b, nil
@@ -222,7 +224,7 @@ func (b *Boards) Answer(frame []byte) []byte {
 	}
 	unit := body[0]
 	if unit == broadcast {
-		for u := 1; u <= b.Count(); u++ {
+		for u := 1; u <= b.Count()+1; u++ {
 			if b.troubleOf(byte(u)) != Silent {
 				_, _ = b.perform(byte(u), body[1:]) // a broadcast is not answered
 			}
@@ -230,7 +232,7 @@ func (b *Boards) Answer(frame []byte) []byte {
 		return nil
 	}
 	trouble := b.troubleOf(unit)
-	if int(unit) > b.Count() || trouble == Silent {
+	if unit > b.SensorBoard() || trouble == Silent {
 		return nil
 	}
 	b.mu.Lock()
@@ -288,15 +290,11 @@ func (b *Boards) read(unit, function byte, data []byte) ([]byte, exception) {
 	bits := make([]byte, 1+(count+7)/8)
 	bits[0] = byte(len(bits) - 1)
 	for i := range count {
-		n, ok := b.compartment(unit, first+i)
-		if !ok {
-			return nil, illegalAddress
+		on, refused := b.bit(unit, function, first+i)
+		if refused != 0 {
+			return nil, refused
 		}
-		door, err := b.wall.Door(n)
-		if err != nil {
-			return nil, illegalAddress
-		}
-		if function == readCoils && door.Coil || function == readInputs && door.ContactOpen != wrong {
+		if on != wrong {
 			bits[1+i/8] |= 1 << (i % 8)
 		}
 	}
@@ -326,8 +324,8 @@ func (b *Boards) writeMany(unit byte, data []byte) ([]byte, exception) {
 	if count < 1 || count > maxWrite || int(data[4]) != (count+7)/8 || len(bits) != int(data[4]) {
 		return nil, illegalValue
 	}
-	if _, ok := b.compartment(unit, first+count-1); !ok {
-		return nil, illegalAddress
+	if _, refused := b.bit(unit, readCoils, first+count-1); refused != 0 {
+		return nil, refused
 	}
 	for i := range count {
 		if refused := b.set(unit, first+i, bits[i/8]>>(i%8)&1 == 1); refused != 0 {
@@ -338,10 +336,6 @@ func (b *Boards) writeMany(unit byte, data []byte) ([]byte, exception) {
 }
 
 func (b *Boards) set(unit byte, address int, on bool) exception {
-	n, ok := b.compartment(unit, address)
-	if !ok {
-		return illegalAddress
-	}
 	trouble := b.troubleOf(unit)
 	if trouble == Clings && !on {
 		return 0
@@ -349,10 +343,7 @@ func (b *Boards) set(unit byte, address int, on bool) exception {
 	if trouble == StuckRelays || trouble == HoldsOn && !on {
 		return deviceFailure
 	}
-	if err := b.wall.setCoil(n, on); err != nil {
-		return deviceFailure
-	}
-	return 0
+	return b.setBit(unit, address, on)
 }
 
 // crc16 is the check of MODBUS over Serial Line V1.02, 6.2.2: polynomial A001,

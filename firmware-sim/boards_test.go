@@ -49,7 +49,7 @@ func TestFramesOfTheManualsAreUnderstood(t *testing.T) {
 }
 
 func TestDamagedAndForeignFramesAreNotAnswered(t *testing.T) {
-	_, boards := newBoards(t, 16*56, 56) // unit 17 does not exist
+	_, boards := newBoards(t, 15*56, 56) // unit 17 does not exist
 	for _, frame := range []string{"", "11", "110100130025", "1101001300250e84", "1101001300250e85", "1101001300250e8400"} {
 		if got := ask(t, boards, frame); got != "" {
 			t.Errorf("%s: answered %s", frame, got)
@@ -65,8 +65,8 @@ func TestUnknownFunctionsAndValuesAreRefused(t *testing.T) {
 		"110100000000":     "118103", // no coils
 		"1101000007d1":     "118103", // 2001 coils
 		"110f0000000a02cd": "118f03", // fewer bytes than announced
-		"110f000700020103": "118f02", // over the end of the board
-		"110100080001":     "118102",
+		"110f000f00020103": "118f02", // over the end of the board
+		"110100100001":     "118102",
 		"1101ffffffff":     "118103",
 		"110f":             "118f03",
 		"110200":           "118203",

@@ -34,6 +34,9 @@ type State struct {
 	FaultCount int       `json:"fault_count"`
 	Addresses  Addresses `json:"addresses"`
 
+	Sensors map[CabinetSensor]bool `json:"sensors"` // whether they are tripped
+	Heater  bool                   `json:"heater"`
+
 	Devices []Device `json:"devices"` // what can be unplugged with an effect
 	Layout  []Place  `json:"layout"`  // of the doors, in their order
 	People  []Person `json:"people"`
@@ -53,6 +56,10 @@ func (s *Simulator) State() State {
 	faults, count := s.Wall.Faults()
 	s.scene.mu.Lock()
 	offers := append([]Offer{}, s.scene.offers...)
+	sensors := map[CabinetSensor]bool{}
+	for _, sensor := range CabinetSensors() {
+		sensors[sensor] = s.Wall.Tripped(sensor)
+	}
 	s.scene.mu.Unlock()
 	return State{
 		Terminal:   s.cfg.Terminal,
@@ -62,6 +69,8 @@ func (s *Simulator) State() State {
 		Faults:     faults,
 		FaultCount: count,
 		Addresses:  s.Addresses(),
+		Sensors:    sensors,
+		Heater:     s.Wall.Heater(),
 		Devices:    s.devices(),
 		Layout:     s.scene.layout,
 		People:     append([]Person{}, s.scene.people...),
@@ -103,6 +112,7 @@ func (s *Simulator) unplugged() []Device {
 //	POST /api/unplug     {"device": a Device}, the reader if none is named, or
 //	                     {"after_packets": 100}: the reader's, in the middle of an image
 //	POST /api/plug       {"device": a Device}, the reader if none is named
+//	POST /api/sensors/{name}  {"tripped": true}, a CabinetSensor
 //	POST /api/power, /api/broker  {"on": false}, where Config has such a Switch
 //
 // and a picture of the wall for a browser:
@@ -119,6 +129,7 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("POST /api/finger", s.answer(s.postFinger))
 	mux.HandleFunc("POST /api/scan", s.answer(s.postScan))
 	mux.HandleFunc("POST /api/unplug", s.answer(s.postUnplug))
+	mux.HandleFunc("POST /api/sensors/{name}", s.answer(s.postSensor))
 	mux.HandleFunc("POST /api/plug", s.answer(s.postPlug))
 	s.routesOfPage(mux)
 	return local(http.NewCrossOriginProtection().Handler(mux))
@@ -182,7 +193,7 @@ func status(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.As(err, &refused):
 		return refused.status
-	case errors.Is(err, ErrNoCompartment), errors.Is(err, ErrUnknownSource), errors.Is(err, ErrUnknownDevice), errors.Is(err, errNoSwitch):
+	case errors.Is(err, ErrNoCompartment), errors.Is(err, ErrUnknownSource), errors.Is(err, ErrUnknownDevice), errors.Is(err, ErrNoSensor), errors.Is(err, errNoSwitch):
 		return http.StatusNotFound
 	case errors.Is(err, ErrUnknownDeed):
 		return http.StatusBadRequest
@@ -354,6 +365,22 @@ func (s *Simulator) postUnplug(r *http.Request) (any, error) {
 		return s.State(), nil
 	}
 	if err := s.Unplug(in.Device); err != nil {
+		return nil, err
+	}
+	return s.State(), nil
+}
+
+func (s *Simulator) postSensor(r *http.Request) (any, error) {
+	var in struct {
+		Tripped *bool `json:"tripped"`
+	}
+	if err := decode(r, &in); err != nil {
+		return nil, err
+	}
+	if in.Tripped == nil {
+		return nil, badRequest("tripped: wants true or false")
+	}
+	if err := s.Wall.Trip(CabinetSensor(r.PathValue("name")), *in.Tripped); err != nil {
 		return nil, err
 	}
 	return s.State(), nil

@@ -3,6 +3,7 @@ package firmwaresim
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,21 +24,37 @@ func LockLine(terminal string, n int) string { return fmt.Sprintf("%s/LOCK%d", t
 // "berlin-1/DOOR7".
 func DoorLine(terminal string, n int) string { return fmt.Sprintf("%s/DOOR%d", terminal, n) }
 
-// Lines are the lines of a wall in periph's registry.
-type Lines struct {
-	names []string
-	doors []*doorLine
+// LightLine returns the registered name of a compartment's light, for example
+// "berlin-1/LIGHT7".
+func LightLine(terminal string, n int) string { return fmt.Sprintf("%s/LIGHT%d", terminal, n) }
+
+// SensorLine returns the registered name of a sensor's line, for example
+// "berlin-1/TAMPER".
+func SensorLine(terminal string, sensor CabinetSensor) string {
+	return terminal + "/" + strings.ToUpper(string(sensor))
 }
 
-// RegisterLines puts two lines for each compartment into gpioreg, named by the
-// terminal's id. A lock's line energises its coil when driven high, or low if
+// HeaterLine returns the registered name of the heater's line.
+func HeaterLine(terminal string) string { return terminal + "/HEATER" }
+
+// Lines are the lines of a wall in periph's registry.
+type Lines struct {
+	names  []string
+	inputs []*inLine
+}
+
+// RegisterLines puts three lines for each compartment into gpioreg, and those of
+// sensors and heater, named by the terminal's id. A lock's line energises its coil when driven high, or low if
 // activeLow; it is at rest until it is driven. A contact's line is high while
-// its door is open. It fails, and leaves nothing behind, if a name is taken.
+// its door is open, a sensor's while it is tripped. It fails, and leaves nothing behind, if a name is taken.
 func (w *Wall) RegisterLines(terminal string, activeLow bool) (*Lines, error) {
 	if terminal == "" {
 		return nil, errors.New("register lines: the terminal has no id")
 	}
 	l := &Lines{}
+	if err := l.addFixtures(w, terminal, activeLow); err != nil {
+		return nil, errors.Join(fmt.Errorf("register the cabinet's lines: %w", err), l.Close())
+	}
 	for n := 1; n <= w.Compartments(); n++ {
 		if err := l.add(w, terminal, n, activeLow); err != nil {
 			return nil, errors.Join(fmt.Errorf("register lines of compartment %d: %w", n, err), l.Close())
@@ -47,24 +64,53 @@ func (w *Wall) RegisterLines(terminal string, activeLow bool) (*Lines, error) {
 }
 
 func (l *Lines) add(w *Wall, terminal string, n int, activeLow bool) error {
-	lock := &lockLine{line: line{LockLine(terminal, n)}, wall: w, n: n, on: gpio.Level(!activeLow)}
-	if err := gpioreg.Register(lock); err != nil {
+	on := gpio.Level(!activeLow)
+	if err := l.register(&outLine{
+		line: line{LockLine(terminal, n)}, on: on,
+		set: func(on bool) error { return w.setCoil(n, on) },
+		get: func() (bool, error) { return w.coil(n) },
+	}); err != nil {
 		return err
 	}
-	l.names = append(l.names, lock.name)
-
-	door := &doorLine{line: line{DoorLine(terminal, n)}, wall: w, n: n,
-		edges: make(chan struct{}, edgeBuffer), gone: make(chan struct{})}
+	if err := l.register(&outLine{
+		line: line{LightLine(terminal, n)}, on: on,
+		set: func(on bool) error { return w.setLight(n, on) },
+		get: func() (bool, error) { d, err := w.Door(n); return d.Light, err },
+	}); err != nil {
+		return err
+	}
+	door := newInLine(DoorLine(terminal, n), func() (bool, error) { d, err := w.Door(n); return d.ContactOpen, err })
 	stop, err := w.watchContact(n, door.edge)
 	if err != nil {
 		return err
 	}
-	door.stop = stop
-	l.doors = append(l.doors, door)
-	if err := gpioreg.Register(door); err != nil {
+	return l.registerInput(door, stop)
+}
+
+func (l *Lines) addFixtures(w *Wall, terminal string, activeLow bool) error {
+	for _, sensor := range CabinetSensors() {
+		in := newInLine(SensorLine(terminal, sensor), func() (bool, error) { return w.Tripped(sensor), nil })
+		if err := l.registerInput(in, w.watchSensor(sensor, in.edge)); err != nil {
+			return err
+		}
+	}
+	return l.register(&outLine{
+		line: line{HeaterLine(terminal)}, on: gpio.Level(!activeLow), set: w.setHeater,
+		get: func() (bool, error) { return w.Heater(), nil },
+	})
+}
+
+func (l *Lines) registerInput(in *inLine, stop func()) error {
+	in.stop = stop
+	l.inputs = append(l.inputs, in)
+	return l.register(in)
+}
+
+func (l *Lines) register(pin gpio.PinIO) error {
+	if err := gpioreg.Register(pin); err != nil {
 		return err
 	}
-	l.names = append(l.names, door.name)
+	l.names = append(l.names, pin.Name())
 	return nil
 }
 
@@ -74,10 +120,10 @@ func (l *Lines) Close() error {
 	for _, name := range l.names {
 		errs = append(errs, gpioreg.Unregister(name))
 	}
-	for _, d := range l.doors {
-		d.close()
+	for _, in := range l.inputs {
+		in.close()
 	}
-	l.names, l.doors = nil, nil
+	l.names, l.inputs = nil, nil
 	return errors.Join(errs...)
 }
 
@@ -92,47 +138,51 @@ func (l line) Pull() gpio.Pull                       { return gpio.PullNoChange 
 func (l line) DefaultPull() gpio.Pull                { return gpio.PullNoChange }
 func (l line) PWM(gpio.Duty, physic.Frequency) error { return fmt.Errorf("%s: no PWM", l.name) }
 
-// lockLine is an output to a lock.
-type lockLine struct {
+// outLine is an output to a lock, a light or the heater.
+type outLine struct {
 	line
-	wall *Wall
-	n    int
-	on   gpio.Level
+	on  gpio.Level
+	set func(on bool) error
+	get func() (on bool, err error)
 }
 
-func (l *lockLine) Function() string { return "OUT" }
+func (l *outLine) Function() string { return "OUT" }
 
 // In lets go of the line: the coil goes off.
-func (l *lockLine) In(gpio.Pull, gpio.Edge) error { return l.wall.setCoil(l.n, false) }
+func (l *outLine) In(gpio.Pull, gpio.Edge) error { return l.set(false) }
 
-func (l *lockLine) Out(level gpio.Level) error { return l.wall.setCoil(l.n, level == l.on) }
+func (l *outLine) Out(level gpio.Level) error { return l.set(level == l.on) }
 
-func (l *lockLine) Read() gpio.Level {
-	if on, err := l.wall.coil(l.n); err == nil && on {
+func (l *outLine) Read() gpio.Level {
+	if on, err := l.get(); err == nil && on {
 		return l.on
 	}
 	return !l.on
 }
 
-func (l *lockLine) WaitForEdge(timeout time.Duration) bool {
+func (l *outLine) WaitForEdge(timeout time.Duration) bool {
 	time.Sleep(max(timeout, 0)) // an output has none
 	return false
 }
 
-// doorLine is an input from a door contact.
-type doorLine struct {
+// inLine is an input from a door's contact or a sensor: high while it is open, or
+// tripped.
+type inLine struct {
 	line
-	wall  *Wall
-	n     int
+	read  func() (high bool, err error)
 	edges chan struct{}
 	stop  func()
 	once  sync.Once
 	gone  chan struct{}
 }
 
-func (l *doorLine) Function() string { return "IN" }
+func newInLine(name string, read func() (bool, error)) *inLine {
+	return &inLine{line: line{name}, read: read, edges: make(chan struct{}, edgeBuffer), gone: make(chan struct{})}
+}
 
-func (l *doorLine) In(_ gpio.Pull, edge gpio.Edge) error {
+func (l *inLine) Function() string { return "IN" }
+
+func (l *inLine) In(_ gpio.Pull, edge gpio.Edge) error {
 	select {
 	case <-l.gone:
 		return fmt.Errorf("%s: the line is gone", l.name)
@@ -150,28 +200,28 @@ func (l *doorLine) In(_ gpio.Pull, edge gpio.Edge) error {
 	}
 }
 
-func (l *doorLine) Out(gpio.Level) error {
-	return fmt.Errorf("%s: a door contact cannot be driven", l.name)
+func (l *inLine) Out(gpio.Level) error {
+	return fmt.Errorf("%s: an input cannot be driven", l.name)
 }
 
-func (l *doorLine) Read() gpio.Level {
+func (l *inLine) Read() gpio.Level {
 	level, _ := l.ReadLevel()
 	return level
 }
 
 // ReadLevel reads the line as Read does, but says so if it cannot.
-func (l *doorLine) ReadLevel() (gpio.Level, error) {
+func (l *inLine) ReadLevel() (gpio.Level, error) {
 	select {
 	case <-l.gone:
 		return gpio.Low, errors.New("the line is gone")
 	default:
 	}
-	d, err := l.wall.Door(l.n)
-	return gpio.Level(d.ContactOpen), err
+	high, err := l.read()
+	return gpio.Level(high), err
 }
 
 // WaitForEdge waits for ever if timeout is negative, as periph describes it.
-func (l *doorLine) WaitForEdge(timeout time.Duration) bool {
+func (l *inLine) WaitForEdge(timeout time.Duration) bool {
 	var over <-chan time.Time
 	if timeout >= 0 {
 		timer := time.NewTimer(timeout)
@@ -188,14 +238,14 @@ func (l *doorLine) WaitForEdge(timeout time.Duration) bool {
 }
 
 // edge is called with the wall locked.
-func (l *doorLine) edge() {
+func (l *inLine) edge() {
 	select {
 	case l.edges <- struct{}{}:
 	default:
 	}
 }
 
-func (l *doorLine) close() {
+func (l *inLine) close() {
 	l.once.Do(func() {
 		l.stop()
 		close(l.gone)
@@ -203,6 +253,6 @@ func (l *doorLine) close() {
 }
 
 var (
-	_ gpio.PinIO = (*lockLine)(nil)
-	_ gpio.PinIO = (*doorLine)(nil)
+	_ gpio.PinIO = (*outLine)(nil)
+	_ gpio.PinIO = (*inLine)(nil)
 )

@@ -66,6 +66,7 @@ type Door struct {
 	ContactOpen bool    `json:"contact_open"` // what the contact shows
 	Contact     Contact `json:"contact"`      // sound, bouncing or dead
 	Coil        bool    `json:"coil"`         // the lock is energised
+	Light       bool    `json:"light"`
 	Jammed      bool    `json:"jammed"`
 	Document    bool    `json:"document"`
 	Pulses      int     `json:"pulses"`   // times that the coil was switched on
@@ -85,10 +86,11 @@ type Wall struct {
 	clock Clock
 	news  *news // told of every change
 
-	mu     sync.Mutex
-	doors  []*door
-	faults []string
-	count  int
+	mu       sync.Mutex
+	fixtures fixtures
+	doors    []*door
+	faults   []string
+	count    int
 }
 
 // NewWall returns a wall with all doors closed, locked and empty.
@@ -96,7 +98,7 @@ func NewWall(compartments int, clock Clock) (*Wall, error) {
 	if compartments < 1 || compartments > MaxCompartments {
 		return nil, fmt.Errorf("a wall of %d compartments: 1 to %d can be built", compartments, MaxCompartments)
 	}
-	w := &Wall{clock: clock}
+	w := &Wall{clock: clock, fixtures: newFixtures()}
 	for n := range compartments {
 		w.doors = append(w.doors, &door{Door: Door{Number: n + 1, Contact: Sound}})
 	}

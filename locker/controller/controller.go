@@ -115,6 +115,7 @@ type Controller struct {
 	queues  [lanes]*queue
 	screen  atomic.Pointer[locker.Screen]
 	status  atomic.Pointer[locker.Status]
+	lit     atomic.Int64
 	living  atomic.Pointer[announcements]
 	beats   atomic.Uint64
 	mu      sync.Mutex
@@ -185,6 +186,7 @@ func (k *Controller) publish(events bool) {
 		k.living.Store(&announcements{keys: k.Terminal.UnusedKeys(), letters: k.Terminal.Letters()})
 	}
 	k.status.Store(&status)
+	k.lit.Store(int64(k.Terminal.Lit()))
 	old := k.screen.Swap(&screen)
 	if old == nil || old.Number != screen.Number || old.Until != screen.Until {
 		k.mu.Lock()
@@ -204,6 +206,9 @@ func (k *Controller) Screen() (locker.Screen, <-chan struct{}) {
 
 // Status is the terminal's state after the last turn.
 func (k *Controller) Status() locker.Status { return *k.status.Load() }
+
+// Lit is the compartment whose light is to be on after the last turn.
+func (k *Controller) Lit() locker.CompartmentID { return locker.CompartmentID(k.lit.Load()) }
 
 // UnusedKeys and Letters are what the city should have been offered.
 func (k *Controller) UnusedKeys() []locker.OfferedKey { return k.living.Load().keys }

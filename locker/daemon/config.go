@@ -11,6 +11,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"github.com/nachtfach/nachtfach/hardware/evdev"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 )
@@ -37,6 +38,7 @@ type Config struct {
 	Readers       []Reader      `toml:"reader"`
 	Scanners      []Scanner     `toml:"scanner"`
 	Sensors       []Sensor      `toml:"sensor"`
+	Heating       Heating       `toml:"heating"`
 	Compartments  []Compartment `toml:"compartment"`
 }
 
@@ -69,8 +71,9 @@ type Help struct {
 // Clock is the zone of the opening hours: an offset, and whether it has the
 // Union's summer time.
 type Clock struct {
-	Offset int  `toml:"utc_offset_minutes"`
-	Summer bool `toml:"summer_time"`
+	Offset int    `toml:"utc_offset_minutes"`
+	Summer bool   `toml:"summer_time"`
+	RTC    string `toml:"rtc"` // the board's real-time clock, as the kernel names it: "rtc0"
 }
 
 // Hours is a time at which citizens may collect; none at all means always.
@@ -97,6 +100,7 @@ type GPIO struct {
 	ActiveLow bool            `toml:"lock_active_low"`
 	Pulse     locker.Duration `toml:"pulse"`
 	OpenIsLow bool            `toml:"contact_open_is_low"`
+	OutputLow bool            `toml:"output_active_low"` // lights and heater
 	Pull      Pull            `toml:"contact_pull"`
 	Debounce  locker.Duration `toml:"debounce"` // of contacts
 }
@@ -132,11 +136,21 @@ type Reader struct {
 	Detection bool     `toml:"detection"` // of exec: it looks for fakes and gives a score
 }
 
-// Scanner is a serial line of text.
+// Scanner is a scanner or badge reader: a serial line of text, or a keyboard.
 type Scanner struct {
-	Source Source `toml:"source"` // citizen, barcode or badge
-	Path   string `toml:"path"`
-	Baud   int    `toml:"baud"`
+	Source Source       `toml:"source"` // citizen, barcode or badge
+	Driver string       `toml:"driver"` // "serial", also if left out, or "keyboard"
+	Path   string       `toml:"path"`
+	Baud   int          `toml:"baud"`   // of serial
+	Layout evdev.Layout `toml:"layout"` // of keyboard: us or de
+}
+
+// Heating keeps the finger reader above the dew.
+type Heating struct {
+	Thermometer string  `toml:"thermometer"` // a file with thousandths of a degree Celsius
+	Heater      Wire    `toml:"heater"`
+	OnBelow     float64 `toml:"on_below"`  // °C
+	OffAbove    float64 `toml:"off_above"` // °C
 }
 
 // Sensor is an input that watches the terminal itself.
@@ -156,6 +170,7 @@ type Compartment struct {
 	LowReach bool                 `toml:"low_reach"`
 	Lock     Wire                 `toml:"lock"`
 	Contact  Wire                 `toml:"contact"`
+	Light    Wire                 `toml:"light"` // may be left out
 }
 
 // Wire is where a lock or contact is connected: a line's name in the registry,

@@ -231,6 +231,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		work("controller", d.control.Run)
 		work("pruning", d.prune)
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.control.Deliver); return nil })
+		work("lights", func(ctx context.Context) error { d.parts.light(ctx, d.control.Lit, d.control.Deliver); return nil })
 	} else {
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.refresh); return nil })
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/nachtfach/nachtfach/hardware/evdev"
 	"github.com/nachtfach/nachtfach/hardware/expander"
 	"github.com/nachtfach/nachtfach/hardware/gpio"
 	"github.com/nachtfach/nachtfach/hardware/modbus"
@@ -39,6 +40,7 @@ var (
 	_ contact = (*gpio.Contact)(nil)
 	_ contact = (*modbus.Contact)(nil)
 	_ source  = (*scanner.Scanner)(nil)
+	_ source  = (*evdev.Keyboard)(nil)
 )
 
 // parts is the terminal's hardware as the configuration names it.
@@ -49,8 +51,9 @@ type parts struct {
 	fingers  *fingers
 	scanners map[locker.Source][]source
 	sensors  map[locker.Sensor]contact
-	faults   []partFault
-	driven   verdict
+	comforts
+	faults []partFault
+	driven verdict
 }
 
 // partFault is a part that could not be opened. A terminal with one works on
@@ -102,9 +105,26 @@ func openParts(c Config) (*parts, error) {
 	}
 	for _, s := range c.Scanners {
 		source := locker.Source(s.Source)
-		p.scanners[source] = append(p.scanners[source], scanner.New(scanner.Config{Name: string(source), Path: s.Path, Baud: s.Baud}))
+		opened, err := s.open()
+		if err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+		p.scanners[source] = append(p.scanners[source], opened)
 	}
+	p.openComforts(c)
 	return p, nil
+}
+
+// open prepares a scanner. The device need not be there yet.
+func (s Scanner) open() (source, error) {
+	if s.Driver != "keyboard" {
+		return scanner.New(scanner.Config{Name: string(s.Source), Path: s.Path, Baud: s.Baud}), nil
+	}
+	k, err := evdev.New(evdev.Config{Name: string(s.Source), Path: s.Path, Layout: s.Layout})
+	if err != nil {
+		return nil, err
+	}
+	return k, nil
 }
 
 // Pulse implements the controller's Locks.
@@ -166,6 +186,7 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 		wg.Go(func() { watchSensor(ctx, sensor, c, deliver) })
 	}
 	wg.Go(func() { p.fingers.watch(ctx, deliver) })
+	wg.Go(func() { p.watchComforts(ctx, deliver) })
 	for source, list := range p.scanners {
 		for _, s := range list {
 			wg.Go(func() { watchScanner(ctx, source, s, deliver) })
@@ -253,7 +274,7 @@ func watchScanner(ctx context.Context, source locker.Source, s source, deliver f
 
 // Close lets go of everything; the coils are off afterwards.
 func (p *parts) Close() error {
-	errs := []error{p.wires.Close()}
+	errs := []error{p.darken(), p.wires.Close()}
 	if p.fingers != nil {
 		errs = append(errs, p.fingers.Close())
 	}

@@ -189,6 +189,11 @@ func (c Config) Validate() error {
 	if d := time.Duration(c.GPIO.Debounce); d != 0 && (d < 2*time.Millisecond || d > 500*time.Millisecond) {
 		return bad("gpio", 0, "debounce", "%v, wants 2ms to 500ms", d)
 	}
+	for i, s := range c.Scanners {
+		if key, want := s.validate(); want != "" {
+			return bad("scanner", i, key, "%s", want)
+		}
+	}
 	for i := range c.Readers {
 		if key, want := c.validateReader(i); want != "" {
 			return bad("reader", i, key, "%s", want)
@@ -222,6 +227,24 @@ func (c Config) validateLedger(bad func(table string, index int, key, format str
 		return bad("", 0, "terminal", "%s", err)
 	}
 	return nil
+}
+
+// validate names the key that is wrong, and what it wants.
+func (s Scanner) validate() (key, want string) {
+	keyboard := s.Driver == "keyboard"
+	switch {
+	case !keyboard && s.Driver != "serial" && s.Driver != "":
+		return "driver", fmt.Sprintf(`%q, wants "serial" or "keyboard"`, s.Driver)
+	case s.Path == "":
+		return "path", "wants the device's file, by a name that stays: /dev/serial/by-id/… or /dev/input/by-id/…"
+	case keyboard && s.Layout.Validate() != nil:
+		return "layout", s.Layout.Validate().Error()
+	case keyboard && s.Baud != 0:
+		return "baud", "a keyboard has none"
+	case !keyboard && s.Layout != "":
+		return "layout", "is for keyboards"
+	}
+	return "", ""
 }
 
 // validateReader names the key that is wrong, and what it wants.

@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nachtfach/nachtfach/hardware/expander"
+	"github.com/nachtfach/nachtfach/hardware/heating"
 	"github.com/nachtfach/nachtfach/hardware/supply"
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -39,6 +41,19 @@ func (c Config) validateWires(bad func(table string, index int, key, format stri
 			return bad("compartment", i, "contact", "%s", want)
 		}
 	}
+	for i, k := range c.Compartments {
+		if k.Light == (Wire{}) {
+			continue
+		}
+		if want := w.add(k.Light, fmt.Sprintf("the light of compartment %d", k.Number), false); want != "" {
+			return bad("compartment", i, "light", "%s", want)
+		}
+	}
+	if c.Heating != (Heating{}) {
+		if key, want := c.Heating.validate(&w); want != "" {
+			return bad("heating", 0, key, "%s", want)
+		}
+	}
 	for i, s := range c.Sensors {
 		upTo := locker.Config{Sensors: c.Ledger().Sensors[:i+1]}
 		if err := upTo.ValidateSensors(); err != nil {
@@ -49,6 +64,20 @@ func (c Config) validateWires(bad func(table string, index int, key, format stri
 		}
 	}
 	return nil
+}
+
+// validate says which key is wrong, and what would be right.
+func (h Heating) validate(w *wiring) (key, want string) {
+	if !strings.HasPrefix(h.Thermometer, "/") {
+		return "thermometer", "wants a file with thousandths of a degree, like /sys/class/thermal/thermal_zone0/temp"
+	}
+	if want := w.add(h.Heater, "the heater", false); want != "" {
+		return "heater", want
+	}
+	if _, err := heating.New(h.thermostat(nil)); err != nil {
+		return "on_below", err.Error()
+	}
+	return "", ""
 }
 
 // validate says which key is wrong, and what would be right.
