@@ -111,7 +111,7 @@ func (b *Boards) SensorBoard() byte { return byte(b.Count() + 1) }
 // behind the coils of its board's locks.
 func (b *Boards) LightAddress(compartment int) (unit byte, coil uint16) {
 	unit, address := b.Address(compartment)
-	return unit, uint16(b.perBoard) + address //nolint:gosec // at most 64
+	return unit, uint16(b.perBoard) + address
 }
 
 // bit is an input, or a coil, of a board.

@@ -139,13 +139,17 @@ func (k *Keyboard) connect() (Device, error) {
 
 // listen reads until the device fails or ctx ends, and closes it.
 func (k *Keyboard) listen(ctx context.Context, d Device, heard func(string, error)) error {
-	events, failed := make(chan evdev.InputEvent), make(chan error, 1)
-	stop := make(chan struct{})
-	go func() { failed <- pump(d, events, stop) }()
+	events := make(chan evdev.InputEvent)
+	stop, ended := make(chan struct{}), make(chan struct{})
+	var failure error // of reading; for after ended
+	go func() {
+		defer close(ended)
+		failure = pump(d, events, stop)
+	}()
 	defer func() {
 		close(stop)
 		_ = d.Close() // nothing was written; it ends the reading
-		<-failed
+		<-ended
 	}()
 	typed := &typist{layout: k.layout}
 	defer typed.clear()
@@ -155,9 +159,8 @@ func (k *Keyboard) listen(ctx context.Context, d Device, heard func(string, erro
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-failed:
-			failed <- err // for the deferred wait
-			return fmt.Errorf("%s: read: %w", k.name, err)
+		case <-ended:
+			return fmt.Errorf("%s: read: %w", k.name, failure)
 		case <-quiet.C:
 			if typed.broken() {
 				heard("", fmt.Errorf("%s: %w", k.name, scanner.ErrBroken))

@@ -54,14 +54,14 @@ func layout(digits, digitsShift, upper, upperShift, home, homeShift, lower, lowe
 	} {
 		shift := []rune(row.shift)
 		for i, r := range []rune(row.plain) {
-			keys[row.first+evdev.EvCode(i)] = meaning{r, shift[i]} //nolint:gosec // a row has twelve keys
+			keys[row.first+evdev.EvCode(i)] = meaning{r, shift[i]}
 		}
 	}
 	for i, code := range []evdev.EvCode{
 		evdev.KEY_KP0, evdev.KEY_KP1, evdev.KEY_KP2, evdev.KEY_KP3, evdev.KEY_KP4,
 		evdev.KEY_KP5, evdev.KEY_KP6, evdev.KEY_KP7, evdev.KEY_KP8, evdev.KEY_KP9,
 	} {
-		keys[code] = meaning{rune('0' + i)} //nolint:gosec // a digit
+		keys[code] = meaning{rune('0' + i)}
 	}
 	keys[evdev.KEY_KPMINUS], keys[evdev.KEY_KPPLUS] = meaning{'-'}, meaning{'+'}
 	keys[evdev.KEY_KPSLASH], keys[evdev.KEY_KPASTERISK] = meaning{'/'}, meaning{'*'}

@@ -187,18 +187,17 @@ func (p *parts) light(ctx context.Context, lit func() locker.CompartmentID, deli
 			}
 			err := p.lights[n].Switch(n == want)
 			_, failed := retry[n]
-			switch {
-			case err == nil:
-				burning[n] = n == want
-				delete(retry, n)
-				if failed {
-					deliver(ctx, locker.PartHealed{Part: lightPart(n)})
-				}
-			default:
+			if err != nil {
 				retry[n] = time.Now().Add(lightAgain)
 				if !failed {
 					deliver(ctx, locker.PartFailed{Part: lightPart(n), Detail: err.Error()})
 				}
+				continue
+			}
+			burning[n] = n == want
+			delete(retry, n)
+			if failed {
+				deliver(ctx, locker.PartHealed{Part: lightPart(n)})
 			}
 		}
 		select {
