@@ -141,6 +141,10 @@ func (c *City) Handler() http.Handler {
 	post("/terminals/{terminal}/commands", func(r *http.Request, body []byte) (any, error) {
 		return nil, c.Command(r.Context(), r.PathValue("terminal"), body)
 	})
+	post("/terminals/{terminal}/retire", func(r *http.Request, _ []byte) (any, error) {
+		return c.Retire(r.Context(), r.PathValue("terminal"))
+	})
+	get("/terminals/{terminal}/adoption", func(r *http.Request) (any, error) { return c.Adoption(r.Context(), r.PathValue("terminal")) })
 	get("/terminals/{terminal}/burglary", func(r *http.Request) (any, error) { return c.Burglary(r.Context(), r.PathValue("terminal")) })
 	post("/terminals/{terminal}/recovered", func(r *http.Request, _ []byte) (any, error) {
 		return nil, c.Recovered(r.Context(), r.PathValue("terminal"))

@@ -139,6 +139,7 @@ func (s *session) repeat(ctx context.Context, terminal string) error {
 
 // intake gives the terminal's, nil for one that is not registered.
 func (s *session) intake(ctx context.Context, terminal string) (*intake, error) {
+	s.forgetClosed()
 	if t := s.intakes[terminal]; t != nil {
 		return t, nil
 	}
@@ -158,9 +159,20 @@ func (s *session) intake(ctx context.Context, terminal string) (*intake, error) 
 	return t, nil
 }
 
+// forgetClosed drops what is known of terminals whose log was closed.
+func (s *session) forgetClosed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for terminal := range s.closed {
+		delete(s.intakes, terminal)
+	}
+	clear(s.closed)
+}
+
 // take handles what has come: everything that is covered goes into one
 // transaction a terminal, and is acknowledged after it.
 func (s *session) take(ctx context.Context) error {
+	s.forgetClosed()
 	messages, dropped := s.inbox.Take()
 	if dropped > 0 {
 		s.config.Logger.Warn("messages dropped, terminals will send again", "dropped", dropped)

@@ -3,6 +3,7 @@ package city
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -68,7 +69,8 @@ func (c *City) compare(ctx context.Context, terminal, verifier string, n uint64,
 	if err != nil {
 		return tree, err
 	}
-	size, signed, err := openCheckpoint(tree.Checkpoint, terminal, v)
+	origin, _, _ := strings.Cut(terminal, ".") // of a closed log
+	size, signed, err := openCheckpoint(tree.Checkpoint, origin, v)
 	switch {
 	case err != nil:
 		return tree, fmt.Errorf("verify %s: kept checkpoint: %w", terminal, err)

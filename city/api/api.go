@@ -28,6 +28,13 @@ type Terminal struct {
 	Since    time.Time       `json:"since,omitzero"`  // of Online's last change
 	State    json.RawMessage `json:"state,omitempty"` // as the terminal last showed it; unsigned
 	Stolen   time.Time       `json:"stolen,omitzero"` // when two admins declared it
+	Closed   time.Time       `json:"closed,omitzero"` // its log, because its board was replaced
+}
+
+// Retired is a terminal whose log was closed, and what its next board is told.
+type Retired struct {
+	Closed   string `json:"closed"`   // what its log is called from now on
+	Adoption []byte `json:"adoption"` // the city's note, for lockerd init -adopt
 }
 
 // Key is a one-time order key, leased to whoever asked.
@@ -47,6 +54,9 @@ const (
 	OrderAccepted  OrderState = "accepted"  // the terminal has it
 	OrderRefused   OrderState = "refused"   // the terminal will not have it; see the reason
 	OrderWithdrawn OrderState = "withdrawn" // taken back
+	OrderLost      OrderState = "lost"      // with the keys of its terminal's board; see the reason
+	OrderRecovered OrderState = "recovered" // lost, and its document found by two clerks
+	OrderMissing   OrderState = "missing"   // lost, and its document too
 	OrderDead      OrderState = "dead"      // its terminal was declared stolen
 )
 

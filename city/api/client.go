@@ -128,6 +128,18 @@ func (c *Client) Verify(ctx context.Context, terminal string) (v Tree, err error
 	return v, err
 }
 
+// Retire closes a terminal's log.
+func (c *Client) Retire(ctx context.Context, terminal string) (v Retired, err error) {
+	err = c.ask(ctx, "POST", of(terminal, "retire"), nil, &v)
+	return v, err
+}
+
+// Adoption signs once more what Retire signed of a closed log.
+func (c *Client) Adoption(ctx context.Context, closed string) (v Retired, err error) {
+	err = c.get(ctx, of(closed, "adoption"), &v)
+	return v, err
+}
+
 // Deposits lists a terminal's deposits, the latest first.
 func (c *Client) Deposits(ctx context.Context, terminal string) (v []Deposit, err error) {
 	err = c.get(ctx, of(terminal, "deposits"), &v)

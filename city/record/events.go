@@ -129,18 +129,18 @@ func (r *Record) AddTerminal(ctx context.Context, id, verifier string) error {
 	})
 }
 
-const terminalColumns = `id, verifier, size, online, since, state, COALESCE((SELECT since FROM stolen WHERE terminal = id), '')`
+const terminalColumns = `id, verifier, size, online, since, state, COALESCE((SELECT since FROM stolen WHERE terminal = id), ''), closed`
 
 func scanTerminal(scan func(...any) error) (t api.Terminal, err error) {
-	var since, stolen string
-	err = scan(&t.ID, &t.Verifier, &t.Size, &t.Online, &since, (*[]byte)(&t.State), &stolen)
-	t.Since, t.Stolen = parseStamp(since), parseStamp(stolen)
+	var since, stolen, closed string
+	err = scan(&t.ID, &t.Verifier, &t.Size, &t.Online, &since, (*[]byte)(&t.State), &stolen, &closed)
+	t.Since, t.Stolen, t.Closed = parseStamp(since), parseStamp(stolen), parseStamp(closed)
 	return t, err
 }
 
-// Terminals lists all terminals by id.
+// Terminals lists the terminals whose log is open, by id.
 func (r *Record) Terminals(ctx context.Context) ([]api.Terminal, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT `+terminalColumns+` FROM terminals ORDER BY id`)
+	rows, err := r.db.QueryContext(ctx, `SELECT `+terminalColumns+` FROM terminals WHERE closed = '' ORDER BY id`)
 	return collect(rows, err, scanTerminal)
 }
 

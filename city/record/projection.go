@@ -46,6 +46,8 @@ func (p projection) apply(fact locker.Fact) error {
 		return p.exec(`UPDATE deposits SET expired = 1 WHERE terminal = ? AND generation = ?`, p.terminal, f.Generation)
 	case locker.SlotErased:
 		return p.erased(f)
+	case locker.CompartmentInspected:
+		return p.inspected(f)
 	case locker.RootReplaced:
 		return p.rootReplaced(f)
 	case locker.LetterPosted:

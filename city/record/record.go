@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 4
+const version = 5
 
 const schema = `
 CREATE TABLE terminals (
@@ -204,6 +204,7 @@ func (r *Record) prepare() error {
 			addRaised,
 			addReceipts,
 			func(tx *sql.Tx) error { _, err := tx.Exec(fourth); return err },
+			addClosed,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

@@ -28,8 +28,18 @@ type question struct {
 
 var questions = []question{
 	{name: "identity", do: identity},
-	{name: "terminal add", args: 2, do: func(ctx context.Context, c *api.Client, f *flag.FlagSet, _ io.Writer) error {
-		return c.AddTerminal(ctx, f.Arg(0), f.Arg(1))
+	{name: "terminal add", args: 2, do: func(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+		if err := c.AddTerminal(ctx, f.Arg(0), f.Arg(1)); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintf(out, "%s is known by %s\ncompare with what lockerd init printed at the terminal\n", f.Arg(0), envelope.Fingerprint(f.Arg(1)))
+		return err
+	}},
+	{name: "terminal retire", args: 1, do: func(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+		return adoption(out)(c.Retire(ctx, f.Arg(0)))
+	}},
+	{name: "terminal adoption", args: 1, do: func(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+		return adoption(out)(c.Adoption(ctx, f.Arg(0)))
 	}},
 	{name: "terminals", do: terminals},
 	{name: "events", args: 1, flag: func(f *flag.FlagSet) { f.Uint64("from", 0, "") }, do: events},
@@ -81,6 +91,17 @@ func identity(ctx context.Context, c *api.Client, _ *flag.FlagSet, out io.Writer
 	}
 	_, err = fmt.Fprintf(out, "%s\n%s", id.Verifier, envelope.EncodeKey(envelope.LetterKey, false, id.LetterKey))
 	return err
+}
+
+// adoption prints the note for the next board.
+func adoption(out io.Writer) func(api.Retired, error) error {
+	return func(r api.Retired, err error) error {
+		if err != nil {
+			return err
+		}
+		_, err = out.Write(r.Adoption)
+		return err
+	}
 }
 
 // table writes columns under their titles.

@@ -19,6 +19,9 @@ const usage = `Usage:
     cityd run -config FILE
     cityd identity                      what a terminal must know of this city
     cityd terminal add ID VERIFIER-KEY  register a terminal (its key: lockerd init)
+    cityd terminal retire ID            close its log, because its board is replaced; prints
+                                        what lockerd init -adopt wants to know
+    cityd terminal adoption ID.N        print that once more
     cityd terminals                     list the terminals
     cityd events [-from N] TERMINAL     print the events, one a line
     cityd verify TERMINAL               compute the tree anew, compare its root
@@ -79,10 +82,10 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	}
 	name, rest := args[0], args[1:]
 	if name == "terminal" {
-		if len(rest) == 0 || rest[0] != "add" {
-			return fmt.Errorf("terminal: wants add: %w", errUsage)
+		if len(rest) == 0 {
+			return fmt.Errorf("terminal: wants add, retire or adoption: %w", errUsage)
 		}
-		name, rest = "terminal add", rest[1:]
+		name, rest = "terminal "+rest[0], rest[1:]
 	}
 	switch name {
 	case "-h", "-help", "--help", "help":

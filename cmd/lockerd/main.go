@@ -20,7 +20,7 @@ import (
 
 const usage = `Usage:
     lockerd run   -config FILE
-    lockerd init  -config FILE -roster FILE
+    lockerd init  -config FILE -roster FILE [-adopt FILE]
     lockerd check -config FILE [-json]
     lockerd clear-tpm -config FILE
 
@@ -28,7 +28,10 @@ run starts the terminal and works until it is told to stop.
 
 init makes the state folder of a new terminal: its keys, its key slots, its
 journal, and its first roster, signed by two admins (lockerctl roster sign).
-It prints what the city must know: compare the fingerprint at the desk.
+It prints what the city must know: compare the fingerprint at the desk. With
+-adopt it takes over the wall of a terminal whose board died, was stolen or is
+believed no more: FILE is what "cityd terminal retire" printed. Two clerks then
+look into every compartment.
 
 check tests the configuration and every lock, contact, reader, scanner and the
 broker, moves nothing, and prints a table of what it found. It exits with 1 if
@@ -64,6 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.Usage = func() { _, _ = io.WriteString(stderr, usage) }
 	config := flags.String("config", "/etc/nachtfach/lockerd.toml", "configuration `file`")
 	roster := flags.String("roster", "", "first roster, for init")
+	adopt := flags.String("adopt", "", "what the city signed of the board before, for init")
 	asJSON := flags.Bool("json", false, "print JSON, for check")
 	if err := flags.Parse(args[1:]); err != nil {
 		return err
@@ -73,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	commands := map[string]func(daemon.Config) error{
 		"run":       func(c daemon.Config) error { return serve(ctx, c, stdout, stderr) },
-		"init":      func(c daemon.Config) error { return initialise(c, *roster, stdout) },
+		"init":      func(c daemon.Config) error { return initialise(c, *roster, *adopt, stdout) },
 		"clear-tpm": daemon.ClearTPM,
 		"check":     func(c daemon.Config) error { return check(ctx, c, *asJSON, stdout) },
 	}
@@ -99,7 +103,7 @@ func serve(ctx context.Context, c daemon.Config, stdout, stderr io.Writer) error
 	return errors.Join(err, d.Close())
 }
 
-func initialise(c daemon.Config, roster string, stdout io.Writer) error {
+func initialise(c daemon.Config, roster, adopt string, stdout io.Writer) error {
 	if roster == "" {
 		return errors.New("init: wants -roster FILE, signed by two admins; lockerctl roster sign makes it")
 	}
@@ -107,7 +111,16 @@ func initialise(c daemon.Config, roster string, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
-	id, err := daemon.Init(c, signed)
+	var id daemon.Identity
+	if adopt == "" {
+		id, err = daemon.Init(c, signed)
+	} else {
+		var note []byte
+		if note, err = os.ReadFile(adopt); err != nil {
+			return fmt.Errorf("init: %w", err)
+		}
+		id, err = daemon.Adopt(c, signed, note)
+	}
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,11 @@ func (d *Daemon) start() error {
 	d.parts.faults = append(d.parts.faults, d.parts.rest()...)
 	levels, faults := d.parts.levels()
 	d.parts.faults = append(d.parts.faults, faults...)
-	boot := locker.Booted{Config: d.config.Ledger(), Software: d.options.Software, Doors: levels, Reader: len(d.parts.fingers.list) > 0}
+	adopted, err := d.files.adoption()
+	if err != nil {
+		return err
+	}
+	boot := locker.Booted{Config: d.config.Ledger(), Software: d.options.Software, Doors: levels, Reader: len(d.parts.fingers.list) > 0, Adopted: adopted}
 	if err := d.control.Boot(boot); err != nil {
 		return err
 	}

@@ -37,7 +37,10 @@ type bench struct {
 	state locker.Status // as it was last published
 }
 
-func newBench(t *testing.T, terminal string) *bench {
+func newBench(t *testing.T, terminal string) *bench { return newWall(t, terminal, 2) }
+
+// newWall has so many compartments.
+func newWall(t *testing.T, terminal string, compartments int) *bench {
 	b := &bench{t: t}
 	broker, err := embedded.Start()
 	if err != nil {
@@ -56,7 +59,7 @@ func newBench(t *testing.T, terminal string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.sim, err = firmwaresim.New(firmwaresim.Config{Terminal: terminal, Compartments: 2, Lines: true, Dir: filepath.Join(t.TempDir(), "wires")})
+	b.sim, err = firmwaresim.New(firmwaresim.Config{Terminal: terminal, Compartments: compartments, Lines: true, Dir: filepath.Join(t.TempDir(), "wires")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +77,7 @@ func newBench(t *testing.T, terminal string) *bench {
 		City:  daemon.City{Broker: broker.URL(), Verifier: public, LetterKey: envelope.EncodeKey(envelope.LetterKey, false, letterKey)},
 		Kiosk: daemon.Kiosk{Listen: "127.0.0.1:0"}, Rules: locker.DefaultRules(), Seal: daemon.Seal{Memory: 64, Time: 1},
 	}
-	for i := range 2 {
+	for i := range compartments {
 		b.config.Compartments = append(b.config.Compartments, daemon.Compartment{
 			Number: locker.CompartmentID(i + 1), Size: daemon.Size(locker.Small),
 			Lock:    daemon.Wire{GPIO: firmwaresim.LockLine(terminal, i+1)},
@@ -142,11 +145,10 @@ func (b *bench) published() locker.Status {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for range 2400 {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if holds() {
 			return
 		}
-		time.Sleep(25 * time.Millisecond)
 	}
 	t.Fatalf("%s: did not come", what)
 }

@@ -2,17 +2,20 @@ package daemon
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/nachtfach/nachtfach/hardware/tpm"
+	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/vault"
@@ -27,6 +30,7 @@ func (f files) journal() string  { return filepath.Join(f.dir, "journal.db") }
 func (f files) slots() string    { return filepath.Join(f.dir, "slots") }
 func (f files) device() string   { return filepath.Join(f.dir, "device.key") }
 func (f files) terminal() string { return filepath.Join(f.dir, "terminal.key") }
+func (f files) adopted() string  { return f.in("adopted.json") }
 func (f files) token() string    { return filepath.Join(f.dir, "kiosk.token") }
 func (f files) socket() string   { return filepath.Join(f.dir, "lockerd.sock") }
 
@@ -41,12 +45,37 @@ type Identity struct {
 	Terminal  string `json:"terminal"`
 	Verifier  string `json:"verifier"`   // of the device's notes
 	RosterKey string `json:"roster_key"` // public; rosters are sealed to it
+	// Fingerprint is of the verifier, to be compared by telephone or at the desk:
+	// SHA-256 in groups of four hex digits.
+	Fingerprint string `json:"fingerprint"`
 }
 
 // Init makes the state folder of a new terminal: keys, slots, journal and its
 // first roster, which two admins signed and hold in their hands. What is there
 // already is never touched (fs.ErrExist).
-func Init(c Config, roster []byte) (Identity, error) {
+func Init(c Config, roster []byte) (Identity, error) { return initialise(c, roster, nil) }
+
+// Adopt is Init for a board that takes over the wall of another one, whose log
+// the city closed: note is what the city signed of it (cityd terminal retire).
+// All compartments are unknown until two clerks have looked.
+func Adopt(c Config, roster, note []byte) (Identity, error) {
+	city, err := cityVerifier(c)
+	if err != nil {
+		return Identity{}, fmt.Errorf("init: %w", err)
+	}
+	a, err := envelope.OpenAdoption(city, c.Terminal, note)
+	if err != nil {
+		return Identity{}, fmt.Errorf("init: %w", err)
+	}
+	for _, h := range a.Held {
+		if !slices.ContainsFunc(c.Compartments, func(k Compartment) bool { return k.Number == h.Compartment }) {
+			return Identity{}, fmt.Errorf("init: a document should lie in compartment %d, which the configuration lacks", h.Compartment)
+		}
+	}
+	return initialise(c, roster, &a)
+}
+
+func initialise(c Config, roster []byte, adopted *locker.Adoption) (Identity, error) {
 	f := files{c.State}
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return Identity{}, fmt.Errorf("init: %w", err)
@@ -56,7 +85,7 @@ func Init(c Config, roster []byte) (Identity, error) {
 			return Identity{}, fmt.Errorf("init: %s: %w: init makes a new terminal, in an empty folder", path, fs.ErrExist)
 		}
 	}
-	id, err := f.make(c, roster)
+	id, err := f.make(c, roster, adopted)
 	if err != nil { // nothing of it was ever used
 		if _, made := os.Stat(f.tpmAuth()); made == nil {
 			err = errors.Join(err, ClearTPM(c))
@@ -72,10 +101,10 @@ func Init(c Config, roster []byte) (Identity, error) {
 
 // made is what init makes, the journal last: a folder with one is a whole one.
 func (f files) made() []string {
-	return []string{f.device(), f.terminal(), f.tpmAuth(), f.slots(), f.journal()}
+	return []string{f.device(), f.terminal(), f.tpmAuth(), f.adopted(), f.slots(), f.journal()}
 }
 
-func (f files) make(c Config, roster []byte) (Identity, error) {
+func (f files) make(c Config, roster []byte, adopted *locker.Adoption) (Identity, error) {
 	private, public, err := envelope.GenerateDevice(rand.Reader, c.Terminal)
 	if err != nil {
 		return Identity{}, fmt.Errorf("init: %w", err)
@@ -84,12 +113,21 @@ func (f files) make(c Config, roster []byte) (Identity, error) {
 	if err != nil {
 		return Identity{}, fmt.Errorf("init: %w", err)
 	}
-	id := Identity{Terminal: c.Terminal, Verifier: public, RosterKey: strings.TrimSpace(envelope.EncodeKey(envelope.TerminalKey, false, rosterKey))}
+	id := Identity{Terminal: c.Terminal, Verifier: public, Fingerprint: envelope.Fingerprint(public), RosterKey: strings.TrimSpace(envelope.EncodeKey(envelope.TerminalKey, false, rosterKey))}
 	if err := writeSecret(f.device(), private+"\n"); err != nil {
 		return id, err
 	}
 	if err := writeSecret(f.terminal(), envelope.EncodeKey(envelope.TerminalKey, true, key)); err != nil {
 		return id, err
+	}
+	if adopted != nil {
+		text, err := json.Marshal(adopted)
+		if err == nil {
+			err = writeDurably(f.adopted(), text)
+		}
+		if err != nil {
+			return id, fmt.Errorf("init: %w", err)
+		}
 	}
 	// A deposit, its successor, and the keys on offer, twice over while they are replaced.
 	count := 2*len(c.Compartments) + 4*c.Rules.KeysOffered + 64
@@ -138,9 +176,9 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	city, err := note.NewVerifier(strings.TrimSpace(c.City.Verifier))
+	city, err := cityVerifier(c)
 	if err != nil {
-		return nil, fmt.Errorf("city.verifier: %w; wants the line that `cityd identity` prints", err)
+		return nil, err
 	}
 	letterKey, err := envelope.DecodeKey(envelope.LetterKey, false, c.City.LetterKey)
 	if err != nil {
@@ -196,6 +234,30 @@ func (s *store) Close() error {
 		errs = append(errs, s.journal.Close())
 	}
 	return errors.Join(errs...)
+}
+
+func cityVerifier(c Config) (note.Verifier, error) {
+	v, err := note.NewVerifier(strings.TrimSpace(c.City.Verifier))
+	if err != nil {
+		return nil, fmt.Errorf("city.verifier: %w; wants the line that `cityd identity` prints", err)
+	}
+	return v, nil
+}
+
+// adoption is what this board was told of the one before it; nil for none.
+func (f files) adoption() (*locker.Adoption, error) {
+	text, err := os.ReadFile(f.adopted())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var a locker.Adoption
+	if err == nil {
+		err = json.Unmarshal(text, &a)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("adoption: %w", err)
+	}
+	return &a, nil
 }
 
 func readSigner(path string) (note.Signer, error) {

@@ -180,3 +180,14 @@ func checkTime(what string, t time.Time) error {
 	}
 	return nil
 }
+
+// Fingerprint is the SHA-256 of a key's line, in groups of four hex digits, to be
+// read aloud and compared by two people.
+func Fingerprint(line string) string {
+	sum := Hash([]byte(strings.TrimSpace(line)))
+	var groups []string
+	for ; len(sum) > 0; sum = sum[4:] {
+		groups = append(groups, sum[:4])
+	}
+	return strings.Join(groups, " ")
+}
