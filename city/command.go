@@ -65,16 +65,14 @@ func (c *City) DraftCommand(ctx context.Context, terminal string, what locker.Co
 // generation is that of the order's deposit; 0 for an order without one, which
 // can only be revoked.
 func (c *City) generation(ctx context.Context, terminal string, what locker.Command) (locker.Generation, error) {
-	o, err := c.record.Order(ctx, what.Order)
-	if err != nil {
-		return 0, err
-	}
-	if o.Terminal != terminal {
-		return 0, wrong("order %s is of terminal %s, not of %s", what.Order, o.Terminal, terminal)
-	}
 	d, err := c.record.Living(ctx, what.Order)
 	if errors.Is(err, record.ErrUnknown) && what.Kind == locker.CommandRevoke {
-		return 0, nil
+		var o api.Order
+		o, err = c.record.Order(ctx, what.Order)
+		d = api.Deposit{Terminal: o.Terminal}
+	}
+	if err == nil && d.Terminal != terminal {
+		err = wrong("order %s is of terminal %s, not of %s", what.Order, d.Terminal, terminal)
 	}
 	return d.Generation, err
 }

@@ -54,7 +54,7 @@ func (s *step) tripped(sensor Sensor) {
 		class = Morning // two clerks stand there
 	}
 	s.raise(class, kind, 0, 0, "")
-	if class == Wake {
+	if class == Wake && !s.ledger.byKey() { // two clerks with the key knock at the cabinet
 		s.burglary("sensor "+string(sensor), sensor)
 	}
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -161,7 +163,7 @@ func TestCommandsWithACity(t *testing.T) {
 		return
 	}
 	t.Run("the terminal opens its orders", w.opensOrders)
-	t.Run("the terminal takes the re-issue", w.takesReissue)
+	t.Run("the terminal takes the commands", w.takesCommands)
 	t.Run("the terminal takes the roster", w.takesRoster)
 }
 
@@ -233,13 +235,27 @@ func touch(t *testing.T, name string) *biometrics.Template {
 	return template
 }
 
-func (w *town) takesReissue(t *testing.T) {
-	c, by, err := envelope.OpenCommand(envelope.Standard{}, w.got(report.TopicCommand, 1)[0], "rathaus-1", citytest.Challenge, &w.roster, time.Now())
-	if err != nil || by[0] != "ADA" || c.Order != "order-0001" || c.Generation != 1 {
-		t.Fatalf("the command is by %q for order %s, generation %d, %v", by, c.Order, c.Generation, err)
+// takesCommands looks at what the scripts commanded: a re-issue, and one of each
+// way to sign.
+func (w *town) takesCommands(t *testing.T) {
+	want := map[locker.CommandKind]string{locker.CommandReissue: "ADA", locker.CommandLock: "ADA", locker.CommandUnlock: "ADA BOB"}
+	if _, err := exec.LookPath("ssh-keygen"); err == nil {
+		want[locker.CommandDisable] = "ADA"
 	}
-	if _, err := c.OpenShare(envelope.Standard{}, w.private[c.Key]); err != nil {
-		t.Error(err)
+	for _, message := range w.got(report.TopicCommand, len(want)) {
+		c, by, err := envelope.OpenCommand(envelope.Standard{}, message, "rathaus-1", citytest.Challenge, &w.roster, time.Now())
+		if got := strings.Trim(fmt.Sprint(by), "[]"); err != nil || got != want[c.Kind] {
+			t.Errorf("command %s by %s, %v", c.Kind, got, err)
+		}
+		if c.Kind != locker.CommandReissue {
+			continue
+		}
+		if c.Order != "order-0001" || c.Generation != 1 {
+			t.Errorf("the re-issue is for order %s, generation %d", c.Order, c.Generation)
+		}
+		if _, err := c.OpenShare(envelope.Standard{}, w.private[c.Key]); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -72,7 +72,8 @@ func (t tool) openKey(ctx context.Context, path string) (key, error) {
 	if locked := (*ssh.PassphraseMissingError)(nil); errors.As(err, &locked) {
 		return key{}, hint(fmt.Errorf("open key %s: it has a passphrase", path), "ssh-add %s, then give %s.pub", path, path)
 	} else if err != nil {
-		return key{}, fmt.Errorf("open key %s: %w", path, err)
+		err := fmt.Errorf("open key %s: %w", path, err)
+		return key{}, hint(err, "a security key signs through ssh-agent, or with ssh-keygen -Y sign")
 	}
 	return key{Signer: signer}, nil
 }
