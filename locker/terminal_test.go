@@ -13,6 +13,7 @@ import (
 // site is a terminal with people in front of it: it keeps the events, answers
 // the vault's part from a table and lets time pass.
 type site struct {
+	holders map[string]locker.Person // in place of cards
 	t       *testing.T
 	term    *locker.Terminal
 	config  locker.Config
@@ -151,11 +152,19 @@ func (s *site) answer(a locker.Action) []locker.Input {
 		}
 		return []locker.Input{locker.FactorTried{Attempt: a.Attempt, Generation: a.Generation, Accepted: ok, Similarity: 40, FMR: 1e-6}}
 	case locker.FindCard:
-		return []locker.Input{locker.CardFound{Check: a.Check, Person: cards[a.Card]}}
+		return []locker.Input{locker.CardFound{Check: a.Check, Person: s.holder(a.Card)}}
 	case locker.CheckClerk:
-		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: cards[a.Card], Proved: a.Number == "4711"}}
+		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: a.Number == "4711"}}
 	}
 	return nil
+}
+
+// holder is whose card this is; holders tells it otherwise than the roster.
+func (s *site) holder(card string) locker.Person {
+	if p, ok := s.holders[card]; ok {
+		return p
+	}
+	return cards[card]
 }
 
 var cards = map[string]locker.Person{"c1": "p1", "c1b": "p1", "c2": "p2", "c3": "p3", "ca": "a1", "cg": "gone"}
