@@ -41,6 +41,7 @@ type people struct {
 
 	want  func(context.Context) (*paper, bool) // whom the next visit is for; true: the clerks
 	clerk int                                  // whose card was shown last
+	saw   string                               // the last screen
 }
 
 // tell sends JSON, and reads JSON into out if it is not nil.
@@ -172,6 +173,7 @@ func (p *people) work(ctx context.Context, done func(locker.Screen) bool) error 
 			}
 		}
 		last, since = s.Number, time.Now()
+		p.saw = string(must(json.Marshal(s)))
 		doing = p.act(ctx, k, s)
 	}
 	return errors.Join(doing, ctx.Err())

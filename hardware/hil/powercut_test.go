@@ -244,8 +244,14 @@ func (f *life) work(t *testing.T, number int) locker.ScreenName {
 	if err := p.apply(t.Context(), f.town.people[number%len(f.town.people)]); err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
+	// People who wait for ever, at whatever screen, would be a fault too.
+	ctx, stop := context.WithTimeout(t.Context(), 2*patience)
+	defer func() {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Errorf("the people came to no end; they last saw %s", p.saw)
+		}
+		stop()
+	}()
 	cutIn := func(whole time.Duration) {
 		timer := time.AfterFunc(time.Duration(f.random.Int64N(int64(whole*5/4))), stop)
 		context.AfterFunc(ctx, func() { timer.Stop() })
