@@ -363,7 +363,7 @@ func (c *Console) speak(w http.ResponseWriter, r *http.Request) {
 	if r.PostFormValue("language") == "en" {
 		language = "en"
 	}
-	http.SetCookie(w, c.keep("language", language, r))
+	http.SetCookie(w, c.keep("console_language", language, r))
 	//nolint:gosec // G710: back leaves only paths
 	http.Redirect(w, r, back(r.PostFormValue("back")), http.StatusSeeOther)
 }

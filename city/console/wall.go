@@ -63,7 +63,25 @@ func turn(doors []locker.CompartmentStatus, fact locker.Fact) {
 // row is one row of the wall, from the left; nil where there is no door.
 type row struct {
 	Size  locker.Size // its largest
-	Doors []*locker.CompartmentStatus
+	Doors []*door
+}
+
+// door is one as the wall shows it.
+type door struct{ locker.CompartmentStatus }
+
+// Class is its look in the style sheet.
+func (d *door) Class() string {
+	if d == nil {
+		return "gap"
+	}
+	class := d.Use
+	if d.Open {
+		class += " open"
+	}
+	if d.Fault != "" {
+		class += " fault"
+	}
+	return class
 }
 
 const (
@@ -84,14 +102,14 @@ func (t terminal) Rows() []row {
 	}
 	rows := make([]row, high)
 	for i := range rows {
-		rows[i] = row{Size: locker.Small, Doors: make([]*locker.CompartmentStatus, wide)}
+		rows[i] = row{Size: locker.Small, Doors: make([]*door, wide)}
 	}
 	for i, d := range doors {
 		at := &rows[d.Row-1]
 		if at.Doors[d.Column-1] != nil {
 			return listed(doors)
 		}
-		at.Doors[d.Column-1] = &doors[i]
+		at.Doors[d.Column-1] = &door{doors[i]}
 		at.Size = max(at.Size, min(d.Size, locker.Large))
 	}
 	return rows
@@ -121,7 +139,7 @@ func listed(doors []locker.CompartmentStatus) []row {
 			rows = append(rows, row{Size: locker.Small})
 		}
 		last := &rows[len(rows)-1]
-		last.Doors = append(last.Doors, &doors[i])
+		last.Doors = append(last.Doors, &door{doors[i]})
 	}
 	if n := len(rows); n > 1 {
 		for len(rows[n-1].Doors) < perRow {

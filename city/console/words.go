@@ -23,7 +23,7 @@ func (c *Console) request(r *http.Request) *request {
 	if strings.HasPrefix(r.Header.Get("Accept-Language"), "en") {
 		q.Language = "en"
 	}
-	if k, err := r.Cookie("nachtfach_language"); err == nil && (k.Value == "de" || k.Value == "en") {
+	if k, err := r.Cookie("nachtfach_console_language"); err == nil && (k.Value == "de" || k.Value == "en") {
 		q.Language = k.Value
 	}
 	if k, err := r.Cookie("nachtfach_by"); err == nil {

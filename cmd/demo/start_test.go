@@ -274,6 +274,11 @@ func TestTheStartPageShowsKioskAndWallInABrowser(t *testing.T) {
 			}
 		}
 	}
+	err = chromedp.Run(ctx, chromedp.Click(`[data-lang="en"]`, chromedp.ByQuery),
+		chromedp.WaitReady(`iframe#kiosk[src$="/language/en"]`, chromedp.ByQuery), chromedp.WaitReady(`iframe#wall[src$="lang=en"]`, chromedp.ByQuery))
+	if err != nil {
+		t.Errorf("kiosk and wall do not follow the start page's language: %v", err)
+	}
 	if strings.Contains(v.said.String(), "request refused") {
 		t.Errorf("the kiosk refuses its frame:\n%s", v.said.String())
 	}

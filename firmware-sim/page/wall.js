@@ -82,7 +82,7 @@ function buildDoors() {
 
 function buildDoor(n, place) {
   const button = make("button", { type: "button", className: "door", data: { door: n }, aria: { haspopup: "menu" } },
-    make("span", { className: "inside" }, make("b", { textContent: n }), make("span", { className: "card" }, make("i"))),
+    make("span", { className: "inside" }, make("b", { data: { n } }), make("span", { className: "card" }, make("i"))),
     make("span", { className: "leaf" },
       make("b", { className: "number", textContent: n }), make("i", { className: "glyph" }), make("i", { className: "handle" }), make("i", { className: "wedge" })),
     make("span", { className: "lamps" }, make("i", { className: "lamp coil" }), make("i", { className: "lamp contact" })));

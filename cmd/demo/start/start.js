@@ -70,12 +70,24 @@ function show(id, address) {
   byId(id).src = address || "about:blank";
 }
 
+// The kiosk speaks as this page does, once its token has let it in.
+let told = false;
+function speak() {
+  if (links && links.kiosk) byId("kiosk").src = new URL("/language/" + lang, links.kiosk).href;
+}
+byId("kiosk").addEventListener("load", () => {
+  if (told || !links || !links.kiosk) return;
+  told = true;
+  speak();
+});
+
 async function look() {
   try {
     const now = await (await fetch("/links")).json();
     if (JSON.stringify(now) !== JSON.stringify(links)) {
       links = now;
       draw();
+      told = told && byId("kiosk").dataset.shows === links.kiosk;
       show("kiosk", links.kiosk);
       show("wall", links.wall + "?lang=" + lang);
     }
@@ -99,6 +111,7 @@ for (const b of document.querySelectorAll("[data-lang]")) {
     lang = b.dataset.lang;
     if (!links) return;
     draw();
+    speak();
     show("wall", links.wall + "?lang=" + lang);
   });
 }
