@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -19,7 +18,7 @@ func (c *Console) listen(w http.ResponseWriter, r *http.Request) {
 	case c.live <- struct{}{}:
 		defer func() { <-c.live }()
 	default:
-		c.wrong(w, r, http.StatusServiceUnavailable, errors.New("too many pages are open"))
+		c.wrong(w, r, http.StatusServiceUnavailable, errBusy)
 		return
 	}
 	out := http.NewResponseController(w)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"net/http"
 	"net/url"
@@ -17,9 +16,12 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 )
 
+// What admins are told; each is a key of words.
 var (
-	errNoPage = errors.New("there is no such page")
-	errNote   = errors.New("the note cannot be kept: it wants a name of at most 60 bytes and a text of at most 1000")
+	errNoPage = errors.New("wrong.page")
+	errNote   = errors.New("wrong.note")
+	errBusy   = errors.New("wrong.busy")
+	errRecord = errors.New("wrong.record")
 )
 
 // terminal is one as its card and its page show it.
@@ -407,10 +409,11 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil:
 	default:
 		c.config.Logger.Error("console: read the record", "path", r.URL.Path, "error", err)
-		c.wrong(w, r, http.StatusInternalServerError, fmt.Errorf("the record cannot be read: %w", err))
+		c.wrong(w, r, http.StatusInternalServerError, errRecord)
 	}
 }
 
+// wrong tells an admin in words; the log has the rest.
 func (c *Console) wrong(w http.ResponseWriter, r *http.Request, status int, err error) {
 	c.show(w, status, &view{request: c.request(r), Page: "wrong", Line: c.config.City.Line(), Error: err.Error()})
 }

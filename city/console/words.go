@@ -171,5 +171,9 @@ var words = map[string][2]string{
 
 	"search": {"Suchen", "Search"}, "search.hint": {"Wort, Fach, Auftrag …", "word, compartment, order …"}, "older": {"Ältere", "Older"},
 	"no.events": {"Hier ist kein Ereignis.", "No event here."}, "all.events": {"Alle Ereignisse", "All events"},
-	"wrong": {"Das ging nicht", "That did not work"}, "back": {"Zu den Abholstationen", "To the terminals"},
+	"wrong.page":   {"Diese Seite gibt es nicht.", "There is no such page."},
+	"wrong.note":   {"Die Notiz braucht ein Kürzel (höchstens 60 Zeichen) und einen Text (höchstens 1000).", "The note wants initials (60 characters at most) and a text (1000 at most)."},
+	"wrong.busy":   {"Zu viele Seiten sind offen.", "Too many pages are open."},
+	"wrong.record": {"Die Aufzeichnung der Stadt ist nicht lesbar. Mehr steht im Protokoll von cityd.", "The city's record cannot be read. The log of cityd says more."},
+	"wrong":        {"Das ging nicht", "That did not work"}, "back": {"Zu den Abholstationen", "To the terminals"},
 }

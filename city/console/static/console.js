@@ -24,7 +24,7 @@
       while (stale && !writing()) {
         stale = false;
         const answer = await fetch(location.href, { credentials: "same-origin" });
-        if (!answer.ok) throw new Error(answer.status);
+        if (answer.status >= 500) throw new Error(answer.status);
         const next = new DOMParser().parseFromString(await answer.text(), "text/html");
         const open = [...document.querySelectorAll("main details[open]")].map((d) => d.id);
         const here = document.activeElement && document.activeElement.id;
