@@ -27,7 +27,7 @@ var displays = []struct {
 var pages = []struct{ name, path string }{
 	{"terminals", "/"}, {"terminal", "/terminals/rathaus-nord"}, {"terminal-away", "/terminals/bahnhof"}, {"terminal-new", "/terminals/stadtteil-ost"},
 	{"alarms", "/alarms"}, {"events", "/terminals/rathaus-nord/events"}, {"events-none", "/terminals/rathaus-nord/events?q=nirgends"},
-	{"wrong", "/terminals/nirgends"},
+	{"wrong", "/terminals/nirgends"}, {"cut", "/"},
 }
 
 // browser is a Chromium without a window; the test is skipped without one,
@@ -126,12 +126,14 @@ func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithA
 // everyPage goes to each page as each kind of admin sees it.
 func everyPage(t *testing.T, ctx context.Context, visit func(name string)) {
 	t.Helper()
-	address := staged(t, night(t))
+	s := night(t)
+	address := staged(t, s)
 	base, _, _ := strings.Cut(address, "/?")
 	do(t, ctx, chromedp.Navigate(address))
 	for _, language := range []string{"de", "en"} {
 		do(t, ctx, speak(language))
 		for _, p := range pages {
+			s.cut(p.name == "cut")
 			do(t, ctx, chromedp.Navigate(base+p.path), chromedp.WaitVisible(`#lamp[data-live="true"]`, chromedp.ByQuery))
 			for _, d := range displays {
 				for _, scheme := range []string{"light", "dark"} {

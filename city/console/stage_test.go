@@ -51,7 +51,14 @@ func (s *stage) Terminal(_ context.Context, id string) (api.Terminal, error) {
 	return api.Terminal{}, errUnknown
 }
 
-func (s *stage) Deposits(context.Context, string) ([]api.Deposit, error) { return s.deposits, nil }
+func (s *stage) Deposits(_ context.Context, terminal string) (list []api.Deposit, err error) {
+	for _, d := range s.deposits {
+		if d.Terminal == terminal {
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
 
 func (s *stage) Troubles(context.Context) ([]api.Trouble, error) {
 	s.mu.Lock()
@@ -91,7 +98,18 @@ func (s *stage) Search(_ context.Context, _, text string, before uint64, limit i
 	return list, nil
 }
 
-func (s *stage) Line() api.Line { return s.line }
+func (s *stage) Line() api.Line {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.line
+}
+
+// cut takes the city's line to the broker away, or gives it back.
+func (s *stage) cut(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.line.Connected = !yes
+}
 
 func (s *stage) Lag(context.Context, string) (api.Lag, error) { return s.lag, nil }
 
