@@ -228,7 +228,7 @@ func (s *story) powerCutClosed(ctx context.Context) (string, error) {
 	if err := s.enter(ctx, s.code("emil")); err != nil {
 		return "", err
 	}
-	if _, err := s.await(ctx, locker.ScreenFinger); err != nil {
+	if err := s.reach(ctx); err != nil {
 		return "", err
 	}
 	if err := s.lay(ctx, s.person("emil").Lay[0]); err != nil {

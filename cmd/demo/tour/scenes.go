@@ -208,7 +208,7 @@ func (s *story) otherFinger(ctx context.Context) (string, error) {
 	if err := s.enter(ctx, s.code("anna")); err != nil {
 		return "", err
 	}
-	if _, err := s.await(ctx, locker.ScreenFinger); err != nil {
+	if err := s.reach(ctx); err != nil {
 		return "", err
 	}
 	if err := s.lay(ctx, s.person("bernd").Lay[0]); err != nil {
