@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -83,11 +84,28 @@ func (p tab) sees(selectors ...string) {
 	}
 }
 
-// click presses what can be seen.
+// click presses what can be seen, each as soon as it is there.
 func (p tab) click(selectors ...string) {
 	p.t.Helper()
 	for _, s := range selectors {
-		p.do(chromedp.Click(s, chromedp.ByQuery, chromedp.NodeVisible))
+		p.press(fmt.Sprintf(`document.querySelector(%q)`, s))
+	}
+}
+
+// press clicks on the element that an expression finds. Finding and clicking are
+// one step, because a page may be drawn anew between two.
+func (p tab) press(finds string) {
+	p.t.Helper()
+	script := `((e) => !!e && e.checkVisibility() && !e.disabled && (e.click(), true))(` + finds + `)`
+	for limit := time.Now().Add(40 * time.Second); ; time.Sleep(25 * time.Millisecond) {
+		var done bool
+		err := chromedp.Run(p, chromedp.Evaluate(script, &done))
+		if err == nil && done {
+			return
+		}
+		if time.Now().After(limit) {
+			p.t.Fatalf("nothing to click on: %s (%v)", finds, err)
+		}
 	}
 }
 

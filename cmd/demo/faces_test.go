@@ -82,7 +82,7 @@ func (f *faces) chooses(c locker.Choice, next locker.ScreenName) {
 // holds clicks on something that a person at the wall holds.
 func (f *faces) holds(device, label string) {
 	f.t.Helper()
-	f.wall.do(chromedp.Click(fmt.Sprintf(`//section[@data-device=%q]//button[contains(@class, "thing")][b[text()=%q]]`, device, label), chromedp.BySearch, chromedp.NodeVisible))
+	f.wall.press(fmt.Sprintf(`[...document.querySelectorAll('[data-device=%q] .thing')].find((e) => e.querySelector("b").textContent === %q)`, device, label))
 }
 
 // deed opens a door's menu and does something.
@@ -127,7 +127,7 @@ func (f *faces) loads(people ...string) {
 	f.holds("badge", string(clerks[0].Person))
 	f.until("the first confirmation", func() bool { return len(f.await(locker.ScreenConfirm).Round.Confirmed) == 1 })
 	f.holds("badge", string(clerks[1].Person))
-	f.until("the letters", func() bool { return len(f.offered("citizen")) == len(people) })
+	f.until("the letters", func() bool { return len(f.offered("citizen")) == len(people)+1 })
 	f.shows(locker.ScreenWelcome)
 }
 
@@ -138,7 +138,7 @@ func TestOneTerminalHasThreeFaces(t *testing.T) {
 	f := showFaces(t, "en", 1120, 700)
 	began := time.Now()
 	f.console.click(`.card[href="/terminals/demo"]`)
-	f.loads("Anna", "Bernd", "Clara")
+	f.loads("Anna", "Bernd")
 	f.console.says("ready")
 
 	f.holds("citizen", "Anna")
@@ -152,7 +152,7 @@ func TestOneTerminalHasThreeFaces(t *testing.T) {
 	f.shows(locker.ScreenQuestion)
 	f.chooses(locker.ChoiceYes, locker.ScreenDone)
 	f.console.says("collected")
-	t.Logf("three documents loaded and one collected in %v", time.Since(began).Round(time.Second))
+	t.Logf("two documents loaded and one collected in %v", time.Since(began).Round(time.Second))
 
 	f.alarm(20)
 	f.outages()

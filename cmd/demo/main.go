@@ -75,12 +75,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 }
 
 // welcome makes everything ready for a newcomer: the terminal's first round is
-// over, so that each slip finds a compartment.
+// over, so that each slip finds a compartment, and one letter is already there.
 func (t *town) welcome(ctx context.Context) error {
 	if err := t.prepare(ctx); err != nil {
 		return err
 	}
-	if err := tour.Clear(ctx, t.site(), applicants); err != nil {
+	if err := tour.FirstRound(ctx, t.site(), applicants, locker.OrderID(t.slips[applicants-1])); err != nil {
 		return err
 	}
 	t.handOut(ctx)
@@ -164,8 +164,8 @@ func (t *town) explain(w io.Writer) {
 		fmt.Fprintf(w, "    console  %s\n", l.Console)
 	}
 	fmt.Fprintf(w, `
-Two clerks' cards (personal numbers %s and %s), three people's fingers and the
-slips of their documents lie ready at the wall; letters come when they are printed.
+Two clerks' cards (personal numbers %s and %s), three people's fingers, two slips
+and one letter lie ready at the wall; more letters come when documents are loaded.
 lockerctl and cityd find the city with -config %s
 
 go run ./cmd/demo -tour does all of this by itself, and twenty scenes more.

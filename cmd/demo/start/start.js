@@ -7,7 +7,7 @@ const words = {
     steps: (n) => [
       ["Anmelden, zu zweit", "Rechts die <b>Karte</b> von clerk-1 vorhalten, links die Nummer <b>" + n[0] + "</b> tippen. Dann clerk-2 mit <b>" + n[1] + "</b>."],
       ["Beladen", "Einen <b>Beleg</b> vorhalten: Eine Tür geht auf. Tür anklicken, Dokument <b>hineinlegen</b>, Tür <b>schließen</b>. Dann links beenden; beide Karten bestätigen."],
-      ["Der Brief ist da", "Er erscheint rechts, sobald die Stadt ihn gedruckt hat. Den <b>Brief</b> vorhalten, oder links den Abholcode tippen."],
+      ["Der Brief ist da", "Er erscheint rechts, sobald die Stadt ihn gedruckt hat; Claras liegt schon da. Den <b>Brief</b> vorhalten, oder links den Abholcode tippen."],
       ["Abholen", "Den <b>Finger</b> derselben Person auflegen. Die Tür geht auf: Dokument <b>nehmen</b>, Tür <b>schließen</b>, links mit Ja antworten."],
     ],
   },
@@ -17,7 +17,7 @@ const words = {
     steps: (n) => [
       ["Two clerks sign in", "On the right, hold up the <b>card</b> of clerk-1; on the left, type <b>" + n[0] + "</b>. Then clerk-2 with <b>" + n[1] + "</b>."],
       ["Load", "Hold up a <b>slip</b>: a door opens. Click on it, <b>lay</b> the document in, <b>close</b> the door. Then finish on the left; both cards confirm."],
-      ["The letter is here", "It appears on the right as soon as the city has printed it. Hold up the <b>letter</b>, or type its pickup code on the left."],
+      ["The letter is here", "It appears on the right as soon as the city has printed it; Clara's is there already. Hold up the <b>letter</b>, or type its pickup code on the left."],
       ["Collect", "Lay the same person's <b>finger</b> on the reader. The door opens: <b>take</b> the document, <b>close</b> the door, answer Yes on the left."],
     ],
   },

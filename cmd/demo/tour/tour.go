@@ -82,13 +82,19 @@ func Day(ctx context.Context, site *Site, out io.Writer) error {
 	}, out)
 }
 
-// Clear lets two clerks see that the first n compartments of a new terminal
-// are empty, without which nothing can be laid there.
-func Clear(ctx context.Context, site *Site, n int) error {
-	s := &story{Site: site}
-	for _, act := range []func(context.Context) error{s.firstCard, s.signIn, func(ctx context.Context) error { return s.clear(ctx, n) }, s.finish, s.idle} {
+// FirstRound lets two clerks see that the first n compartments of a new terminal
+// are empty, without which nothing can be laid there, and lay in the documents
+// of these orders.
+func FirstRound(ctx context.Context, site *Site, n int, orders ...locker.OrderID) error {
+	s := &story{Site: site, orders: map[string]locker.OrderID{}, places: map[string]locker.CompartmentID{}}
+	acts := []func(context.Context) error{s.firstCard, s.signIn, func(ctx context.Context) error { return s.clear(ctx, n) }}
+	for _, o := range orders {
+		s.orders[string(o)] = o
+		acts = append(acts, func(ctx context.Context) error { return s.load(ctx, string(o)) })
+	}
+	for _, act := range append(acts, s.finish, s.idle) {
 		if err := act(ctx); err != nil {
-			return fmt.Errorf("clear the first %d compartments: %w", n, err)
+			return fmt.Errorf("the first round of a terminal: %w", err)
 		}
 	}
 	return nil
