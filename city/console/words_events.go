@@ -25,6 +25,13 @@ var eventWords = map[string][2]string{
 
 	"root.replaced": {"Hauptschlüssel ersetzt", "Root key replaced"}, "sensor.tripped": {"Sensor meldet", "Sensor speaks up"}, "sensor.rested": {"Sensor wieder ruhig", "Sensor at rest"},
 
+	"command.followed": {"Befehl ausgeführt", "Command followed"}, "command.refused": {"Befehl abgelehnt", "Command refused"},
+	"burglary.declared": {"Einbruch gemeldet", "Burglary declared"}, "inventory.ordered": {"Bestandsaufnahme angeordnet", "Inventory ordered"},
+	"keyopening.announced": {"Öffnen mit Schlüssel angekündigt", "Opening by key announced"}, "keyopening.ended": {"Öffnen mit Schlüssel beendet", "Opening by key ended"},
+	"terminal.adopted": {"Wand übernommen", "Wall adopted"}, "terminal.diagnosed": {"Selbstprüfung", "Diagnosis"},
+	"clerk.charged": {"Anmeldung wird geprüft", "Sign-in being checked"}, "clerk.unblocked": {"Sperre aufgehoben", "Unblocked"},
+	"compartment.inspected": {"In das Fach gesehen", "Compartment looked into"}, "presentation.refused": {"Nachbildung am Fingerleser abgewiesen", "Fake refused at the finger reader"},
+
 	"code.refused": {"Abholcode abgelehnt", "Pickup code refused"}, "code.charged": {"Abholcode wird geprüft", "Pickup code being checked"},
 	"code.failed": {"Abholcode falsch", "Pickup code wrong"}, "code.proved": {"Abholcode stimmt", "Pickup code right"},
 	"factor.charged": {"Finger wird verglichen", "Finger being compared"}, "factor.compared": {"Finger verglichen", "Finger compared"},
