@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"text/tabwriter"
 
+	"github.com/nachtfach/nachtfach/hardware/watchdog"
 	"github.com/nachtfach/nachtfach/locker/daemon"
 )
 
@@ -92,9 +93,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return command(c)
 }
 
-func serve(ctx context.Context, c daemon.Config, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, c daemon.Config, stdout, stderr io.Writer) (err error) {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
-	d, err := daemon.Open(c, daemon.Options{Software: version(), Logger: log, Strict: true})
+	service, err := watchdog.Systemd(os.Getenv, os.Getpid())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, service.Close()) }()
+	d, err := daemon.Open(c, daemon.Options{Software: version(), Logger: log, Strict: true, Service: service})
 	if err != nil {
 		return err
 	}

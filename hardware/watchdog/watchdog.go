@@ -126,11 +126,18 @@ func (s *Service) Ready(status string) error { return s.send("READY=1\nSTATUS=" 
 // Stopping tells that it was told to end.
 func (s *Service) Stopping() error { return s.send("STOPPING=1") }
 
+// patience is how long a service manager that does not read is waited for.
+const patience = time.Second
+
 func (s *Service) send(text string) error {
 	if s == nil {
 		return nil
 	}
-	if _, err := s.conn.Write([]byte(text)); err != nil {
+	err := s.conn.SetWriteDeadline(time.Now().Add(patience))
+	if err == nil {
+		_, err = s.conn.Write([]byte(text))
+	}
+	if err != nil {
 		return fmt.Errorf("service manager: %w", err)
 	}
 	return nil

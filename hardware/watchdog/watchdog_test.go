@@ -74,6 +74,22 @@ func TestTheServiceManagerIsToldWhatHappens(t *testing.T) {
 	}
 }
 
+func TestAServiceManagerThatDoesNotReadHoldsNobodyUp(t *testing.T) {
+	env, _ := manager(t)
+	s, err := watchdog.Systemd(getenv(env), 77)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10000 { // until the socket is full
+		if err = s.Feed(); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestAnotherProcessesWatchdogIsNotFed(t *testing.T) {
 	env, _ := manager(t)
 	env["WATCHDOG_USEC"], env["WATCHDOG_PID"] = "30000000", "76"

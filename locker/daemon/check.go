@@ -33,6 +33,7 @@ func Check(ctx context.Context, c Config) ([]Finding, error) {
 	k.doors()
 	k.sensors()
 	k.readers()
+	k.watchdog()
 	k.broker()
 	return k.findings, p.Close()
 }

@@ -32,6 +32,7 @@ type Config struct {
 	Seal          Seal          `toml:"seal"`
 	TPM           TPM           `toml:"tpm"`
 	Journal       Journal       `toml:"journal"`
+	Watchdog      Watchdog      `toml:"watchdog"`
 	GPIO          GPIO          `toml:"gpio"`
 	Expanders     []Expander    `toml:"expander"`
 	Modbus        []Modbus      `toml:"modbus"`
@@ -93,6 +94,12 @@ type Seal struct {
 // has a period of its own.
 type Journal struct {
 	Keep locker.Duration `toml:"keep"` // acknowledged events' bodies; afterwards their hashes alone
+}
+
+// Watchdog is the hardware's. The service manager's needs no configuration.
+type Watchdog struct {
+	Device string          `toml:"device"` // /dev/watchdog; empty: none
+	Period locker.Duration `toml:"period"`
 }
 
 // GPIO is how lines are wired.

@@ -23,6 +23,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nachtfach/nachtfach/hardware/watchdog"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/controller"
 	"github.com/nachtfach/nachtfach/locker/journal"
@@ -38,6 +39,8 @@ type Options struct {
 	Logger   *slog.Logger
 	Now      func() locker.Now // nil: the machine's clocks
 	Strict   bool              // refuse a file system that keeps what is erased
+
+	Service *watchdog.Service // the service manager that started us; nil: none
 
 	FrameAncestors []string // origins that may frame the kiosk; see kiosk.Config
 }
@@ -243,12 +246,17 @@ func (d *Daemon) Run(ctx context.Context) error {
 	work("kiosk", func(ctx context.Context) error { return d.kiosk.Serve(ctx, d.listener) })
 	work("socket", func(ctx context.Context) error { return d.serveSocket(ctx) })
 	work("state", d.follow)
+	dogs, device, failed := d.openWatchdogs()
+	work("watchdog", func(ctx context.Context) error { return d.tend(ctx, dogs, failed) })
 	<-ctx.Done()
 	wg.Wait()
-	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
-		return err
+	err := context.Cause(ctx)
+	ordered := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	end := endWatchdog(device, ordered)
+	if ordered {
+		return end
 	}
-	return nil
+	return errors.Join(err, end)
 }
 
 // follow tells the reporter when the state may have changed.

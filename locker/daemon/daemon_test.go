@@ -19,6 +19,7 @@ import (
 	"github.com/nachtfach/nachtfach/city/embedded"
 	"github.com/nachtfach/nachtfach/cmd/demo/tour"
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
+	"github.com/nachtfach/nachtfach/hardware/watchdog"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/daemon"
 	"github.com/nachtfach/nachtfach/locker/envelope"
@@ -32,6 +33,8 @@ type bench struct {
 	config daemon.Config
 	sim    *firmwaresim.Simulator
 	log    bytes.Buffer
+
+	service *watchdog.Service
 
 	mu    sync.Mutex
 	state locker.Status // as it was last published
@@ -103,7 +106,7 @@ func (b *bench) init() {
 }
 
 func (b *bench) open() (*daemon.Daemon, error) {
-	return daemon.Open(b.config, daemon.Options{Software: "test", Logger: b.logger()})
+	return daemon.Open(b.config, daemon.Options{Software: "test", Logger: b.logger(), Service: b.service})
 }
 
 func (b *bench) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&b.log, nil)) }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -127,6 +128,16 @@ func (v *verdict) set(err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.at, v.err = time.Now(), err
+}
+
+// get fails also if nobody has looked for as long.
+func (v *verdict) get(within time.Duration) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.err == nil && time.Since(v.at) > within {
+		return fmt.Errorf("no line was read back for %v", within)
+	}
+	return v.err
 }
 
 var _ readBack = (*gpio.Coil)(nil)

@@ -68,6 +68,14 @@ func (f *flaky) set(level gpio.Level, stuck bool, broken error) {
 // runWithFlakyLock runs a terminal whose second lock hangs on a flaky line.
 func runWithFlakyLock(t *testing.T, terminal string, broken error) (*daemon.Daemon, *flaky) {
 	t.Helper()
+	b, line := newFlakyBench(t, terminal, broken)
+	d := b.run()
+	t.Cleanup(func() { line.set(gpio.Low, false, nil) }) // before the coils are let go
+	return d, line
+}
+
+func newFlakyBench(t *testing.T, terminal string, broken error) (*bench, *flaky) {
+	t.Helper()
 	line := &flaky{name: terminal + "/FLAKY", broken: broken}
 	if err := gpioreg.Register(line); err != nil {
 		t.Fatal(err)
@@ -80,9 +88,7 @@ func runWithFlakyLock(t *testing.T, terminal string, broken error) (*daemon.Daem
 	b := newBench(t, terminal)
 	b.config.Compartments[1].Lock.GPIO = line.name
 	b.init()
-	d := b.run()
-	t.Cleanup(func() { line.set(gpio.Low, false, nil) }) // before the coils are let go
-	return d, line
+	return b, line
 }
 
 func fault(d *daemon.Daemon, n int) locker.Fault { return d.Status().Compartments[n-1].Fault }

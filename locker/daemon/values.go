@@ -9,6 +9,7 @@ import (
 	"periph.io/x/conn/v3/gpio"
 
 	"github.com/nachtfach/nachtfach/hardware/modbus"
+	"github.com/nachtfach/nachtfach/hardware/watchdog"
 	"github.com/nachtfach/nachtfach/locker"
 )
 
@@ -185,6 +186,9 @@ func (c Config) Validate() error {
 		if len(h.Days) == 0 || h.From >= h.To {
 			return bad("hours", i, "from", "wants days, and a beginning before the end")
 		}
+	}
+	if err := watchdog.CheckPeriod(c.Watchdog.period()); err != nil {
+		return bad("watchdog", 0, "period", "%s", err)
 	}
 	if d := time.Duration(c.GPIO.Debounce); d != 0 && (d < 2*time.Millisecond || d > 500*time.Millisecond) {
 		return bad("gpio", 0, "debounce", "%v, wants 2ms to 500ms", d)
