@@ -139,11 +139,16 @@ func (p *parts) Pulse(ctx context.Context, n locker.CompartmentID) error {
 	return nil
 }
 
-// rest switches every coil off. A relay board holds one that a killed process left on.
+// rest switches every coil off, and reads back what can be read. A relay board
+// holds one that a killed process left on.
 func (p *parts) rest() []partFault {
 	var faults []partFault
 	for _, n := range numbers(p.locks) {
-		if err := p.locks[n].Release(); err != nil {
+		err := p.locks[n].Release()
+		if l, ok := p.locks[n].(readBack); ok && err == nil {
+			err = l.Check()
+		}
+		if err != nil {
 			faults = append(faults, partFault{locker.PartLock, n, err})
 		}
 	}
