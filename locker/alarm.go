@@ -44,7 +44,7 @@ func (s *step) partFailed(in PartFailed) {
 		return
 	}
 	for _, id := range sorted(s.ledger.Alarms) {
-		if a := s.ledger.Alarms[id]; a.Kind == AlarmPart && partOf(a.Detail) == in.Part {
+		if a := s.ledger.Alarms[id]; a.Kind == AlarmPart && isOf(a.Detail, in.Part) {
 			return
 		}
 	}
@@ -71,7 +71,7 @@ func (s *step) partHealed(in PartHealed) {
 		return
 	}
 	for _, id := range sorted(s.ledger.Alarms) {
-		if a := s.ledger.Alarms[id]; a.Kind == AlarmPart && partOf(a.Detail) == in.Part {
+		if a := s.ledger.Alarms[id]; a.Kind == AlarmPart && isOf(a.Detail, in.Part) {
 			s.emit(AlarmCleared{Alarm: id})
 		}
 	}
@@ -89,12 +89,6 @@ func faultOf(part string) Fault {
 	return FaultContact
 }
 
-// partOf is the part that an alarm of kind AlarmPart names in its detail.
-func partOf(detail string) string {
-	for i := range len(detail) {
-		if detail[i] == ':' {
-			return detail[:i]
-		}
-	}
-	return detail
-}
+// isOf tells whether an alarm of kind AlarmPart with this detail is about a part,
+// whose name may hold a colon itself: a device's path often does.
+func isOf(detail, part string) bool { return strings.HasPrefix(detail, part+": ") }

@@ -16,7 +16,7 @@ func (l *ledger) counts(d *deposit) bool {
 // failing tells whether an alarm says that this part has failed.
 func (l *ledger) failing(part string) bool {
 	for _, a := range l.Alarms {
-		if a.Kind == AlarmPart && partOf(a.Detail) == part {
+		if a.Kind == AlarmPart && isOf(a.Detail, part) {
 			return true
 		}
 	}

@@ -134,3 +134,12 @@ func TestTamperEndsNoLockOfAnAdmin(t *testing.T) {
 		s.wantScreen(locker.ScreenLocked)
 	}
 }
+
+func TestPartWhoseNameHoldsAColonHeals(t *testing.T) {
+	s := newSite(t)
+	const part = `modbus line "locks" (/dev/serial/by-path/usb-0:1.2:1.0-port0) board 3`
+	s.give(locker.PartFailed{Part: part, Detail: "does not answer"})
+	s.wantAlarm(locker.AlarmPart, locker.Morning)
+	s.give(locker.PartHealed{Part: part})
+	s.wantAlarm(locker.AlarmPart, "")
+}
