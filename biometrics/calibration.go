@@ -7,14 +7,15 @@ import "math"
 // (Gumbel's law), so that two numbers do.
 //
 // The numbers are rounded, and cautious: they follow the worst of four sensors
-// (upek, where whole large prints overlap and strangers agree most), and are
-// three times too pessimistic for the others, and for 192 × 192 crops.
-// docs/biometrics.md has the figures.
+// (upek, whose clean large prints agree most), and are three times too
+// pessimistic for the others, whole or cut to 192 × 192 pixels. The overlap needs
+// no term of its own: both raw scores are relative to it. docs/biometrics.md has
+// the figures, and what each sensor gets from the law of the others.
 type law struct{ zero, decade float64 }
 
 var (
 	minutiaeLaw = law{0.10, 0.19}  // of contest.confirmed
-	denseLaw    = law{0.14, 0.075} // of registered.likeness
+	denseLaw    = law{0.18, 0.065} // of registered.likeness
 )
 
 // score returns the similarity in powers of ten, and the rate that it stands for.
@@ -22,6 +23,3 @@ func (l law) score(raw float64) Score {
 	s := (raw - l.zero) / l.decade
 	return Score{Similarity: s, FMR: math.Min(math.Pow(10, -s), 1)}
 }
-
-// raw is the raw score of a similarity.
-func (l law) raw(similarity float64) float64 { return l.zero + similarity*l.decade }

@@ -16,11 +16,6 @@ const (
 	anchorTurn    = 0.4
 )
 
-// worthRelaxing is the likeness below which a growth is a stranger's, before
-// each relaxation, which costs as much as growing: what every stranger
-// reaches, and then one in ten. More would not bring it near to what opens a door.
-var worthRelaxing = [...]float64{denseLaw.raw(0), denseLaw.raw(1), denseLaw.raw(1)}
-
 // densePair is how far minutiae may lie apart once the ridges are registered:
 // about a ridge period.
 var densePair = tolerance{11, 0.5}
@@ -41,26 +36,26 @@ func (d registered) likeness() float64 { return d.coherence * math.Cbrt(d.eviden
 // minutiae that confirm each other; if they are few, or wrong, from the
 // surroundings of the anchor alone. It returns the likeness; ok is false if
 // neither got far.
-func (c *contest) register(h hypothesis, m motion, pairs []pair) (likeness float64, ok bool) {
+func (c *contest) register(h hypothesis, m motion, pairs []pair, g gates) (likeness float64, ok bool) {
 	if seeds := c.seeds(m, pairs); len(seeds) >= minSeeds {
-		if likeness, ok = c.growFrom(m, seeds); ok {
+		if likeness, ok = c.growFrom(m, seeds, g); ok {
 			return likeness, true
 		}
 	}
 	m = c.fit(c.nearAnchor(h), h.motion)
 	b := c.candidate.minutiae[h.anchor.candidate]
-	return c.growFrom(m, []seed{{x: float64(b.X), y: float64(b.Y)}})
+	return c.growFrom(m, []seed{{x: float64(b.X), y: float64(b.Y)}}, g)
 }
 
 // growFrom registers from seeds, and pairs the minutiae anew under what it found.
-func (c *contest) growFrom(m motion, seeds []seed) (likeness float64, ok bool) {
+func (c *contest) growFrom(m motion, seeds []seed, g gates) (likeness float64, ok bool) {
 	r := newRegistration(c.probe.ridges, c.candidate.ridges, m)
 	if !r.grow(seeds) {
 		return 0, false
 	}
 	likeness = c.judge(r)
-	for _, least := range worthRelaxing {
-		if likeness < least || likeness > beyondDoubt {
+	for _, least := range g.relaxing {
+		if likeness < least || likeness > g.enough {
 			break
 		}
 		r.relax()

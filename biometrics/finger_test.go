@@ -1,6 +1,8 @@
 package biometrics_test
 
 import (
+	"cmp"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -111,10 +113,7 @@ func extract(t testing.TB, img biometrics.Image) *biometrics.Template {
 // skips: they are pictures of people's fingers and are never part of it.
 func fingerprints(t testing.TB) string {
 	t.Helper()
-	root := os.Getenv("NACHTFACH_FINGERPRINTS")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared", "fingerprints")
-	}
+	root := fingerprintsRoot()
 	if _, err := os.Stat(root); err != nil {
 		if required("fingerprints") {
 			t.Fatalf("fingerprints are required: %v", err)
@@ -122,6 +121,31 @@ func fingerprints(t testing.TB) string {
 		t.Skipf("no images of fingers: %v", err)
 	}
 	return root
+}
+
+func fingerprintsRoot() string {
+	return cmp.Or(os.Getenv("NACHTFACH_FINGERPRINTS"), filepath.Join("..", "..", "shared", "fingerprints"))
+}
+
+func haveFingerprints() bool {
+	_, err := os.Stat(fingerprintsRoot())
+	return err == nil
+}
+
+// picturePaths returns the paths of all real images, in order.
+func picturePaths(t testing.TB) []string {
+	t.Helper()
+	var paths []string
+	err := filepath.WalkDir(fingerprints(t), func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".png") {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil || len(paths) < 300 {
+		t.Fatalf("%d images (error %v)", len(paths), err)
+	}
+	return paths
 }
 
 func required(name string) bool {

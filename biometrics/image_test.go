@@ -9,6 +9,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,10 +100,13 @@ func TestBrokenPicturesAreRefused(t *testing.T) {
 	binary.BigEndian.PutUint32(huge[16:], 10000)
 	binary.BigEndian.PutUint32(huge[20:], 10000)
 	binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
+	corrupt := slices.Clone(whole) // one byte of the pixels
+	corrupt[len(corrupt)/2] ^= 0x40
 	for name, test := range map[string]struct {
 		data []byte
 		want error
 	}{
+		"corrupt PNG":    {corrupt, biometrics.ErrImageFormat},
 		"empty":          {nil, biometrics.ErrImageFormat},
 		"text":           {[]byte("hello"), biometrics.ErrImageFormat},
 		"truncated PNG":  {whole[:len(whole)/2], biometrics.ErrImageFormat},

@@ -196,7 +196,7 @@ func TestOtherMakersTemplatesMatchOurs(t *testing.T) {
 	}
 }
 
-func readImage(t *testing.T, path string) biometrics.Image {
+func readImage(t testing.TB, path string) biometrics.Image {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {

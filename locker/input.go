@@ -236,7 +236,8 @@ const (
 	AdviceLonger FingerAdvice = "longer"  // moved or lifted too early
 	AdviceDry    FingerAdvice = "dry"     // press more, breathe on it
 	AdviceWet    FingerAdvice = "wet"     // wipe it
-	AdviceCentre FingerAdvice = "centre"  // too far off the middle, too little of it
+	AdviceCentre FingerAdvice = "centre"  // too far off the middle
+	AdviceFlat   FingerAdvice = "flat"    // too little of it
 	AdviceClean  FingerAdvice = "unclear" // anything else
 )
 

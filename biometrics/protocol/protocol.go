@@ -50,40 +50,53 @@ func (r Row) Genuine() bool { return finger(r.Probe) == finger(r.Candidate) }
 func finger(name string) string { return name[:max(strings.LastIndexByte(name, '_'), 0)] }
 
 // Find looks for databases in and below each root. A root that is itself a
-// database goes by its own name.
+// database goes by its own name; databases of several roots whose names would be
+// the same go by a longer part of their paths. The same folder twice is an error.
 func Find(roots ...string) ([]Database, error) {
 	var all []Database
+	var folders []string // absolute path of each
 	for _, root := range roots {
-		folders := map[string][]Image{}
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			extension := strings.ToLower(filepath.Ext(path))
-			name := strings.TrimSuffix(entry.Name(), filepath.Ext(path))
-			if !entry.IsDir() && (extension == ".png" || extension == ".pgm") && finger(name) != "" {
-				folder := filepath.Dir(path)
-				folders[folder] = append(folders[folder], Image{path, name, finger(name)})
-			}
-			return nil
-		})
+		found, err := imagesBelow(root)
 		if err != nil {
 			return nil, fmt.Errorf("look for images in %s: %w", root, err)
 		}
-		for folder, images := range folders {
-			name := databaseName(root, folder)
-			if slices.ContainsFunc(all, func(d Database) bool { return d.Name == name }) {
-				return nil, fmt.Errorf("%s: a second database named %s: give the folder above both", folder, name)
+		for folder, images := range found {
+			whole, err := filepath.Abs(folder)
+			if err != nil {
+				return nil, fmt.Errorf("look for images in %s: %w", root, err)
+			}
+			if slices.Contains(folders, whole) {
+				return nil, fmt.Errorf("%s: given twice", folder)
 			}
 			slices.SortFunc(images, func(a, b Image) int { return cmp.Compare(a.Name, b.Name) })
-			all = append(all, Database{name, images})
+			all = append(all, Database{databaseName(root, folder), images})
+			folders = append(folders, whole)
 		}
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no FINGER_IMPRESSION.png in %s", strings.Join(roots, ", "))
 	}
+	tellApart(all, folders)
 	slices.SortFunc(all, func(a, b Database) int { return cmp.Compare(a.Name, b.Name) })
 	return all, nil
+}
+
+// imagesBelow returns the images in and below a folder, by the folder they are in.
+func imagesBelow(root string) (map[string][]Image, error) {
+	folders := map[string][]Image{}
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		extension := strings.ToLower(filepath.Ext(path))
+		name := strings.TrimSuffix(entry.Name(), filepath.Ext(path))
+		if !entry.IsDir() && (extension == ".png" || extension == ".pgm") && finger(name) != "" {
+			folder := filepath.Dir(path)
+			folders[folder] = append(folders[folder], Image{path, name, finger(name)})
+		}
+		return nil
+	})
+	return folders, err
 }
 
 func databaseName(root, folder string) string {
@@ -94,6 +107,25 @@ func databaseName(root, folder string) string {
 		folder = whole
 	}
 	return filepath.Base(folder)
+}
+
+// tellApart lengthens names that are the same, by one folder above at a time.
+func tellApart(all []Database, folders []string) {
+	for {
+		count := map[string]int{}
+		for _, d := range all {
+			count[d.Name]++
+		}
+		if len(count) == len(all) {
+			return
+		}
+		for i, d := range all {
+			if count[d.Name] > 1 {
+				above := strings.Split(strings.TrimSuffix(filepath.ToSlash(folders[i]), "/"+d.Name), "/")
+				all[i].Name = above[len(above)-1] + "/" + d.Name
+			}
+		}
+	}
 }
 
 // Options of a run; the zero value is usable.

@@ -105,6 +105,21 @@ func TestFolderItselfIsADatabase(t *testing.T) {
 	}
 }
 
+func TestDatabasesOfTheSameNameAreToldApart(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"x/a/1_1.png", "y/a/1_1.png", "y/b/1_1.png"} {
+		writeImage(t, filepath.Join(root, name), 9)
+	}
+	databases, err := protocol.Find(filepath.Join(root, "x"), filepath.Join(root, "y"))
+	if err != nil || len(databases) != 3 ||
+		databases[0].Name != "b" || databases[1].Name != "x/a" || databases[2].Name != "y/a" {
+		t.Errorf("%+v, %v", databases, err)
+	}
+	if _, err := protocol.Find(root, filepath.Join(root, "y")); err == nil || !strings.Contains(err.Error(), "given twice") {
+		t.Errorf("the same folder twice: %v", err)
+	}
+}
+
 func TestNothingToMeasureIsAnError(t *testing.T) {
 	if _, err := protocol.Find(t.TempDir()); err == nil {
 		t.Error("an empty folder has databases")

@@ -37,19 +37,20 @@ func split(rows []Row) (genuine, impostor []float64) {
 	return genuine, impostor
 }
 
+const enrolledImpressions = 3
+
 // Enrolled turns comparisons of impressions into comparisons with fingers of
 // which impressions 1 to 3 are enrolled: the best of three similarities counts,
 // for each impression from the fourth on. Row.Candidate is FINGER_0.
 // Impressions that were compared with fewer than three are left out.
 func Enrolled(rows []Row) []Row {
-	const enrolled = 3
 	type try struct{ database, probe, candidate string }
 	best, count := map[try]Row{}, map[try]int{}
 	var order []try
 	add := func(r Row, probe, candidate string) {
 		n, err := strconv.Atoi(impression(candidate))
 		m, wrong := strconv.Atoi(impression(probe))
-		if err != nil || wrong != nil || n < 1 || n > enrolled || m <= enrolled {
+		if err != nil || wrong != nil || n < 1 || n > enrolledImpressions || m <= enrolledImpressions {
 			return
 		}
 		key := try{r.Database, probe, finger(candidate) + "_0"}
@@ -66,7 +67,7 @@ func Enrolled(rows []Row) []Row {
 	}
 	var all []Row
 	for _, key := range order {
-		if count[key] == enrolled {
+		if count[key] == enrolledImpressions {
 			all = append(all, best[key])
 		}
 	}

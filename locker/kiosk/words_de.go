@@ -154,7 +154,8 @@ var germanWords = map[string]string{
 	"advice.longer":  "Bitte lassen Sie den Finger länger liegen.",
 	"advice.dry":     "Der Finger ist zu trocken. Hauchen Sie ihn an und legen Sie ihn wieder auf.",
 	"advice.wet":     "Der Finger ist zu feucht. Trocknen Sie ihn ab und legen Sie ihn wieder auf.",
-	"advice.centre":  "Legen Sie den Finger in die Mitte, nicht nur die Spitze.",
+	"advice.centre":  "Legen Sie den Finger auf die Mitte des Lesers.",
+	"advice.flat":    "Legen Sie den Finger flach auf, nicht nur die Spitze.",
 	"advice.unclear": "Heben Sie den Finger ab und legen Sie ihn noch einmal ruhig auf.",
 
 	"choice.cancel":       "Abbrechen",

@@ -153,7 +153,8 @@ var englishWords = map[string]string{
 	"advice.longer":  "Please leave the finger on the reader longer.",
 	"advice.dry":     "The finger is too dry. Breathe on it and put it on again.",
 	"advice.wet":     "The finger is too wet. Dry it and put it on again.",
-	"advice.centre":  "Put the finger on the middle, not only its tip.",
+	"advice.centre":  "Put the finger on the middle of the reader.",
+	"advice.flat":    "Lay the finger flat, not only its tip.",
 	"advice.unclear": "Lift the finger and put it on again, without moving it.",
 
 	"choice.cancel":       "Cancel",

@@ -53,9 +53,12 @@ func (Biometrics) Extract(image biometrics.Image) (Probe, locker.FingerAdvice, e
 	return template{t}, "", nil
 }
 
+// advice answers each reason by an advice of its own.
 func advice(r biometrics.Reason) locker.FingerAdvice {
 	switch r {
-	case biometrics.TooSmall, biometrics.OffCentre:
+	case biometrics.TooSmall:
+		return locker.AdviceFlat
+	case biometrics.OffCentre:
 		return locker.AdviceCentre
 	case biometrics.TooDry:
 		return locker.AdviceDry

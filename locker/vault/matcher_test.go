@@ -3,6 +3,7 @@ package vault_test
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,50 @@ func TestEmptyReaderAsksForTheFinger(t *testing.T) {
 	}
 	if err := (vault.Biometrics{}).Check([]byte("FMR")); !errors.Is(err, biometrics.ErrTemplate) {
 		t.Errorf("no enrolment: %v", err)
+	}
+}
+
+func TestEachReasonHasAnAdviceOfItsOwn(t *testing.T) {
+	want := map[biometrics.Reason]locker.FingerAdvice{
+		biometrics.Good:      locker.AdviceClean, // nothing to blame: once more
+		biometrics.TooSmall:  locker.AdviceFlat,
+		biometrics.OffCentre: locker.AdviceCentre,
+		biometrics.TooDry:    locker.AdviceDry,
+		biometrics.TooWet:    locker.AdviceWet,
+		biometrics.Blurred:   locker.AdviceLonger,
+	}
+	given := map[locker.FingerAdvice]bool{locker.AdviceLay: true} // by ErrNoFinger
+	for r := biometrics.Good; r.String() != "unknown"; r++ {
+		a := vault.AdviceFor(r)
+		if a != want[r] {
+			t.Errorf("%v: advice %q, want %q", r, a, want[r])
+		}
+		if given[a] {
+			t.Errorf("%v: %q is another reason's advice", r, a)
+		}
+		given[a] = true
+	}
+}
+
+func TestPoorPictureGetsTheAdviceForItsReason(t *testing.T) {
+	// Rings of 9 pixels, in a corner of a reader that is else white.
+	rings := biometrics.Image{Pix: make([]byte, 300*400), Width: 300, Height: 400, DPI: 500}
+	for i := range rings.Pix {
+		x, y := float64(i%300), float64(i/300)
+		rings.Pix[i] = 255
+		if x < 70 && y < 70 {
+			rings.Pix[i] = byte(128 + 100*math.Sin(math.Hypot(x+40, y+40)*2*math.Pi/9))
+		}
+	}
+	if _, advice, err := (vault.Biometrics{}).Extract(rings); advice != locker.AdviceCentre || err != nil {
+		t.Errorf("in a corner: advice %q, %v", advice, err)
+	}
+	middle := biometrics.Image{Pix: bytes.Repeat([]byte{255}, 300*400), Width: 300, Height: 400, DPI: 500}
+	for y := range 70 {
+		copy(middle.Pix[(y+165)*300+115:], rings.Pix[y*300:y*300+70])
+	}
+	if _, advice, err := (vault.Biometrics{}).Extract(middle); advice != locker.AdviceFlat || err != nil {
+		t.Errorf("a tip in the middle: advice %q, %v", advice, err)
 	}
 }
 
