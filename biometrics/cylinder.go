@@ -113,12 +113,13 @@ func (a *cylinder) similarity(b *cylinder) float64 {
 		return 0
 	}
 	var inA, inB, differ int
-	for i := range a.set {
-		k := known[i%words]
-		x, y := a.set[i]&k, b.set[i]&k
-		inA += bits.OnesCount64(x)
-		inB += bits.OnesCount64(y)
-		differ += bits.OnesCount64(x ^ y)
+	for layer := range cylinderLayers {
+		for i, k := range known {
+			x, y := a.set[layer*words+i]&k, b.set[layer*words+i]&k
+			inA += bits.OnesCount64(x)
+			inB += bits.OnesCount64(y)
+			differ += bits.OnesCount64(x ^ y)
+		}
 	}
 	if inA+inB < minCommonBits {
 		return 0

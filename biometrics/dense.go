@@ -49,7 +49,8 @@ func (c *contest) register(h hypothesis, m motion, pairs []pair, g gates) (liken
 
 // growFrom registers from seeds, and pairs the minutiae anew under what it found.
 func (c *contest) growFrom(m motion, seeds []seed, g gates) (likeness float64, ok bool) {
-	r := newRegistration(c.probe.ridges, c.candidate.ridges, m)
+	r := newRegistration(c.probe.ridges, c.candidate.ridges, m, c.growth)
+	c.growth = r
 	if !r.grow(seeds) {
 		return 0, false
 	}
@@ -64,13 +65,14 @@ func (c *contest) growFrom(m motion, seeds []seed, g gates) (likeness float64, o
 	return likeness, true
 }
 
-// flow is how parallel the ridges of both prints run under a motion: the mean of
-// the cosine of the doubled angle between them, weighted by quality, at one in
-// nine cells; 0 where nothing lies on each other.
-func (c *contest) flow(m motion) float64 {
+// flow is how parallel the ridges of both prints run under a motion, from 0 to 1:
+// the mean of the cosine of the doubled angle between them, weighted by quality,
+// at one in nine cells; and the area in mm² on which they lie on each other.
+func (c *contest) flow(m motion) (parallel, area float64) {
 	probe, candidate := c.probe.ridges, c.candidate.ridges
 	turn := int32(math.Round(m.angle / math.Pi * 256))
 	var sum, weight float32
+	cells := 0
 	for y := nodePitch / 2; y < candidate.h; y += nodePitch {
 		for x := nodePitch / 2; x < candidate.w; x += nodePitch {
 			b := &candidate.waves[y*candidate.w+x]
@@ -82,13 +84,14 @@ func (c *contest) flow(m motion) float64 {
 				both := a.weight * b.weight
 				sum += both * turns[uint8(b.angle+turn-a.angle)][0]
 				weight += both
+				cells++
 			}
 		}
 	}
 	if weight == 0 {
-		return 0
+		return 0, 0
 	}
-	return float64(sum / weight)
+	return max(float64(sum/weight), 0), float64(cells) * nodePitch * nodePitch / cellsPerSquareMillimetre
 }
 
 // judge pairs the minutiae anew under a registration.

@@ -45,6 +45,7 @@ type contest struct {
 	likely           []pair    // the most similar, best first
 	places           []place   // of the likely pairs
 	met              []meeting // used again by each pairing
+	growth           *registration
 }
 
 // place is where the minutiae of a pair lie on their pictures, and the turn from
@@ -90,6 +91,9 @@ func newContest(probe, candidate *Template) *contest {
 	textures := len(probe.textures) > 0 && len(candidate.textures) > 0
 	for i := range probe.minutiae {
 		for j := range n {
+			if math.Abs(normalAngle(probe.minutiae[i].Angle-candidate.minutiae[j].Angle)) > maxTurn+2*voteTurn {
+				continue // neither hypothesis nor vote
+			}
 			s := 1.0
 			if textures {
 				if s = probe.textures[i].similarity(&candidate.textures[j]); s < minTexture {

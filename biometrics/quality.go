@@ -48,6 +48,8 @@ const (
 	farOff = 0.15
 )
 
+const cellsPerSquareMillimetre = (19.7 / cell) * (19.7 / cell)
+
 // assess judges by what comparing needs: enough square millimetres of ridges,
 // weighted by how well the wave fits.
 func assess(img Image, m *ridgeMap, minutiae []Minutia) Quality {
@@ -61,7 +63,6 @@ func assess(img Image, m *ridgeMap, minutiae []Minutia) Quality {
 			sumY += float64(m.top + i/m.w)
 		}
 	}
-	const cellsPerSquareMillimetre = (19.7 / cell) * (19.7 / cell)
 	enough := math.Min(area/cellsPerSquareMillimetre/wantedArea, 1)
 	clear := math.Min(fitted/area/wantedFit, 1)
 	count := math.Min(float64(len(minutiae))/wantedMinutiae, 1)

@@ -65,11 +65,17 @@ type registration struct {
 	queue            nodeQueue
 }
 
-func newRegistration(probe, candidate *ridgeMap, m motion) *registration {
+// newRegistration begins a growth in the memory of an earlier one, if any.
+func newRegistration(probe, candidate *ridgeMap, m motion, earlier *registration) *registration {
 	r := &registration{probe: probe, candidate: candidate, motion: m, inverse: m.inverse(),
 		turn: int32(math.Round(m.angle / math.Pi * 256)),
 		w:    (candidate.w + nodePitch - 1) / nodePitch, h: (candidate.h + nodePitch - 1) / nodePitch}
-	r.nodes = make([]node, r.w*r.h)
+	if earlier != nil {
+		r.nodes, r.queue = earlier.nodes, earlier.queue[:0] // the same candidate: as many
+		clear(r.nodes)
+	} else {
+		r.nodes = make([]node, r.w*r.h)
+	}
 	for i := range r.nodes {
 		cx, cy := r.cellOf(i)
 		r.nodes[i].known = cx < candidate.w && cy < candidate.h && candidate.waves[cy*candidate.w+cx].weight > 0

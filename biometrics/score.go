@@ -1,5 +1,7 @@
 package biometrics
 
+import "math"
+
 // Score is the outcome of a comparison.
 type Score struct {
 	// Similarity grows with likeness: of strangers, about one pair in
@@ -23,20 +25,24 @@ func Compare(probe, candidate *Template) Score { return compare(probe, candidate
 // of the speed, and cost no genuine pair that a door would open for: the tests
 // compare with and without.
 type gates struct {
-	// Evidence of minutiae below which ridges are not registered: a few pairs that
-	// meet by chance in a large overlap. It counts as far as the ridges between
-	// run alike, for either print.
+	// Evidence of minutiae below which ridges are not registered, where the prints
+	// overlap by halfAPrint: a few pairs that meet by chance, which become more,
+	// and their sum wider, with the root of the area. Evidence counts as far as
+	// the ridges between run alike, for either print.
 	registering float64
 
 	// Likeness below which a growth is a stranger's, before each relaxation, which
-	// costs as much as growing: what most strangers reach, and then one in five.
+	// costs as much as growing: what most strangers reach, one in five, one in fifty.
 	relaxing [3]float64
 
 	// A likeness that needs no better one: one stranger in a million has it.
 	enough float64
 }
 
-var usual = gates{registering: 0.1, relaxing: [3]float64{0.14, 0.215, 0.215}, enough: 0.6}
+// halfAPrint is a usual overlap of two flat prints, in mm².
+const halfAPrint = 60
+
+var usual = gates{registering: 0.1, relaxing: [3]float64{0.14, 0.215, 0.29}, enough: 0.6}
 
 func compare(probe, candidate *Template, g gates) Score {
 	if probe == nil || candidate == nil {
@@ -53,7 +59,7 @@ func compare(probe, candidate *Template, g gates) Score {
 			minutiae = max(minutiae, c.confirmed(m, pairs, a.ratio))
 			continue
 		}
-		if flow := max(c.flow(m), 0); a.evidence()*flow*flow < g.registering {
+		if flow, area := c.flow(m); a.evidence()*flow*flow < g.registering*math.Sqrt(area/halfAPrint) {
 			continue
 		}
 		if likeness, ok := c.register(h, m, pairs, g); ok {
