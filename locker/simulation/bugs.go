@@ -26,6 +26,7 @@ const (
 	StaleResult            // a try's result is given to the next deposit's
 	PulseRepeated          // a restart repeats an unanswered pulse
 	OrderKeyKept           // a one-time key is not overwritten
+	ChargesForgotten       // a start has no memory of charged tries
 	MarkWithRecordOnly     // the trusted time's mark is kept with records alone
 	UnsignedCommands       // whatever says that it is a command is one
 	UnsignedRosters        // whatever says that it is a roster is one
@@ -158,6 +159,10 @@ func (b Bug) replayed(e locker.Event) []locker.Event {
 				fact(f), fact(locker.CompartmentOpened{Compartment: f.Compartment, Commanded: true}),
 				fact(locker.CompartmentClosed{Compartment: f.Compartment}),
 			}
+		}
+	case locker.CodeCharged:
+		if b == ChargesForgotten {
+			return nil
 		}
 	case locker.ClockMarked:
 		if b == MarkWithRecordOnly {

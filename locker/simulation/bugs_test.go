@@ -29,15 +29,23 @@ func catches(t *testing.T, bug simulation.Bug, reasons ...string) {
 	t.Fatalf("not found in %d seeds of ten days", seeds)
 }
 
-func TestOracleCatchesATryBeforeItsCharge(t *testing.T) {
+// Row 1: guessing. The oracle counts tries across crashes.
+func TestThreatGuessing(t *testing.T) {
+	catches(t, simulation.ChargesForgotten, "failed or unsettled charges")
+}
+
+// Row 2: a power cut resets the counter.
+func TestThreatAPowerCutResetsTheCounter(t *testing.T) {
 	catches(t, simulation.TryBeforeCharge, "no charge for it is durable")
 }
 
-func TestOracleCatchesOneClerkWhoCountsTwice(t *testing.T) {
+// Row 8: one dishonest clerk.
+func TestThreatOneClerkWhoCountsTwice(t *testing.T) {
 	catches(t, simulation.OneClerkTwice, "who never proved to be there")
 }
 
-func TestOracleCatchesASlotThatIsKept(t *testing.T) {
+// Row 7: a template is kept.
+func TestThreatASlotIsKept(t *testing.T) {
 	catches(t, simulation.SlotKept, "still opens its factor")
 }
 
@@ -49,7 +57,8 @@ func TestOracleCatchesAnActionBeforeItsCommit(t *testing.T) {
 	catches(t, simulation.ActBeforeCommit, "without a committed release")
 }
 
-func TestOracleCatchesATrustedWallClock(t *testing.T) {
+// Row 15: the clock is set back, or forward.
+func TestThreatTheClockIsSet(t *testing.T) {
 	catches(t, simulation.WallClockTrusted, "and it is", "expired after")
 }
 
@@ -61,11 +70,13 @@ func TestOracleCatchesAPulseRepeatedAfterARestart(t *testing.T) {
 	catches(t, simulation.PulseRepeated, "without a committed release of this start")
 }
 
-func TestOracleCatchesAnOrderKeyThatIsKept(t *testing.T) {
+// Row 7, in the sealed order that travelled.
+func TestThreatAnOrderKeyIsKept(t *testing.T) {
 	catches(t, simulation.OrderKeyKept, "still opens its factor")
 }
 
-func TestOracleCatchesAMarkKeptWithRecordsAlone(t *testing.T) {
+// Row 15, over a night without power.
+func TestThreatTheClockForgetsANight(t *testing.T) {
 	catches(t, simulation.MarkWithRecordOnly, "before the one of")
 }
 
