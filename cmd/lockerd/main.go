@@ -23,6 +23,7 @@ const usage = `Usage:
     lockerd run   -config FILE
     lockerd init  -config FILE -roster FILE [-adopt FILE]
     lockerd check -config FILE [-json]
+    lockerd calibrate -config FILE
     lockerd clear-tpm -config FILE
 
 run starts the terminal and works until it is told to stop.
@@ -37,6 +38,9 @@ look into every compartment.
 check tests the configuration and every lock, contact, reader, scanner and the
 broker, moves nothing, and prints a table of what it found. It exits with 1 if
 something is wrong. The daemon must not run.
+
+calibrate measures key derivations on this board, idle, and prints what to put
+into the configuration.
 
 clear-tpm forgets what the hardware key holds, so that another state folder can
 use it. What is sealed under its root key opens never again.
@@ -79,6 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	commands := map[string]func(daemon.Config) error{
 		"run":       func(c daemon.Config) error { return serve(ctx, c, stdout, stderr) },
 		"init":      func(c daemon.Config) error { return initialise(c, *roster, *adopt, stdout) },
+		"calibrate": func(daemon.Config) error { return daemon.Calibrate(stdout) },
 		"clear-tpm": daemon.ClearTPM,
 		"check":     func(c daemon.Config) error { return check(ctx, c, *asJSON, stdout) },
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/pin/seal"
 )
 
 // Finding is one line of a check: a part, and what is wrong with it.
@@ -30,6 +31,7 @@ func Check(ctx context.Context, c Config) ([]Finding, error) {
 	}
 	k := check{ctx: ctx, config: c, parts: p}
 	k.store()
+	k.derivation()
 	k.doors()
 	k.sensors()
 	k.readers()
@@ -82,6 +84,21 @@ func (k *check) store() {
 	if err := s.Close(); err != nil {
 		k.found("journal", "", err, "")
 	}
+}
+
+// derivation holds the time of one key derivation against the rule that a
+// refusal is shown after two of them, whatever its cause.
+func (k *check) derivation() {
+	p := k.config.params()
+	began := time.Now()
+	seal.Vain(p, []byte("check"))
+	took := time.Since(began)
+	var err error
+	if after := time.Duration(k.config.Rules.AnswerAfter); 2*took > after {
+		err = fmt.Errorf("takes %v, and rules.answer_after is %v", took.Round(time.Millisecond), after)
+	}
+	k.found("key derivation", fmt.Sprintf("%v for %d MiB, %d passes", took.Round(time.Millisecond), p.Memory>>10, p.Time), err,
+		"run lockerd calibrate: a refusal would tell by its time why it is one")
 }
 
 func (k *check) doors() {

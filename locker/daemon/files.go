@@ -208,9 +208,7 @@ func openStore(c Config, f files, create bool) (*store, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	crypto := vault.NewStandard(rand.Reader)
-	if c.Seal != (Seal{}) {
-		crypto.Params.Memory, crypto.Params.Time = c.Seal.Memory, c.Seal.Time
-	}
+	crypto.Params = c.params()
 	s.vault, err = vault.Open(vault.Config{
 		Terminal: c.Terminal, Slots: s.slots, Records: s.journal.Records(), Crypto: crypto,
 		Device: device, City: city, LetterKey: letterKey, TerminalKey: terminalKey,
