@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/locker"
@@ -149,7 +151,15 @@ func (c *City) Letter(ctx context.Context, id locker.OrderID) (api.Letter, error
 	if err != nil {
 		return api.Letter{}, err
 	}
-	content, err := c.readLetter(l, t.Verifier)
+	verifiers, err := c.record.Verifiers(ctx, t.ID)
+	if err != nil {
+		return api.Letter{}, err
+	}
+	var content api.Letter
+	err = anyOf(verifiers, func(v note.Verifier) (err error) {
+		content, err = c.readLetter(l, v)
+		return err
+	})
 	if err != nil {
 		return api.Letter{}, err
 	}

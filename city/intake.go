@@ -35,6 +35,7 @@ var (
 type intake struct {
 	terminal string
 	verifier note.Verifier
+	next     note.Verifier // that the old key signed for; nil: none
 	record   *record.Record
 
 	size    uint64         // stored
@@ -70,6 +71,7 @@ func (t *intake) event(body []byte) error {
 	if seq < t.head() || seq >= t.head()+maxPending || t.pending[seq] != nil || t.bytes+len(body) > maxPendingBytes {
 		return nil
 	}
+	t.rekeyed(e.fact())
 	t.pending[seq] = body
 	t.bytes += len(body)
 	return nil
@@ -170,6 +172,10 @@ func (t *intake) commit(ctx context.Context) error {
 	t.due = true
 	for _, e := range events {
 		switch f := e.Fact.(type) {
+		case locker.DeviceRekeyed:
+			if t.next != nil {
+				t.verifier, t.next = t.next, nil
+			}
 		case locker.RosterAccepted:
 			t.cleared = true
 		case locker.MessageRefused:

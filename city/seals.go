@@ -67,11 +67,7 @@ func (c *City) openLetter(signed []byte, terminal string, device note.Verifier) 
 }
 
 // readLetter opens what is to be printed.
-func (c *City) readLetter(kept record.Letter, verifier string) (api.Letter, error) {
-	device, err := deviceVerifier(verifier)
-	if err != nil {
-		return api.Letter{}, err
-	}
+func (c *City) readLetter(kept record.Letter, device note.Verifier) (api.Letter, error) {
 	head, err := envelope.OpenLetterHead(device, kept.Terminal, kept.Sealed)
 	if err != nil {
 		return api.Letter{}, err

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
 	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/locker"
@@ -264,7 +267,12 @@ func (s *session) handle(ctx context.Context, t *intake, on topic.Topic, payload
 	case topic.Event:
 		return s.judge(ctx, t, api.AlarmContent, t.event(payload))
 	case topic.Checkpoint:
-		size, root, err := openCheckpoint(payload, t.terminal, t.verifier)
+		var size uint64
+		var root tlog.Hash
+		err := t.signedBy(func(v note.Verifier) (err error) {
+			size, root, err = openCheckpoint(payload, t.terminal, v)
+			return err
+		})
 		if err != nil {
 			return s.judge(ctx, t, api.AlarmSignature, err)
 		}
@@ -292,13 +300,31 @@ func (s *session) handle(ctx context.Context, t *intake, on topic.Topic, payload
 		}
 		return s.repeat(ctx, t.terminal)
 	case topic.Keys:
-		keys, err := openKeyList(payload, t.terminal, t.verifier)
+		var keys []record.Key
+		err := t.signedBy(func(v note.Verifier) (err error) {
+			keys, err = openKeyList(payload, t.terminal, v)
+			return err
+		})
 		if err != nil {
 			return s.judge(ctx, t, api.AlarmSignature, err)
 		}
 		return s.record.OfferKeys(ctx, keys)
 	case topic.Letter:
-		letter, err := s.openLetter(payload, t.terminal, t.verifier)
+		verifiers, err := s.record.Verifiers(ctx, t.terminal)
+		if err != nil {
+			return err
+		}
+		var letter record.Letter
+		err = t.signedBy(func(v note.Verifier) (err error) {
+			letter, err = s.openLetter(payload, t.terminal, v)
+			return err
+		})
+		if err != nil {
+			err = anyOf(verifiers, func(v note.Verifier) (err error) {
+				letter, err = s.openLetter(payload, t.terminal, v)
+				return err
+			})
+		}
 		if err != nil {
 			return s.judge(ctx, t, api.AlarmSignature, err)
 		}

@@ -29,7 +29,7 @@ func (l *ledger) fold(e Event) error {
 	}
 	l.elapse(e.Time)
 	switch f := e.Fact.(type) {
-	case ClockMarked, PINLetterConfirmed, MessageRefused, RoundInterrupted, TerminalDiagnosed:
+	case ClockMarked, DeviceRekeyed, PINLetterConfirmed, MessageRefused, RoundInterrupted, TerminalDiagnosed:
 		if _, ok := f.(RoundInterrupted); ok {
 			l.Open = nil
 		}

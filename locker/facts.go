@@ -54,6 +54,13 @@ type (
 	TerminalAdopted struct {
 		Adoption
 	}
+	// DeviceRekeyed tells that another key signs for the device from here on.
+	// Proof is the old key's note of it: title, verifier and roster key.
+	DeviceRekeyed struct {
+		Verifier  string `json:"verifier"`
+		RosterKey string `json:"roster_key"` // public
+		Proof     string `json:"proof"`
+	}
 	// InventoryOrdered tells that two clerks are to look into every compartment.
 	InventoryOrdered struct {
 		Round RoundID `json:"round"`
@@ -432,6 +439,7 @@ func (ClockSet) Type() string               { return "de.nachtfach.clock.set.v1"
 func (AlarmRaised) Type() string            { return "de.nachtfach.alarm.raised.v1" }
 func (AlarmCleared) Type() string           { return "de.nachtfach.alarm.cleared.v1" }
 func (TerminalAdopted) Type() string        { return "de.nachtfach.terminal.adopted.v1" }
+func (DeviceRekeyed) Type() string          { return "de.nachtfach.device.rekeyed.v1" }
 func (InventoryOrdered) Type() string       { return "de.nachtfach.inventory.ordered.v1" }
 func (CompartmentInspected) Type() string   { return "de.nachtfach.compartment.inspected.v1" }
 func (KeyOpeningAnnounced) Type() string    { return "de.nachtfach.keyopening.announced.v1" }
@@ -497,7 +505,7 @@ var decoders = decodersOf(
 	decoder[AlarmRaised], decoder[AlarmCleared],
 	decoder[CommandFollowed], decoder[CommandRefused], decoder[TerminalDiagnosed], decoder[BurglaryDeclared],
 	decoder[ClerkCharged], decoder[ClerkUnblocked],
-	decoder[TerminalAdopted], decoder[InventoryOrdered], decoder[CompartmentInspected],
+	decoder[TerminalAdopted], decoder[DeviceRekeyed], decoder[InventoryOrdered], decoder[CompartmentInspected],
 	decoder[KeyOpeningAnnounced], decoder[KeyOpeningEnded],
 	decoder[RosterAccepted], decoder[MessageRefused], decoder[ClerkAdmitted], decoder[ClerkRefused],
 	decoder[RoundOpened], decoder[RoundConfirmed], decoder[RoundInterrupted],

@@ -48,6 +48,8 @@ func (p projection) apply(fact locker.Fact) error {
 		return p.erased(f)
 	case locker.CompartmentInspected:
 		return p.inspected(f)
+	case locker.DeviceRekeyed:
+		return p.rekeyed(f)
 	case locker.RootReplaced:
 		return p.rootReplaced(f)
 	case locker.LetterPosted:

@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 5
+const version = 6
 
 const schema = `
 CREATE TABLE terminals (
@@ -205,6 +205,7 @@ func (r *Record) prepare() error {
 			addReceipts,
 			func(tx *sql.Tx) error { _, err := tx.Exec(fourth); return err },
 			addClosed,
+			addVerifiers,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

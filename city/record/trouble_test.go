@@ -112,7 +112,7 @@ func TestARecordOfVersionOneLearnsItsAlarms(t *testing.T) {
 		`DROP TABLE stolen`, `DROP TABLE raised`, `ALTER TABLE alarms DROP COLUMN note`, `ALTER TABLE alarms DROP COLUMN noted_by`,
 		`ALTER TABLE alarms DROP COLUMN noted`,
 		`ALTER TABLE deposits DROP COLUMN slot`, `ALTER TABLE deposits DROP COLUMN quality`, `ALTER TABLE deposits DROP COLUMN settled`,
-		`ALTER TABLE terminals DROP COLUMN closed`, `PRAGMA user_version = 1`,
+		`DROP TABLE verifiers`, `ALTER TABLE terminals DROP COLUMN closed`, `PRAGMA user_version = 1`,
 	} {
 		if _, err := db.Exec(back); err != nil {
 			t.Fatal(err)

@@ -23,6 +23,7 @@ const usage = `Usage:
     lockerd run   -config FILE
     lockerd init  -config FILE -roster FILE [-adopt FILE]
     lockerd check -config FILE [-json]
+    lockerd rekey -config FILE
     lockerd calibrate -config FILE
     lockerd clear-tpm -config FILE
 
@@ -38,6 +39,10 @@ look into every compartment.
 check tests the configuration and every lock, contact, reader, scanner and the
 broker, moves nothing, and prints a table of what it found. It exits with 1 if
 something is wrong. The daemon must not run.
+
+rekey gives the terminal new keys of its own; no deposit is lost. The old key
+signs for the new one in the journal, and the city follows. The daemon must not
+run. It prints what "lockerctl roster submit" must know from then on.
 
 calibrate measures key derivations on this board, idle, and prints what to put
 into the configuration.
@@ -83,6 +88,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	commands := map[string]func(daemon.Config) error{
 		"run":       func(c daemon.Config) error { return serve(ctx, c, stdout, stderr) },
 		"init":      func(c daemon.Config) error { return initialise(c, *roster, *adopt, stdout) },
+		"rekey":     func(c daemon.Config) error { return identity(stdout)(daemon.Rekey(c)) },
 		"calibrate": func(daemon.Config) error { return daemon.Calibrate(stdout) },
 		"clear-tpm": daemon.ClearTPM,
 		"check":     func(c daemon.Config) error { return check(ctx, c, *asJSON, stdout) },
@@ -132,12 +138,19 @@ func initialise(c daemon.Config, roster, adopt string, stdout io.Writer) error {
 		}
 		id, err = daemon.Adopt(c, signed, note)
 	}
-	if err != nil {
-		return err
+	return identity(stdout)(id, err)
+}
+
+// identity prints what the city must know.
+func identity(stdout io.Writer) func(daemon.Identity, error) error {
+	return func(id daemon.Identity, err error) error {
+		if err != nil {
+			return err
+		}
+		out := json.NewEncoder(stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(id)
 	}
-	out := json.NewEncoder(stdout)
-	out.SetIndent("", "  ")
-	return out.Encode(id)
 }
 
 func check(ctx context.Context, c daemon.Config, asJSON bool, stdout io.Writer) error {

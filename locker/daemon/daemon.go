@@ -81,6 +81,9 @@ func (d *Daemon) open() (err error) {
 	if d.listener, err = kiosk.Listen(d.config.Kiosk.Listen); err != nil {
 		return err
 	}
+	if _, err := os.Stat(next(d.files.device())); err == nil {
+		return errors.New("a rekey was cut short: run lockerd rekey again")
+	}
 	d.store, err = openStore(d.config, d.files, false)
 	if err == nil && d.options.Strict {
 		if err := d.config.lasting(d.store.slots); err != nil {

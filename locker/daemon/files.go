@@ -258,18 +258,6 @@ func (f files) adoption() (*locker.Adoption, error) {
 	return &a, nil
 }
 
-func readSigner(path string) (note.Signer, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("device key: %w; `lockerd init` makes it", err)
-	}
-	s, err := note.NewSigner(strings.TrimSpace(string(text)))
-	if err != nil {
-		return nil, fmt.Errorf("device key %s: %w", path, err)
-	}
-	return s, nil
-}
-
 func readKey(path string) ([]byte, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -32,6 +32,7 @@ type town struct {
 	cast    *tour.Cast
 	daemon  *daemon.Daemon
 	off     func()
+	cityOff func()
 	letters map[locker.OrderID]api.Letter
 	numbers map[locker.OrderID]string
 }
@@ -53,7 +54,7 @@ func newTown(t *testing.T, terminal string, compartments int) *town {
 	}
 	w.cast, err = tour.NewCast(terminal, seal.Params{Memory: 64, Time: 1, Threads: 1})
 	w.must(err)
-	w.city.Start()
+	w.cityOff = w.city.Start()
 	return w
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/nachtfach/nachtfach/locker/envelope"
 )
 
+// ErrTerminalKey tells that the stored roster is sealed to another key.
+var ErrTerminalKey = errors.New("the terminal's key does not open its roster")
+
 const rosterKey = "current"
 
 func (v *Vault) readRoster() error {
@@ -18,7 +21,7 @@ func (v *Vault) readRoster() error {
 	}
 	signed, err := envelope.UnsealRoster(v.Crypto, v.TerminalKey, message)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrTerminalKey, err)
 	}
 	defer clear(signed)
 	r, err := envelope.ParseRoster(envelope.Body(signed)) // verified when it was stored
@@ -67,6 +70,24 @@ func (v *Vault) storeRoster(r envelope.Roster, signed []byte) error {
 	}
 	v.roster, v.rosterHash = &r, envelope.Hash(signed)
 	return nil
+}
+
+// Rekey seals the roster to another terminal key, which takes the old one's
+// place. Repeated with the same key it changes nothing.
+func (v *Vault) Rekey(terminalKey []byte) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	message, err := v.Records.Get(bucketRoster, rosterKey)
+	if err != nil {
+		return fmt.Errorf("seal the roster anew: %w", err)
+	}
+	signed, err := envelope.UnsealRoster(v.Crypto, v.TerminalKey, message)
+	if err != nil {
+		return fmt.Errorf("seal the roster anew: %w", err)
+	}
+	defer clear(signed)
+	v.TerminalKey = terminalKey
+	return v.storeRoster(*v.roster, signed)
 }
 
 // Roster is the roster in force, which Step is told after each start: a cut
