@@ -7,6 +7,9 @@ import (
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/kiosk"
 )
 
 //go:embed testdata/axe/axe.min.js
@@ -88,6 +91,36 @@ func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 				last.Number = uint64(pass+1)*1000 + 999
 				term.set(last)
 			}
+		})
+	}
+}
+
+// Names as long as the configuration allows, and a wall of 96 doors, fit as well.
+func TestLongNamesAndManyDoorsFit(t *testing.T) {
+	long := "Bürgeramt für Ausweis- und Passangelegenheiten, Rathausgasse 12, Erdgeschoss li."
+	for size, wh := range sizes {
+		t.Run(size, func(t *testing.T) {
+			t.Parallel()
+			ctx := browser(t, wh[0], wh[1])
+			term := &stage{changed: make(chan struct{}), screen: scenes()[1].screen}
+			for i := range 96 {
+				term.layout = append(term.layout, locker.CompartmentSpec{Number: locker.CompartmentID(i + 1), Size: locker.Small, Row: i/12 + 1, Column: i%12 + 1})
+			}
+			do(t, ctx, chromedp.Navigate(serve(t, term, func(c *kiosk.Config) {
+				c.Place, c.Desk = long, kiosk.Desk{Name: long, Phone: "0049 7141 910 22334-1234567", Hours: long}
+			})))
+			album := newAlbum(t, size+"-long", wh)
+			for _, sc := range scenes() {
+				sc.screen.Number += 1000
+				term.set(sc.screen)
+				var wrong []string
+				do(t, ctx, chromedp.WaitVisible(`#face[data-screen="`+itoa(sc.screen.Number)+`"][data-ready]`, chromedp.ByQuery), chromedp.Evaluate(layoutRun, &wrong))
+				if len(wrong) > 0 {
+					t.Errorf("%s %s: %s", sc.name, size, strings.Join(wrong, "; "))
+				}
+				album.take(ctx, sc.name)
+			}
+			album.close()
 		})
 	}
 }

@@ -156,31 +156,19 @@ func TestTheCountdownIsSaidAndCanBeExtended(t *testing.T) {
 	}
 }
 
-// A change reaches the page at once. The bound is wide: other tests may hold
-// the machine; what is measured on an idle one is logged.
-func TestAChangeIsOnThePageAtOnce(t *testing.T) {
+// Of many changes in a row the page shows each, or a later one, and ends at the last.
+func TestThePageKeepsUpWithManyChanges(t *testing.T) {
 	ctx := browser(t, 1280, 800)
 	term := newStage()
-	do(t, ctx, chromedp.Navigate(serve(t, term)), settled("welcome"), chromedp.Evaluate(`window.swaps = {}; document.addEventListener("htmx:after:swap", () => { swaps[document.getElementById("face").dataset.screen] = Date.now(); })`, nil))
-	sent := map[string]int64{}
-	for n := range uint64(40) {
-		sent[itoa(1000+n)] = time.Now().UnixMilli()
-		term.set(question(1000 + n))
-		do(t, ctx, chromedp.WaitVisible(`#face[data-screen="`+itoa(1000+n)+`"]`, chromedp.ByQuery))
+	do(t, ctx, chromedp.Navigate(serve(t, term)), settled("welcome"), chromedp.Evaluate(`window.seen = []; document.addEventListener("htmx:after:swap", () => seen.push(Number(document.getElementById("face").dataset.screen)))`, nil))
+	const last = 1200
+	for n := uint64(1000); n <= last; n++ {
+		term.set(question(n))
 	}
-	var swaps map[string]int64
-	do(t, ctx, chromedp.Evaluate(`swaps`, &swaps))
-	var took []int64
-	for n, at := range swaps {
-		took = append(took, at-sent[n])
-	}
-	slices.Sort(took)
-	if len(took) != 40 {
-		t.Fatalf("%d of 40 changes reached the page", len(took))
-	}
-	t.Logf("a change is on the page after %d ms (median), %d ms (p95)", took[20], took[38])
-	if took[38] > 2000 {
-		t.Errorf("a change takes %d ms", took[38])
+	var seen []uint64
+	do(t, ctx, chromedp.WaitVisible(`#face[data-screen="1200"][data-settled]`, chromedp.ByQuery), chromedp.Evaluate(`seen`, &seen))
+	if !slices.IsSorted(seen) || len(seen) == 0 || seen[len(seen)-1] != last {
+		t.Errorf("the page showed %v", seen)
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"compress/gzip"
 	"context"
-	"crypto/rand"
 	"errors"
 	"go/ast"
 	"go/parser"
@@ -13,7 +12,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -385,34 +383,6 @@ func TestTheFirstLoadIsSmall(t *testing.T) {
 		r.URL = &url.URL{Path: file}
 		if got := f.do(r).StatusCode; got == 200 {
 			t.Errorf("%s is answered with %d", file, got)
-		}
-	}
-}
-
-func BenchmarkPage(b *testing.B) {
-	term, file := newStage(), b.TempDir()+"/token"
-	s, err := kiosk.New(kiosk.Config{
-		Terminal: term, Addr: addr, TokenFile: file, Rand: rand.Reader, Uptime: func() time.Duration { return 0 }, Desk: desk,
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for _, sc := range scenes() {
-		if sc.name == "round-full" {
-			term.set(sc.screen)
-		}
-	}
-	token, err := os.ReadFile(file)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
-		r.Host = addr
-		r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-		w := httptest.NewRecorder()
-		if s.ServeHTTP(w, r); w.Code != 200 {
-			b.Fatalf("answered %d", w.Code)
 		}
 	}
 }

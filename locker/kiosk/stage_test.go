@@ -20,11 +20,12 @@ type stage struct {
 	inputs  []locker.Input
 	answer  func(locker.Screen, locker.Input) locker.Screen // nil: nothing changes
 	err     error
+	layout  []locker.CompartmentSpec
 }
 
-func newStage() *stage { return &stage{changed: make(chan struct{}), screen: scenes()[1].screen} }
+func newStage() *stage { return &stage{changed: make(chan struct{}), screen: scenes()[1].screen, layout: wall()} }
 
-func (s *stage) Layout() []locker.CompartmentSpec { return wall() }
+func (s *stage) Layout() []locker.CompartmentSpec { return s.layout }
 
 func (s *stage) Screen() (locker.Screen, <-chan struct{}) {
 	s.mu.Lock()
