@@ -59,10 +59,8 @@ func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithA
 
 // Every screen, in both languages and on both kinds of display, has nothing
 // that overlaps or is cut off, and nothing that WCAG 2.2 A or AA objects to.
-// With NACHTFACH_SHOTS=DIR it also takes a picture of each, and puts them on
-// contact sheets:
-//
-//	NACHTFACH_SHOTS=/tmp/shots go test ./locker/kiosk -run CanBeReadAndReached
+// With NACHTFACH_SHOTS=DIR it also takes a picture of each; .ci/sheets puts
+// them on contact sheets.
 func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 	for size, wh := range sizes {
 		t.Run(size, func(t *testing.T) {
@@ -72,7 +70,7 @@ func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 			do(t, ctx, chromedp.Navigate(serve(t, term)))
 			for pass, lang := range []string{"de", "en"} {
 				do(t, ctx, chromedp.Navigate(origin(t, ctx)+"/language/"+lang), ready("welcome"), chromedp.Evaluate(axe, nil))
-				album := newAlbum(t, size+"-"+lang, wh)
+				album := newAlbum(t, size+"-"+lang)
 				for _, sc := range scenes() {
 					sc.screen.Number += uint64(pass+1) * 1000
 					term.set(sc.screen)
@@ -86,7 +84,6 @@ func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 					}
 					album.take(ctx, sc.name)
 				}
-				album.close()
 				last := scenes()[1].screen
 				last.Number = uint64(pass+1)*1000 + 999
 				term.set(last)
@@ -109,7 +106,7 @@ func TestLongNamesAndManyDoorsFit(t *testing.T) {
 			do(t, ctx, chromedp.Navigate(serve(t, term, func(c *kiosk.Config) {
 				c.Place, c.Desk = long, kiosk.Desk{Name: long, Phone: "0049 7141 910 22334-1234567", Hours: long}
 			})))
-			album := newAlbum(t, size+"-long", wh)
+			album := newAlbum(t, size+"-long")
 			for _, sc := range scenes() {
 				sc.screen.Number += 1000
 				term.set(sc.screen)
@@ -120,7 +117,6 @@ func TestLongNamesAndManyDoorsFit(t *testing.T) {
 				}
 				album.take(ctx, sc.name)
 			}
-			album.close()
 		})
 	}
 }

@@ -23,7 +23,9 @@ type stage struct {
 	layout  []locker.CompartmentSpec
 }
 
-func newStage() *stage { return &stage{changed: make(chan struct{}), screen: scenes()[1].screen, layout: wall()} }
+func newStage() *stage {
+	return &stage{changed: make(chan struct{}), screen: scenes()[1].screen, layout: wall()}
+}
 
 func (s *stage) Layout() []locker.CompartmentSpec { return s.layout }
 
