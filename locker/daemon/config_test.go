@@ -47,8 +47,12 @@ func TestAGoodConfigurationIsRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := c.Ledger()
-	if len(l.Compartments) != 2 || l.Hours.Windows[0].From != 8*60 || l.Rules.CodeTries != 5 {
+	if len(l.Compartments) != 2 || l.Hours.Windows[0].From != 8*60 || l.Rules.CodeTries != 5 || l.Training {
 		t.Fatalf("%+v", l)
+	}
+	c, err = daemon.ParseConfig("lockerd.toml", []byte("training = true\n"+good))
+	if err != nil || !c.Ledger().Training {
+		t.Errorf("training: %v, %v", c.Ledger().Training, err)
 	}
 }
 

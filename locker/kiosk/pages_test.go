@@ -129,6 +129,34 @@ func TestEveryScreenIsAPageInBothLanguages(t *testing.T) {
 	}
 }
 
+// A metal keypad types digits, Enter and Escape. Each button of each screen has
+// one of these, and no two have the same; Enter follows a digit where digits
+// are typed.
+func TestEveryButtonHasAKeyOfTheKeypad(t *testing.T) {
+	term := newStage()
+	f := open(t, term, furnished)
+	button := regexp.MustCompile(`<(?:button|a)\b[^>]*>`)
+	key := regexp.MustCompile(`data-key="([^"]*)"`)
+	for _, sc := range scenes() {
+		term.set(sc.screen)
+		taken := map[string]bool{}
+		for _, tag := range button.FindAllString(f.page("de"), -1) {
+			if strings.Contains(tag, "data-digit") || strings.Contains(tag, " enter\"") {
+				continue // the keypad on the glass
+			}
+			found := key.FindStringSubmatch(tag)
+			if found == nil || len(found[1]) != 1 && found[1] != "Esc" || taken[found[1]] {
+				t.Errorf("%s: no key, or one that is taken: %s", sc.name, tag)
+				continue
+			}
+			taken[found[1]] = true
+		}
+		if !taken["0"] {
+			t.Errorf("%s: no key for the language", sc.name)
+		}
+	}
+}
+
 func TestEveryWordOfTheTerminalHasWords(t *testing.T) {
 	term := newStage()
 	f := open(t, term, furnished)

@@ -16,6 +16,7 @@ var germanWords = map[string]string{
 	"place":          "{row} Reihe von oben, {column} von links",
 	"left":           "Noch {seconds} Sekunden",
 	"left.say":       "Noch {seconds} Sekunden. Für mehr Zeit: Taste 9.",
+	"left.say.enter": "Noch {seconds} Sekunden. Für mehr Zeit: 9, dann Eingabe.",
 	"left.plain":     "Noch {seconds} Sekunden.",
 	"help":           "Hilfe",
 	"help.desk":      "Servicestelle",

@@ -15,6 +15,7 @@ var englishWords = map[string]string{
 	"training":       "Training – no real documents",
 	"left":           "{seconds} seconds left",
 	"left.say":       "{seconds} seconds left. For more time press key 9.",
+	"left.say.enter": "{seconds} seconds left. For more time press 9, then Enter.",
 	"left.plain":     "{seconds} seconds left.",
 	"help":           "Help",
 	"help.desk":      "Service desk",

@@ -78,7 +78,8 @@
       const step = left <= 10 ? 10 : left <= warn ? warn : 0;
       if (step && step !== said) {
         said = step;
-        const words = count.hasAttribute("data-more") ? document.body.dataset.leftSay : document.body.dataset.leftPlain;
+        const { leftSay, leftSayEnter, leftPlain } = document.body.dataset;
+        const words = !count.hasAttribute("data-more") ? leftPlain : by("field") ? leftSayEnter : leftSay;
         by("say").textContent = words.replace("{seconds}", left);
       }
     }
