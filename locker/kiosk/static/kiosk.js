@@ -70,7 +70,7 @@
     const count = by("count");
     if (count && ends) {
       const left = Math.max(0, Math.ceil((ends - now) / 1000));
-      by("left").textContent = document.body.dataset.left.replace("{seconds}", left);
+      by("left").textContent = left === 1 ? document.body.dataset.leftOne : document.body.dataset.left.replace("{seconds}", left);
       const bar = count.querySelector("progress");
       bar.max = Math.max(1, total);
       bar.value = Math.max(0, ends - now);
