@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	tasks := map[string]func([]string) error{"pulse": pulse, "chatter": chatter, "edges": edges, "outputs": outputs}
+	tasks := map[string]func([]string) error{"pulse": pulse, "chatter": chatter, "edges": edges, "outputs": outputs, "hold": hold}
 	task := tasks[os.Args[1]]
 	if err := task(os.Args[2:]); err != nil {
 		fmt.Println("failed:", err)
@@ -48,6 +48,18 @@ func pulse(args []string) error {
 	}
 	fmt.Println("done")
 	return nil
+}
+
+// hold has a line, until it is killed.
+func hold(args []string) error {
+	flags := flag.NewFlagSet("hold", flag.ExitOnError)
+	name := flags.String("line", "", "name of the line")
+	_ = flags.Parse(args) // it exits
+	if _, err := openCoils([]string{*name}, false, 0); err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	select {}
 }
 
 func openCoils(names []string, low bool, lasts time.Duration) ([]*gpio.Coil, error) {
