@@ -224,7 +224,7 @@ func TestThePackageInACleanDebian(t *testing.T) {
 		t.Error("the service is not enabled")
 	}
 
-	configure(t, r)
+	simulator := configure(t, r)
 	service := strings.Fields(execStart(r))
 	check := []string{service[0], "check", "-config", service[len(service)-1]}
 	as := []string{"chroot", "--userspec=nachtfach:nachtfach", r.dir}
@@ -249,7 +249,12 @@ func TestThePackageInACleanDebian(t *testing.T) {
 		t.Error("the journal did not go on through upgrade and rollback")
 	}
 
-	r.run("apt-get", "purge", "-y", "-qq", "nachtfach")
+	_ = simulator.Process.Kill() // it was the terminal's hardware, under the terminal's user
+	_ = simulator.Wait()
+	if err := os.RemoveAll(r.path("tmp/wires")); err != nil {
+		t.Fatal(err)
+	}
+	r.run("apt-get", "purge", "-y", "-qq", "-o", "Dpkg::Use-Pty=0", "nachtfach")
 	if got := r.names(); !slices.Equal(got, []string{"/var/lib/nachtfach", "/var/lib/nachtfach/journal.db"}) {
 		t.Errorf("the purge left %v, wants the journal alone", got)
 	}
@@ -289,14 +294,14 @@ func (r *root) journal(t *testing.T) string {
 }
 
 // configure makes a terminal of the simulator's wires, with a broker beside it.
-func configure(t *testing.T, r *root) {
+func configure(t *testing.T, r *root) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", r.path("usr/local/bin/simulator"), "../cmd/firmware-sim")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	_, said := r.start("/usr/local/bin/simulator", "-terminal", "rathaus-1", "-compartments", "8", "-dir", "/tmp/wires")
+	simulator, said := r.start("/usr/local/bin/simulator", "-terminal", "rathaus-1", "-compartments", "8", "-dir", "/tmp/wires")
 	var wires struct {
 		Locks   string `json:"locks"`
 		Reader  string `json:"reader"`
@@ -345,6 +350,7 @@ func configure(t *testing.T, r *root) {
 	r.run("chgrp", "nachtfach", "/etc/nachtfach/lockerd.toml")
 	r.write("tmp/roster", string(cast.Roster), 0o644)
 	run(t, "", "chroot", "--userspec=nachtfach:nachtfach", r.dir, "lockerd", "init", "-roster", "/tmp/roster")
+	return simulator
 }
 
 // cityKeys are the two lines of cityd identity.

@@ -79,7 +79,7 @@ func TestAnExportThatWasTouchedNamesTheEvent(t *testing.T) {
 		"renumbered":  {edit(3, func(e map[string]any) { e["sequence"] = 31 }), 31},
 		"no proof":    {edit(1, func(e map[string]any) { e["proof"] = []string{} }), 5},
 		"twice":       {bytes.Join([][]byte{lines[0], lines[1], lines[1], lines[3]}, nil), 5},
-		"beyond":      {edit(3, func(e map[string]any) { e["sequence"] = 1 << 40 }), 1 << 40},
+		"beyond":      {edit(3, func(e map[string]any) { e["sequence"] = uint64(1 << 40) }), 1 << 40},
 		"another key": {edit(1, func(e map[string]any) { e["note"] = "" }), 0},
 	} {
 		var first *journal.BadEventError

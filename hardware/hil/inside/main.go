@@ -59,7 +59,8 @@ func hold(args []string) error {
 		return err
 	}
 	fmt.Println("ready")
-	select {}
+	time.Sleep(time.Hour)
+	return nil
 }
 
 func openCoils(names []string, low bool, lasts time.Duration) ([]*gpio.Coil, error) {
