@@ -5,6 +5,8 @@ package hil_test
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -47,8 +49,10 @@ func (b *box) day(t *testing.T) {
 	if out := b.m.run(t, "/bin/lockerd", "check", "-config", b.config()); out != "" {
 		t.Logf("lockerd check:\n%s", out)
 	}
+	began := time.Now()
 	b.on(t)
 	b.ready(t)
+	t.Logf("ready %.1f s after its start", time.Since(began).Seconds())
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
@@ -56,6 +60,11 @@ func (b *box) day(t *testing.T) {
 	t.Logf("the day:\n%s", out.String())
 	if err != nil {
 		t.Errorf("%v\nlockerd said\n%s", err, b.m.look(t, b.pid).Output)
+	}
+	for _, line := range strings.Split(b.m.read(t, fmt.Sprintf("/proc/%d/status", b.pid)), "\n") {
+		if strings.HasPrefix(line, "VmHWM") || strings.HasPrefix(line, "VmRSS") {
+			t.Log(line)
+		}
 	}
 	b.m.stop(t, b.pid, int(syscall.SIGTERM))
 }
