@@ -152,11 +152,11 @@ func (r *root) apt(path string, options ...string) {
 	run(r.t, "", "rm", r.path(filepath.Base(path)))
 }
 
-// start starts a command in there as the service's user.
-func (r *root) start(args ...string) (*exec.Cmd, *bytes.Buffer) {
+// start starts a command in there as the service's user, and waits until it has
+// said the words.
+func (r *root) start(words string, args ...string) (*exec.Cmd, []byte) {
 	r.t.Helper()
 	cmd := exec.Command("chroot", append([]string{"--userspec=nachtfach:nachtfach", r.dir}, args...)...)
-	said := &bytes.Buffer{}
 	out, err := os.CreateTemp(r.t.TempDir(), "said")
 	if err != nil {
 		r.t.Fatal(err)
@@ -169,18 +169,17 @@ func (r *root) start(args ...string) (*exec.Cmd, *bytes.Buffer) {
 		_ = cmd.Process.Kill() // it may have ended
 		_ = cmd.Wait()
 	})
-	for range 600 {
+	var said []byte
+	for range 1200 {
 		time.Sleep(50 * time.Millisecond)
-		text, err := os.ReadFile(out.Name())
-		if err != nil {
+		if said, err = os.ReadFile(out.Name()); err != nil {
 			r.t.Fatal(err)
 		}
-		if said.Reset(); bytes.Contains(text, []byte("\n")) {
-			said.Write(text)
+		if bytes.Contains(said, []byte(words)) {
 			return cmd, said
 		}
 	}
-	r.t.Fatalf("%v says nothing", args)
+	r.t.Fatalf("%v does not say %q but\n%s", args, words, said)
 	return nil, nil
 }
 
@@ -229,20 +228,17 @@ func TestThePackageInACleanDebian(t *testing.T) {
 	check := []string{service[0], "check", "-config", service[len(service)-1]}
 	as := []string{"chroot", "--userspec=nachtfach:nachtfach", r.dir}
 	t.Logf("lockerd check:\n%s", run(t, "", append(as, check...)...))
-	cmd, said := r.start(service...)
-	if !strings.Contains(said.String(), "ready") {
-		t.Fatalf("the service says\n%s", said)
-	}
+	cmd, _ := r.start("ready, kiosk at", service...)
 	before := r.journal(t)
 	stop(t, cmd)
 
 	// An upgrade and a rollback keep the journal, and both go on with it.
 	r.apt(newer)
-	cmd, _ = r.start(service...)
+	cmd, _ = r.start("ready, kiosk at", service...)
 	after := r.journal(t)
 	stop(t, cmd)
 	r.apt(older, "--allow-downgrades")
-	cmd, _ = r.start(service...)
+	cmd, _ = r.start("ready, kiosk at", service...)
 	last := r.journal(t)
 	stop(t, cmd)
 	if !strings.HasPrefix(after, before) || !strings.HasPrefix(last, after) || len(last) <= len(after) || len(after) <= len(before) {
@@ -301,7 +297,7 @@ func configure(t *testing.T, r *root) *exec.Cmd {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	simulator, said := r.start("/usr/local/bin/simulator", "-terminal", "rathaus-1", "-compartments", "8", "-dir", "/tmp/wires")
+	simulator, said := r.start("\n", "/usr/local/bin/simulator", "-terminal", "rathaus-1", "-compartments", "8", "-dir", "/tmp/wires")
 	var wires struct {
 		Locks   string `json:"locks"`
 		Reader  string `json:"reader"`
@@ -309,7 +305,7 @@ func configure(t *testing.T, r *root) *exec.Cmd {
 		Barcode string `json:"scanner_barcode"`
 		Badge   string `json:"badge"`
 	}
-	if err := json.Unmarshal(said.Bytes(), &wires); err != nil {
+	if err := json.Unmarshal(said, &wires); err != nil {
 		t.Fatal(err)
 	}
 	hub, err := embedded.Start()

@@ -15,7 +15,7 @@ import (
 func TestPromise3NoFinalStateOf64ChatteringDoorsIsMissed(t *testing.T) {
 	m := prepare(t).machine(t)
 	c := m.chip(t, "doors", names("DOOR", 64)...)
-	out := m.run(t, "/bin/inside", "chatter", "-chip", c.folder, "-count", "64", "-rounds", "8", "-seed", "7")
+	out := m.run(t, "/bin/inside", "chatter", "-chip", c.folder, "-count", "64", "-rounds", "6", "-seed", "7")
 	var r struct {
 		Movements, Told, Wrong, Twice, Slow int
 		P50, P99, Longest                   float64

@@ -250,7 +250,7 @@ func (p *people) round(ctx context.Context, s locker.Screen, answer func(locker.
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range p.papers {
-		if d.inside == 0 && !d.done && s.Hint != locker.HintUnknownSlip {
+		if d.inside == 0 && !d.done && s.Round.Free > 0 && s.Hint != locker.HintUnknownSlip {
 			return p.scan(ctx, locker.SourceBarcode, string(d.order))
 		}
 	}
