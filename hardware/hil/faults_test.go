@@ -3,6 +3,7 @@
 package hil_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"syscall"
@@ -43,8 +44,10 @@ func TestPromise4WhatFailsIsNamedAndHealedAndTheOthersGoOn(t *testing.T) {
 	// A line that another process has.
 	b.faults(t, f, "LOCK1", 2)
 	var shown locker.ScreenName
-	if err := f.load(t.Context(), &shown); err != nil {
-		t.Fatal(err)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	if err := f.load(ctx, &shown); err != nil {
+		t.Fatalf("%v; the people last saw %s", err, f.people.saw)
 	}
 	b.settled(t, f, "the others were seen empty", func(s locker.Status) bool {
 		return s.Compartments[0].Use == "empty" && s.Compartments[2].Use == "empty" && s.Compartments[3].Use == "empty"

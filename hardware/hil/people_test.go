@@ -234,7 +234,9 @@ func (p *people) act(ctx context.Context, k tour.Door, s locker.Screen) error {
 		return answer(locker.ChoiceYes, "")
 	case locker.ScreenLeftOpen:
 		return p.door(ctx, s.Compartment, "close")
-	case locker.ScreenDone, locker.ScreenRefused, locker.ScreenDesk, locker.ScreenDefect, locker.ScreenRoundDone, locker.ScreenTaskDefect:
+	case locker.ScreenTaskDefect:
+		return answer(locker.ChoiceSkip, "")
+	case locker.ScreenDone, locker.ScreenRefused, locker.ScreenDesk, locker.ScreenDefect, locker.ScreenRoundDone:
 		if len(s.Choices) > 0 {
 			return answer(s.Choices[0], "")
 		}
