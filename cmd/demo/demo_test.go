@@ -26,7 +26,12 @@ func leftovers(t *testing.T) []string {
 	return names
 }
 
-func TestTourHoldsAndLeavesNothingBehind(t *testing.T) {
+func TestTourHoldsAndLeavesNothingBehind(t *testing.T) { tourHolds(t, "-tour") }
+
+func TestTourHoldsOnPortExpanders(t *testing.T) { tourHolds(t, "-tour", "-expanders") }
+
+func tourHolds(t *testing.T, args ...string) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("takes most of a minute")
 	}
@@ -38,7 +43,7 @@ func TestTourHoldsAndLeavesNothingBehind(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(short) })
 	t.Setenv("TMPDIR", short)
 	var out bytes.Buffer
-	err = run(t.Context(), []string{"-tour"}, &out, &out)
+	err = run(t.Context(), args, &out, &out)
 	t.Logf("the tour:\n%s", out.String())
 	if err != nil {
 		t.Fatal(err)

@@ -24,11 +24,12 @@ import (
 )
 
 const usage = `Usage:
-    demo [-tour] [-verbose]
+    demo [-tour] [-expanders] [-verbose]
 
 With -tour it plays the whole story by itself, from the order to the handover,
 prints a line for each scene, and exits with 0 if every scene held. Without, it
-stays up and prints the links to open in a browser.
+stays up and prints the links to open in a browser. With -expanders locks and
+contacts hang on port expanders instead of lines of their own.
 `
 
 func main() {
@@ -46,6 +47,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.SetOutput(stderr)
 	flags.Usage = func() { fmt.Fprint(stderr, usage) }
 	plays := flags.Bool("tour", false, "play the whole story and exit")
+	expanders := flags.Bool("expanders", false, "hang locks and contacts on port expanders")
 	verbose := flags.Bool("verbose", false, "log what the daemons say")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -58,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if *plays {
 		rules = hurried
 	}
-	t, err := build(ctx, rules, log)
+	t, err := buildOn(ctx, *expanders, rules, log)
 	if err != nil {
 		return err
 	}

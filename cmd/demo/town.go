@@ -51,6 +51,7 @@ var rows = [compartments / perRow]struct {
 type town struct {
 	dir       string
 	log       *slog.Logger
+	expanders bool // locks and contacts hang on port expanders, and not on lines of their own
 	sim       *firmwaresim.Simulator
 	control   *http.Server
 	controlAt string
@@ -93,8 +94,13 @@ func hurried(r *locker.Rules) {
 func usual(*locker.Rules) {}
 
 // build puts the town together; Close takes it apart, also half built.
-func build(ctx context.Context, rules func(*locker.Rules), log *slog.Logger) (t *town, err error) {
-	t = &town{log: log, sent: map[string][][]byte{}}
+func build(ctx context.Context, rules func(*locker.Rules), log *slog.Logger) (*town, error) {
+	return buildOn(ctx, false, rules, log)
+}
+
+// buildOn says also what locks and contacts hang on.
+func buildOn(ctx context.Context, expanders bool, rules func(*locker.Rules), log *slog.Logger) (t *town, err error) {
+	t = &town{log: log, expanders: expanders, sent: map[string][][]byte{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.Close())
@@ -126,7 +132,7 @@ func (t *town) buildHardware(context.Context) (err error) {
 		t.people = append(t.people, p)
 	}
 	t.sim, err = firmwaresim.New(firmwaresim.Config{
-		Terminal: terminal, Compartments: compartments, Lines: true, Dir: filepath.Join(t.dir, "wires"),
+		Terminal: terminal, Compartments: compartments, Lines: true, Expanders: t.expanders, ActiveLow: t.expanders, Dir: filepath.Join(t.dir, "wires"),
 		Finger: func(name string, impression int) (image.Image, error) {
 			return finger.Named(name).Impression(impression), nil
 		},
@@ -211,6 +217,9 @@ func (t *town) buildTerminal(rules func(*locker.Rules)) (err error) {
 		return err
 	}
 	t.config = configuration(t.dir, t.broker.URL(), id, t.sim.Addresses())
+	if t.expanders {
+		hangOnExpanders(&t.config)
+	}
 	rules(&t.config.Rules)
 	if err := t.config.Validate(); err != nil {
 		return err
@@ -256,6 +265,26 @@ func configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses
 		})
 	}
 	return c
+}
+
+// hangOnExpanders wires locks and contacts to port expanders with active-low
+// relays, the first with its interrupt line, the others polled.
+func hangOnExpanders(c *daemon.Config) {
+	for i := range (compartments + firmwaresim.PerExpander - 1) / firmwaresim.PerExpander {
+		x := daemon.Expander{
+			Name: fmt.Sprint("x", i), Bus: firmwaresim.ExpanderBus(terminal), Address: 0x20 + i,
+			ActiveLow: true, Pulse: c.GPIO.Pulse,
+		}
+		if i == 0 {
+			x.Interrupt = firmwaresim.ExpanderInterrupt(terminal, i)
+		}
+		c.Expanders = append(c.Expanders, x)
+	}
+	for i := range c.Compartments {
+		chip, lock, contact := firmwaresim.ExpanderWire(i + 1)
+		c.Compartments[i].Lock = daemon.Wire{Expander: c.Expanders[chip].Name, Line: lock}
+		c.Compartments[i].Contact = daemon.Wire{Expander: c.Expanders[chip].Name, Line: contact}
+	}
 }
 
 // PowerOn starts the terminal.
