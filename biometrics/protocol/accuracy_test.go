@@ -10,18 +10,15 @@ import (
 	"github.com/nachtfach/nachtfach/biometrics/protocol"
 )
 
-// contest finds the images of the contests: all if required, else every third
-// finger and every other impression, so that it takes a few seconds.
-func contest(t *testing.T) []protocol.Database {
+// someOfTheContests finds every third finger and every other impression of the
+// contests' images, which take a few seconds.
+func someOfTheContests(t *testing.T) []protocol.Database {
 	t.Helper()
 	databases, err := protocol.Find(fingerprints(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	databases = slices.DeleteFunc(databases, func(d protocol.Database) bool { return !strings.HasPrefix(d.Name, "fvc") })
-	if whole() {
-		return databases
-	}
 	for i, d := range databases {
 		databases[i].Images = slices.DeleteFunc(d.Images, func(i protocol.Image) bool {
 			return !strings.Contains("101 104 107 110", i.Finger) || !strings.Contains("1357", i.Name[len(i.Name)-1:])
@@ -30,26 +27,18 @@ func contest(t *testing.T) []protocol.Database {
 	return databases
 }
 
-// measure runs the protocol, or reads the scores that a run of
-// "lockerctl fingerprint score" on all images has left.
+// measure runs the protocol on the contests' images: on all of them if required,
+// or as a run of "lockerctl fingerprint score" has left its scores; else on some.
 func measure(t *testing.T, scores string, opts protocol.Options) []protocol.Row {
 	t.Helper()
-	if path := os.Getenv(scores); path != "" {
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		rows, err := protocol.Read(f)
-		if err != nil {
-			t.Fatal(err)
-		}
+	if os.Getenv(scores) != "" || whole() {
+		rows := slices.Clone(everySensor(t, scores, opts))
 		return slices.DeleteFunc(rows, func(r protocol.Row) bool { return !strings.HasPrefix(r.Database, "fvc") })
 	}
 	if testing.Short() {
 		t.Skip("compares some hundred to some thousand pairs of images")
 	}
-	rows, err := protocol.Run(context.Background(), contest(t), opts)
+	rows, err := protocol.Run(context.Background(), someOfTheContests(t), opts)
 	if err != nil {
 		t.Fatal(err)
 	}

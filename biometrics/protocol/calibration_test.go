@@ -12,30 +12,39 @@ import (
 )
 
 // everySensor returns the comparisons of all four sensors: those that a run of
-// "lockerctl fingerprint score" on all images has left, or measured ones where
-// all images are required.
+// "lockerctl fingerprint score" on all images has left, or where all images are
+// required, measured ones, which the other tests then use again.
 func everySensor(t *testing.T, scores string, opts protocol.Options) []protocol.Row {
 	t.Helper()
-	var rows []protocol.Row
 	if path := os.Getenv(scores); path != "" {
-		f, err := os.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if rows, err = protocol.Read(f); err != nil {
-			t.Fatal(err)
-		}
-		return rows
+		return readRows(t, path)
 	}
 	if !whole() || testing.Short() {
 		t.Skip("wants all images, or scores of them in " + scores)
 	}
-	databases, err := protocol.Find(fingerprints(t))
+	if measured[scores] == nil {
+		databases, err := protocol.Find(fingerprints(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if measured[scores], err = protocol.Run(context.Background(), databases, opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return measured[scores]
+}
+
+var measured = map[string][]protocol.Row{}
+
+func readRows(t *testing.T, path string) []protocol.Row {
+	t.Helper()
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows, err = protocol.Run(context.Background(), databases, opts); err != nil {
+	defer f.Close()
+	rows, err := protocol.Read(f)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return rows
