@@ -252,6 +252,24 @@ func TestWrongFingersCloseTheFingerAndNotTheCode(t *testing.T) {
 	}
 }
 
+func TestEachComparisonIsRecordedWithItsEvidence(t *testing.T) {
+	s, _, g := loaded(t)
+	s.finger[g] = false
+	s.image = ""
+	s.typeIn(code(int(g)))
+	s.finger[g], s.image = true, ""
+	s.give(locker.FingerCaptured{Attempt: has[locker.CodeProved](s)[0].Attempt})
+	compared := has[locker.FactorCompared](s)
+	if len(compared) != 2 || compared[0].Accepted || !compared[1].Accepted {
+		t.Fatalf("%+v, want one refused and one accepted", compared)
+	}
+	for _, c := range compared {
+		if c.Similarity != 40 || c.FMR != 1e-6 || c.Threshold != s.config.Rules.Threshold {
+			t.Errorf("%+v lacks the similarity, the rate that it stands for, or the rate asked for", c)
+		}
+	}
+}
+
 func TestComparisonsCutShortCountAndCloseTheFinger(t *testing.T) {
 	s, _, g := loaded(t)
 	for range 5 {
