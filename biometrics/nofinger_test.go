@@ -2,6 +2,7 @@ package biometrics_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -18,7 +19,9 @@ import (
 func badPictures() map[string]biometrics.Image {
 	all := noFingers()
 	r := rand.New(rand.NewPCG(6, 6))
-	all["photograph"] = photograph(r)
+	for n := range 4 {
+		all[fmt.Sprintf("photograph %d", n)] = photograph(r)
+	}
 	good := newDrawing(21).print(plain(21))
 	all["upside down"] = picture(good.Width, good.Height, func(x, y int) byte {
 		return good.Pix[(good.Height-1-y)*good.Width+good.Width-1-x]
@@ -107,6 +110,9 @@ func TestNoBadPictureOpensForARealFinger(t *testing.T) {
 				for name, bad := range templates {
 					if s := biometrics.Compare(bad, finger); s.FMR <= sure {
 						t.Errorf("%s opens for %s: %+v", name, filepath.Base(j.path), s)
+					}
+					if s := biometrics.Compare(bad.Plain(), finger.Plain()); s.FMR <= sure {
+						t.Errorf("%s opens for %s by minutiae: %+v", name, filepath.Base(j.path), s)
 					}
 				}
 			}
