@@ -31,8 +31,8 @@ const (
 	// One correction of the gradient. Skin stretches more, but over several nodes.
 	maxStrain = 0.15
 
-	// Growing stops when these many nodes and more agree less than any genuine
-	// pair that a door would accept.
+	// Growing stops when these many nodes and more agree so little. From where one
+	// finger's ridges lie on each other it seldom begins so badly.
 	earlyNodes     = 40
 	earlyAgreement = 0.25
 )

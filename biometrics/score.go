@@ -21,9 +21,8 @@ var noMatch = Score{Similarity: -2, FMR: 1}
 // compares minutiae alone. A template that is nil matches nothing.
 func Compare(probe, candidate *Template) Score { return compare(probe, candidate, usual) }
 
-// gates save work where it cannot change what a door does. They are three fifths
-// of the speed, and cost no genuine pair that a door would open for: the tests
-// compare with and without.
+// gates save work where it cannot change what a door does: they cost no genuine
+// pair that a door would open for. The tests compare with and without.
 type gates struct {
 	// Evidence of minutiae below which ridges are not registered, where the prints
 	// overlap by halfAPrint: a few pairs that meet by chance, which become more,
@@ -59,7 +58,7 @@ func compare(probe, candidate *Template, g gates) Score {
 			minutiae = max(minutiae, c.confirmed(m, pairs, a.ratio))
 			continue
 		}
-		if flow, area := c.flow(m); a.evidence()*flow*flow < g.registering*math.Sqrt(area/halfAPrint) {
+		if flow, area := c.flow(m); a.evidence()*flow*flow <= g.registering*math.Sqrt(area/halfAPrint) {
 			continue
 		}
 		if likeness, ok := c.register(h, m, pairs, g); ok {
