@@ -3,6 +3,7 @@ package kiosk_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -32,6 +33,14 @@ var chromium = sync.OnceValues(startChromium)
 var stopChromium = func() {}
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// What runs side by side waits for a browser most of the time: more of it
+	// than there are processors.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := flag.Set("test.parallel", "4"); err != nil {
+			panic(err)
+		}
+	}
 	code := m.Run()
 	stopChromium()
 	os.Exit(code)

@@ -62,6 +62,7 @@ func awaited(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithA
 // With NACHTFACH_SHOTS=DIR it also takes a picture of each; .ci/sheets puts
 // them on contact sheets.
 func TestEveryScreenCanBeReadAndReached(t *testing.T) {
+	t.Parallel()
 	for size, wh := range sizes {
 		t.Run(size, func(t *testing.T) {
 			t.Parallel()
@@ -94,6 +95,7 @@ func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 
 // Names as long as the configuration allows, and a wall of 96 doors, fit as well.
 func TestLongNamesAndManyDoorsFit(t *testing.T) {
+	t.Parallel()
 	long := "Bürgeramt für Ausweis- und Passangelegenheiten, Rathausgasse 12, Erdgeschoss li."
 	for size, wh := range sizes {
 		t.Run(size, func(t *testing.T) {

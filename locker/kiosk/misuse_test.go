@@ -24,6 +24,7 @@ func question(number uint64) locker.Screen {
 func again(s locker.Screen, _ locker.Input) locker.Screen { s.Number++; return s }
 
 func TestPressesThatNobodyMeant(t *testing.T) {
+	t.Parallel()
 	ctx := browser(t, 1280, 800)
 	term := newStage()
 	term.answer = again
@@ -105,6 +106,7 @@ func TestPressesThatNobodyMeant(t *testing.T) {
 }
 
 func TestThePageComesBackByItself(t *testing.T) {
+	t.Parallel()
 	ctx := browser(t, 1080, 1920)
 	l, err := kiosk.Listen("127.0.0.1:0")
 	if err != nil {
@@ -133,6 +135,7 @@ func TestThePageComesBackByItself(t *testing.T) {
 }
 
 func TestTheCountdownIsSaidAndCanBeExtended(t *testing.T) {
+	t.Parallel()
 	ctx := browser(t, 1280, 800)
 	term := newStage()
 	term.answer = func(s locker.Screen, in locker.Input) locker.Screen {
@@ -158,6 +161,7 @@ func TestTheCountdownIsSaidAndCanBeExtended(t *testing.T) {
 
 // Of many changes in a row the page shows each, or a later one, and ends at the last.
 func TestThePageKeepsUpWithManyChanges(t *testing.T) {
+	t.Parallel()
 	ctx := browser(t, 1280, 800)
 	term := newStage()
 	do(t, ctx, chromedp.Navigate(serve(t, term)), settled("welcome"), chromedp.Evaluate(`window.seen = []; document.addEventListener("htmx:after:swap", () => seen.push(Number(document.getElementById("face").dataset.screen)))`, nil))
@@ -174,6 +178,7 @@ func TestThePageKeepsUpWithManyChanges(t *testing.T) {
 
 // A press before the scripts are there is an ordinary form, and counts too.
 func TestAPressWithoutScriptCounts(t *testing.T) {
+	t.Parallel()
 	ctx := browser(t, 1280, 800)
 	term := newStage()
 	term.answer = again

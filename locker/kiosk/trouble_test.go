@@ -25,6 +25,7 @@ func pressStale(t *testing.T, ctx context.Context, number uint64, c locker.Choic
 // the truth about each compartment: what lies there is inspected, what was
 // withdrawn is unloaded, and a door that says nothing is worked by hand.
 func TestClerksPutRightWhatWentWrong(t *testing.T) {
+	t.Parallel()
 	byHand(t, 2, func(t *testing.T, ctx context.Context, h *house, by hands) {
 		l, err := kiosk.Listen("127.0.0.1:0")
 		if err != nil {
@@ -129,6 +130,7 @@ func playJammed(t *testing.T, ctx context.Context, h *house, by hands) {
 
 // Each way that a visit can end without a document, and what is said to it.
 func TestEveryDeadEndShowsAWayOut(t *testing.T) {
+	t.Parallel()
 	byHand(t, 4, func(t *testing.T, ctx context.Context, h *house, by hands) {
 		h.load()
 		h.pass(8 * 24 * time.Hour)
@@ -212,6 +214,7 @@ func TestEveryDeadEndShowsAWayOut(t *testing.T) {
 
 // A reader that fails in the middle of a visit.
 func TestAReaderOutOfOrderIsNobodysFault(t *testing.T) {
+	t.Parallel()
 	ctx := browser(t, 1280, 800)
 	h := newHouse(t, 1)
 	h.load()

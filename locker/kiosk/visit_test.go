@@ -108,6 +108,7 @@ func byHand(t *testing.T, compartments int, play func(t *testing.T, ctx context.
 }
 
 func TestARoundAndAPickup(t *testing.T) {
+	t.Parallel()
 	byHand(t, 3, func(t *testing.T, ctx context.Context, h *house, by hands) {
 		do(t, ctx, chromedp.Navigate(serve(t, h, h.clocked)), settled("welcome"))
 		playRound(t, ctx, h, by)
