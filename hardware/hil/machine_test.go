@@ -165,7 +165,11 @@ func (l *laboratory) boot(s setup) (*machine, error) {
 	if err := m.cmd.Start(); err != nil {
 		return nil, err
 	}
-	if err := m.reach(socket); err != nil {
+	limit := patience
+	if s.root {
+		limit = 4 * patience // a whole system starts
+	}
+	if err := m.reach(socket, limit); err != nil {
 		m.kill()
 		return nil, fmt.Errorf("the machine does not answer: %w\n%s\n%s", err, complaints.Bytes(), m.said())
 	}
@@ -173,7 +177,7 @@ func (l *laboratory) boot(s setup) (*machine, error) {
 }
 
 // reach waits for the guest's first answer.
-func (m *machine) reach(socket string) error {
+func (m *machine) reach(socket string, limit time.Duration) error {
 	var conn net.Conn
 	var err error
 	for range 200 {
@@ -191,8 +195,8 @@ func (m *machine) reach(socket string) error {
 	select {
 	case <-call.Done:
 		return call.Error
-	case <-time.After(patience):
-		return fmt.Errorf("no answer in %s", patience)
+	case <-time.After(limit):
+		return fmt.Errorf("no answer in %s", limit)
 	}
 }
 
