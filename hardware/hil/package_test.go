@@ -103,7 +103,8 @@ func (l *laboratory) system(t *testing.T) string {
 		shell(`debootstrap --variant=minbase --include=systemd,systemd-sysv,udev bookworm "$1" >/dev/null; tar -C "$1" -cf "$2.new" .; mv "$2.new" "$2"; rm -r "$1"`, root, kept)
 	}
 	shell(`mkdir "$1"; tar -C "$1" -xf "$2"; printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"; chmod 755 "$1/usr/sbin/policy-rc.d"`, root, kept)
-	shell(`../../deploy/package -o "$2" amd64 >/dev/null; cp "$2"/*.deb "$1/package.deb"; chroot "$1" dpkg -i /package.deb >/dev/null; rm "$1/package.deb"`, root, filepath.Join(dir, "deb"))
+	shell(`../../deploy/package -o "$2" amd64 >/dev/null; cp "$2"/*.deb "$1/package.deb"
+mount -t proc proc "$1/proc"; trap 'umount "$1/proc"' EXIT; chroot "$1" dpkg -i /package.deb >/dev/null; rm "$1/package.deb"`, root, filepath.Join(dir, "deb"))
 	shell(`cp "$2/guest" "$2/firmware-sim" "$1/usr/local/sbin/"
 mkdir -p "$1/var/wires"; chroot "$1" chown nachtfach:nachtfach /var/wires
 printf '[Service]\nExecStart=/usr/local/sbin/guest\n[Install]\nWantedBy=multi-user.target\n' >"$1/etc/systemd/system/guest.service"
