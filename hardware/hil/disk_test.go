@@ -56,7 +56,7 @@ func (d *disk) serve(t *testing.T) string {
 	d.mu.Lock()
 	d.off = false
 	d.mu.Unlock()
-	dir := must(os.MkdirTemp("", "disk")) // short, as sockets want it
+	dir := must(os.MkdirTemp("", "disk")) //nolint:usetesting // short, as sockets want it
 	socket := filepath.Join(dir, "nbd")
 	listener := must(net.Listen("unix", socket))
 	t.Cleanup(func() {
