@@ -26,6 +26,7 @@ const usage = `Usage:
     lockerd rekey -config FILE
     lockerd calibrate -config FILE
     lockerd clear-tpm -config FILE
+    lockerd version
 
 run starts the terminal and works until it is told to stop.
 
@@ -68,6 +69,10 @@ func main() {
 var errFound = errors.New("something is wrong")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 1 && args[0] == "version" {
+		_, err := fmt.Fprintln(stdout, version())
+		return err
+	}
 	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
 		_, err := io.WriteString(stdout, usage)
 		return err
