@@ -64,7 +64,7 @@ func lay(osv, out string, extra []string) error {
 		return fmt.Errorf("%s holds %d records, wants the whole database", osv, len(files))
 	}
 	for _, folder := range []string{"ID", "index"} {
-		if err := os.MkdirAll(filepath.Join(out, folder), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Join(out, folder), 0o700); err != nil {
 			return err
 		}
 	}
@@ -109,7 +109,7 @@ func add(file, out string, modules map[string][]vuln) error {
 			modules[name] = append(modules[name], v)
 		}
 	}
-	return os.WriteFile(filepath.Join(out, "ID", r.ID+".json"), text, 0o644)
+	return os.WriteFile(filepath.Join(out, "ID", r.ID+".json"), text, 0o600)
 }
 
 func write(path string, v any) error {
@@ -117,5 +117,5 @@ func write(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, text, 0o644)
+	return os.WriteFile(path, text, 0o600)
 }

@@ -203,7 +203,7 @@ func LoadConfig(path string) (Config, error) {
 
 // ParseConfig reads a configuration; name is for the errors.
 func ParseConfig(name string, text []byte) (Config, error) {
-	c := Config{Rules: locker.DefaultRules(), Journal: Journal{Keep: defaultKeep}}
+	c := Config{Rules: locker.DefaultRules(), Journal: Journal{Keep: DefaultKeep}}
 	d := toml.NewDecoder(bytes.NewReader(severalReaders(text)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {

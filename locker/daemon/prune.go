@@ -8,11 +8,14 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 )
 
+// DefaultKeep is how long bodies of acknowledged events are kept where the
+// configuration does not say.
+const DefaultKeep = locker.Duration(90 * 24 * time.Hour)
+
 const (
-	defaultKeep = locker.Duration(90 * 24 * time.Hour)
-	leastKeep   = 24 * time.Hour
-	mostKeep    = 10 * 366 * 24 * time.Hour
-	pruneEvery  = time.Hour
+	leastKeep  = 24 * time.Hour
+	mostKeep   = 10 * 366 * 24 * time.Hour
+	pruneEvery = time.Hour
 )
 
 // prune removes the bodies of events whose period is over, by trusted time, at
@@ -21,7 +24,7 @@ func (d *Daemon) prune(ctx context.Context) error {
 	tick := time.NewTicker(pruneEvery)
 	defer tick.Stop()
 	for {
-		n, err := d.store.journal.Prune(d.control.Status().Time.Add(-time.Duration(cmp.Or(d.config.Journal.Keep, defaultKeep))))
+		n, err := d.store.journal.Prune(d.control.Status().Time.Add(-time.Duration(cmp.Or(d.config.Journal.Keep, DefaultKeep))))
 		if err != nil {
 			return err // a failed commit: the process must end
 		}
