@@ -45,13 +45,13 @@ func TestTheFactsInTheApprovalKitAreTrue(t *testing.T) {
 		}
 		fresh := block.ReplaceAllStringFunc(string(text), func(old string) string {
 			name := block.FindStringSubmatch(old)[1]
-			make, ok := facts[name]
+			compose, ok := facts[name]
 			if !ok {
 				t.Errorf("%s: nobody makes the facts %q", page, name)
 				return old
 			}
 			used[name] = true
-			return fmt.Sprintf("<!-- facts: %s -->\n%s\n<!-- /facts -->", name, strings.TrimSpace(make(t)))
+			return fmt.Sprintf("<!-- facts: %s -->\n%s\n<!-- /facts -->", name, strings.TrimSpace(compose(t)))
 		})
 		switch {
 		case fresh == string(text):
