@@ -15,6 +15,7 @@ type (
 	PulseLock struct {
 		Pulse       PulseID
 		Compartment CompartmentID
+		Measure     bool // how the door follows: of an exercise
 	}
 
 	// MakeKeys draws one-time order keys First, First+1 … KeysMade.

@@ -59,6 +59,8 @@ func (l *ledger) fold(e Event) error {
 	case AlarmCleared:
 		delete(l.Alarms, f.Alarm)
 		return nil
+	case LockExercised:
+		return nil
 	case SensorTripped:
 		return l.foldSensor(f.Sensor, true)
 	case SensorRested:
@@ -218,6 +220,9 @@ func (l *ledger) foldDoor(fact Fact) error {
 		c := l.door(f.Compartment)
 		l.Pulse = max(l.Pulse, f.Pulse)
 		c.Release = &release{CompartmentReleased: f}
+		if f.Purpose == ForExercise {
+			c.Use = useVacated // until the clerks who open it have seen it empty again
+		}
 		if d := l.Deposits[f.Generation]; d != nil {
 			d.released(f.Purpose)
 			d.Attempt = max(d.Attempt, f.Attempt)

@@ -43,11 +43,17 @@ func (s *step) pulse(r CompartmentReleased) {
 	}
 	w.tries++
 	w.opensBy = s.in(s.rules().DoorOpens)
-	s.do(PulseLock{Pulse: r.Pulse, Compartment: r.Compartment})
+	if r.Purpose == ForExercise {
+		s.session.round.measuring = r.Pulse
+	}
+	s.do(PulseLock{Pulse: r.Pulse, Compartment: r.Compartment, Measure: r.Purpose == ForExercise})
 }
 
 func (s *step) lockPulsed(in LockPulsed) {
 	c := s.ledger.Doors[in.Compartment]
+	if c != nil {
+		s.measured(in) // also of a door that is shut again meanwhile
+	}
 	if c == nil || c.Release == nil || c.Release.Pulse != in.Pulse || c.Release.Opened {
 		return
 	}

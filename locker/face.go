@@ -291,7 +291,7 @@ func (t *Terminal) question() (ScreenName, []Choice) {
 		return ScreenInspect, []Choice{ChoiceRemoved, ChoiceNothing}
 	case d != nil && t.ledger.listed(r.task.Compartment):
 		return ScreenInspect, []Choice{ChoicePresent, ChoiceRemoved, ChoiceNothing}
-	case r.task.Kind == TaskClear, d == nil:
+	case r.task.Kind == TaskClear, r.task.Kind == TaskExercise, d == nil:
 		return taskScreen(r.task.Kind), []Choice{ChoiceEmpty, ChoiceNotEmpty}
 	case d.Loaded.IsZero(), d.State == depositUnloading:
 		return ScreenInspect, []Choice{ChoicePresent, ChoiceRemoved, ChoiceNothing}
@@ -305,7 +305,7 @@ func taskScreen(k TaskKind) ScreenName {
 		return ScreenUnload
 	case TaskInspect:
 		return ScreenInspect
-	case TaskClear:
+	case TaskClear, TaskExercise:
 		return ScreenClear
 	}
 	return ScreenLay
@@ -313,7 +313,7 @@ func taskScreen(k TaskKind) ScreenName {
 
 func (t *Terminal) roundView() *RoundView {
 	l, r := t.ledger, t.session.round
-	v := &RoundView{Logical: !l.Config.HardwareKey, Tasks: t.tasks(), Confirmed: slices.Clone(r.confirmed)}
+	v := &RoundView{Logical: !l.Config.HardwareKey, Tasks: t.tasks(), Confirmed: slices.Clone(r.confirmed), Exercised: r.results()}
 	if l.Open != nil {
 		v.Clerks = slices.Clone(l.Open.Clerks[:])
 		for _, g := range l.Open.Laid {

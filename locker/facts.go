@@ -420,6 +420,19 @@ type (
 	}
 )
 
+// LockExercised tells what a pulse of an exercise showed. Lengths of time begin
+// with the order to energise, and are as fine as the contact can be read.
+type LockExercised struct {
+	Compartment CompartmentID `json:"compartment"`
+	Round       RoundID       `json:"round"`
+	Pulse       PulseID       `json:"pulse"`
+	Coil        Duration      `json:"coil"`              // until the coil was seen off
+	Opened      Duration      `json:"opened,omitempty"`  // until the contact told that the door is open; zero: it never did
+	Settled     Duration      `json:"settled,omitempty"` // until the contact's last change
+	Bounces     int           `json:"bounces,omitempty"` // changes of the contact after the first
+	Err         string        `json:"error,omitempty"`   // why the lock was not driven as it should be
+}
+
 // Sensors.
 type (
 	// SensorTripped tells that a sensor of the terminal itself spoke up.
@@ -496,6 +509,7 @@ func (CompartmentQuarantined) Type() string { return "de.nachtfach.compartment.q
 func (CompartmentFaulted) Type() string     { return "de.nachtfach.compartment.faulted.v1" }
 func (CompartmentRestored) Type() string    { return "de.nachtfach.compartment.restored.v1" }
 func (SensorWaived) Type() string           { return "de.nachtfach.sensor.waived.v1" }
+func (LockExercised) Type() string          { return "de.nachtfach.lock.exercised.v1" }
 func (SensorTripped) Type() string          { return "de.nachtfach.sensor.tripped.v1" }
 func (SensorRested) Type() string           { return "de.nachtfach.sensor.rested.v1" }
 
@@ -521,7 +535,7 @@ var decoders = decodersOf(
 	decoder[CompartmentReleased], decoder[CompartmentOpened], decoder[CompartmentClosed],
 	decoder[CompartmentCleared], decoder[CompartmentQuarantined], decoder[CompartmentFaulted],
 	decoder[CompartmentRestored], decoder[SensorWaived],
-	decoder[SensorTripped], decoder[SensorRested],
+	decoder[LockExercised], decoder[SensorTripped], decoder[SensorRested],
 )
 
 type decode func(data []byte) (Fact, error)

@@ -30,6 +30,11 @@ type (
 		Sensor  Sensor
 		Tripped bool
 	}
+	// ExerciseAsked is a technician's wish that the next round exercises the locks
+	// of these compartments, or of all. It is no authority; see exercise.go.
+	ExerciseAsked struct {
+		Compartments []CompartmentID
+	}
 	// PartFailed tells that a part that no action asked for does not work: a
 	// reader, a scanner, a contact's board.
 	PartFailed struct {
@@ -137,6 +142,8 @@ type (
 		Pulse       PulseID
 		Compartment CompartmentID
 		Err         string // empty: the coil was energised and released
+
+		Measured Measurement // of a pulse that was to be measured
 	}
 	// KeysMade answers MakeKeys.
 	KeysMade struct {
@@ -245,6 +252,7 @@ func (Booted) input()             {}
 func (Tick) input()               {}
 func (DoorMoved) input()          {}
 func (SensorTold) input()         {}
+func (ExerciseAsked) input()      {}
 func (PartFailed) input()         {}
 func (PartHealed) input()         {}
 func (Chosen) input()             {}

@@ -14,6 +14,8 @@ type round struct {
 	answer     Choice // given before the door was closed
 	skipped    map[CompartmentID]bool
 	confirmed  []Person
+	exercised  []LockExercised // of this round
+	measuring  PulseID         // whose measurement has not come
 	check      uint64
 }
 
@@ -62,7 +64,11 @@ func (t *Terminal) tasks() []Task {
 			clear = append(clear, task)
 		}
 	}
-	return slices.Concat(unload, inspect, clear)
+	exercise := t.exercises()
+	clear = slices.DeleteFunc(clear, func(c Task) bool { // which is cleared by it
+		return slices.ContainsFunc(exercise, func(e Task) bool { return e.Compartment == c.Compartment })
+	})
+	return slices.Concat(unload, inspect, clear, exercise)
 }
 
 func (s *step) chosenInRound(c Choice) {
@@ -121,7 +127,7 @@ func (s *step) startTask(t Task) {
 	r := &s.session.round
 	c := s.ledger.door(t.Compartment)
 	r.stage, r.task, r.generation, r.answer = taskOpening, t, c.Deposit, ""
-	purpose := map[TaskKind]Purpose{TaskUnload: ForUnload, TaskInspect: ForInspect, TaskClear: ForClear, TaskLoad: ForLoading}[t.Kind]
+	purpose := map[TaskKind]Purpose{TaskUnload: ForUnload, TaskInspect: ForInspect, TaskClear: ForClear, TaskLoad: ForLoading, TaskExercise: ForExercise}[t.Kind]
 	s.release(t.Compartment, purpose, c.Deposit)
 }
 
@@ -174,7 +180,7 @@ func (s *step) finishTask() {
 	case TaskUnload, TaskInspect:
 		s.finishLooking(d, r.answer)
 		s.inspected(n, r.answer)
-	case TaskClear:
+	case TaskClear, TaskExercise:
 		s.seen(n, r.answer == ChoiceEmpty)
 	}
 	if s.ledger.door(n).Fault != "" {

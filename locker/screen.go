@@ -28,13 +28,14 @@ type Screen struct {
 
 // RoundView is what two clerks see of their round.
 type RoundView struct {
-	Clerks    []Person `json:"clerks"`
-	Confirmed []Person `json:"confirmed,omitempty"`
-	Tasks     []Task   `json:"tasks"`
-	Laid      []Laid   `json:"laid,omitempty"`
-	Waiting   int      `json:"waiting"` // orders that wait for their document
-	Free      int      `json:"free"`    // compartments that two clerks have seen empty
-	Logical   bool     `json:"logical"` // no hardware key: what is erased is overwritten, no more
+	Clerks    []Person        `json:"clerks"`
+	Confirmed []Person        `json:"confirmed,omitempty"`
+	Tasks     []Task          `json:"tasks"`
+	Laid      []Laid          `json:"laid,omitempty"`
+	Waiting   int             `json:"waiting"`             // orders that wait for their document
+	Free      int             `json:"free"`                // compartments that two clerks have seen empty
+	Logical   bool            `json:"logical"`             // no hardware key: what is erased is overwritten, no more
+	Exercised []LockExercised `json:"exercised,omitempty"` // the last results, the newest first
 }
 
 // Laid is a document that this round has put into a compartment.
@@ -54,10 +55,11 @@ type Task struct {
 type TaskKind string
 
 const (
-	TaskUnload  TaskKind = "unload"  // take out what is expired, withdrawn or never announced
-	TaskInspect TaskKind = "inspect" // find out what is true
-	TaskClear   TaskKind = "clear"   // see that it is empty
-	TaskLoad    TaskKind = "load"
+	TaskUnload   TaskKind = "unload"  // take out what is expired, withdrawn or never announced
+	TaskInspect  TaskKind = "inspect" // find out what is true
+	TaskClear    TaskKind = "clear"   // see that it is empty
+	TaskLoad     TaskKind = "load"
+	TaskExercise TaskKind = "exercise" // measure its lock, and see that it is empty
 )
 
 // ScreenName is which screen.
@@ -190,5 +192,5 @@ func sameRound(a, b *RoundView) bool {
 		return a == b
 	}
 	return slices.Equal(a.Clerks, b.Clerks) && slices.Equal(a.Confirmed, b.Confirmed) &&
-		slices.Equal(a.Tasks, b.Tasks) && slices.Equal(a.Laid, b.Laid)
+		slices.Equal(a.Tasks, b.Tasks) && slices.Equal(a.Laid, b.Laid) && slices.Equal(a.Exercised, b.Exercised)
 }

@@ -18,6 +18,7 @@ type Status struct {
 	Compartments []CompartmentStatus `json:"compartments"`
 	Alarms       []AlarmRaised       `json:"alarms"`
 	Detection    bool                `json:"detection"`           // every finger reader looks for fakes
+	Exercise     []CompartmentID     `json:"exercise,omitempty"`  // whose locks the next round is asked to exercise
 	Tripped      []Sensor            `json:"tripped,omitempty"`   // sensors of the terminal itself that speak up
 	Waiting      int                 `json:"waiting"`             // orders without their document
 	Keys         int                 `json:"keys"`                // unused order keys
@@ -68,6 +69,7 @@ func (t *Terminal) Status() Status {
 		v.Alarms = append(v.Alarms, *l.Alarms[id])
 	}
 	v.Detection = l.Config.Detection
+	v.Exercise = t.exercise()
 	v.Tripped = sorted(l.Tripped)
 	for _, o := range l.Orders {
 		if o.State == orderOpen {

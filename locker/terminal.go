@@ -75,6 +75,8 @@ func (s *step) handle(in Input) {
 	case Tick:
 	case DoorMoved:
 		s.doorMoved(in)
+	case ExerciseAsked:
+		s.exerciseAsked(in)
 	case SensorTold:
 		s.sensed(in)
 	case PartFailed:
@@ -143,6 +145,7 @@ type session struct {
 	reader   bool // a finger reader answers
 	software string
 	doors    map[CompartmentID]*watch
+	exercise map[CompartmentID]bool   // asked for
 	flight   map[string]time.Duration // obligations under way, by name: uptime at which they are tried again
 	refused  window
 	check    uint64 // the last check of a card or number

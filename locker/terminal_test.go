@@ -29,6 +29,8 @@ type site struct {
 	boots   int
 }
 
+const ms = locker.Duration(time.Millisecond)
+
 var start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
 func newSite(t *testing.T) *site {
@@ -124,7 +126,11 @@ func (s *site) answer(a locker.Action) []locker.Input {
 		return []locker.Input{locker.LetterRemoved{Generation: a.Generation}}
 	case locker.PulseLock:
 		s.pulses = append(s.pulses, a)
-		in := []locker.Input{locker.LockPulsed{Pulse: a.Pulse, Compartment: a.Compartment}}
+		pulsed := locker.LockPulsed{Pulse: a.Pulse, Compartment: a.Compartment}
+		if a.Measure {
+			pulsed.Measured = locker.Measurement{Pulse: 500 * ms, Opened: 210 * ms, Settled: 222 * ms, Bounces: 3}
+		}
+		in := []locker.Input{pulsed}
 		if !s.jammed[a.Compartment] {
 			s.doors[a.Compartment] = true
 			in = append(in, locker.DoorMoved{Compartment: a.Compartment, Open: true})

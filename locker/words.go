@@ -58,11 +58,12 @@ const (
 type Purpose string
 
 const (
-	ForPickup  Purpose = "pickup"
-	ForLoading Purpose = "loading"
-	ForUnload  Purpose = "unloading"
-	ForClear   Purpose = "clearing"   // to see it empty
-	ForInspect Purpose = "inspection" // to see what is true
+	ForPickup   Purpose = "pickup"
+	ForLoading  Purpose = "loading"
+	ForUnload   Purpose = "unloading"
+	ForClear    Purpose = "clearing"   // to see it empty
+	ForInspect  Purpose = "inspection" // to see what is true
+	ForExercise Purpose = "exercise"   // to measure lock and door of an empty or vacated compartment
 )
 
 // Fault is a defect of a compartment.

@@ -50,6 +50,9 @@ const usage = `Usage:
     lockerctl journal timeline (-socket SOCKET | -file FILE | -export EXPORT -identity FILE) [-json] ORDER
     lockerctl journal check -file FILE
 
+    lockerctl wiring -config FILE -o PAGE
+    lockerctl exercise -socket SOCKET [COMPARTMENT...]
+
     lockerctl fingerprint extract [-dpi N] [-plain] -o TEMPLATE IMAGE
     lockerctl fingerprint compare [-dpi N] [-fmr RATE] [-json] PROBE CANDIDATE
     lockerctl fingerprint quality [-dpi N] [-json] IMAGE
@@ -64,6 +67,12 @@ KEY is the file of a private SSH key, Ed25519 or ECDSA, of mode 0600 and without
 passphrase. If it is a public key (.pub), ssh-agent signs: for keys with a
 passphrase and for security keys. Desks sign orders and withdrawals, admins
 re-issues and rosters.
+
+wiring writes a page to print: which lock, contact, light and sensor hangs on which
+chip or board, line and terminal block, from lockerd's configuration. exercise
+asks a running lockerd that the next round of two clerks pulses the locks of empty
+and vacated compartments, all or those named, and measures their doors; it moves
+nothing by itself.
 
 order new makes an order of a finger's pictures, three of each finger, one or
 two fingers, and prints its id. The city holds it until "order arrived". With
@@ -225,6 +234,8 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 			"new": t.rosterNew, "sign": t.rosterSign, "check": t.rosterCheck,
 			"show": t.rosterShow, "submit": t.rosterSubmit, "signers": t.rosterSigners,
 		},
+		"wiring":   {"": t.wiring},
+		"exercise": {"": t.exercise},
 		"journal": {
 			"dump": t.journalDump, "verify": t.journalVerify, "check": t.journalCheck,
 			"export": t.journalExport, "timeline": t.journalTimeline,
@@ -239,19 +250,22 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 	}
 	group, ok := commands[args[0]]
 	if !ok {
-		return misused("there is no command %q; wants order, command, terminal, roster, journal or fingerprint", args[0])
+		return misused("there is no command %q; wants order, command, terminal, roster, journal, wiring, exercise or fingerprint", args[0])
+	}
+	if _, alone := group[""]; alone { // a command of one word
+		args = slices.Insert(slices.Clone(args), 1, "")
 	}
 	if len(args) == 1 {
 		return misused("%s: no command", args[0])
 	}
-	if slices.Contains([]string{"-h", "-help", "--help"}, args[1]) {
+	if len(args) > 1 && slices.ContainsFunc(args[1:min(3, len(args))], func(a string) bool { return slices.Contains([]string{"-h", "-help", "--help"}, a) }) {
 		return flag.ErrHelp
 	}
 	command, ok := group[args[1]]
 	if !ok {
 		return misused("there is no command %q", args[0]+" "+args[1])
 	}
-	flags := flag.NewFlagSet(args[0]+" "+args[1], flag.ContinueOnError)
+	flags := flag.NewFlagSet(strings.TrimSpace(args[0]+" "+args[1]), flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	if err := command(ctx, flags, args[2:]); err != nil {
 		return fmt.Errorf("%s: %w", flags.Name(), err)

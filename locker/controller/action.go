@@ -12,6 +12,10 @@ func (k *Controller) carryOut(a locker.Action) {
 	switch a := a.(type) {
 	case locker.PulseLock:
 		k.Start(LockLane, func(ctx context.Context) locker.Input {
+			if a.Measure {
+				m, err := k.Locks.Measure(ctx, a.Compartment)
+				return locker.LockPulsed{Pulse: a.Pulse, Compartment: a.Compartment, Measured: m, Err: text(err)}
+			}
 			return locker.LockPulsed{Pulse: a.Pulse, Compartment: a.Compartment, Err: text(k.Locks.Pulse(ctx, a.Compartment))}
 		})
 	case locker.CaptureFinger:

@@ -32,6 +32,8 @@ type Journal interface {
 // Locks energises the lock of a compartment once and returns when the coil is off.
 type Locks interface {
 	Pulse(ctx context.Context, n locker.CompartmentID) error
+	// Measure is Pulse, and returns when the door has come to rest, with how.
+	Measure(ctx context.Context, n locker.CompartmentID) (locker.Measurement, error)
 }
 
 // Fingers reads one image into the vault and says whether it will do. With

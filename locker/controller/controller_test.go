@@ -52,6 +52,11 @@ func (h *house) Append([]locker.Event, func() ([]byte, error)) (uint64, error) {
 
 func (h *house) Pulse(context.Context, locker.CompartmentID) error { h.note("pulse"); return nil }
 
+func (h *house) Measure(context.Context, locker.CompartmentID) (locker.Measurement, error) {
+	h.note("measure")
+	return locker.Measurement{}, nil
+}
+
 func (h *house) Capture(ctx context.Context, _ locker.AttemptID, _ bool) (locker.FingerAdvice, locker.Presentation, error) {
 	h.note("capture")
 	h.captures <- ctx

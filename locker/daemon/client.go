@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -40,11 +41,31 @@ func (c *Client) Status(ctx context.Context) (s locker.Status, err error) {
 	return s, err
 }
 
+// Exercise asks the next round to exercise the locks of these compartments, or
+// of all, and returns those that it will be asked for.
+func (c *Client) Exercise(ctx context.Context, compartments []locker.CompartmentID) ([]locker.CompartmentID, error) {
+	wish, err := json.Marshal(map[string]any{"compartments": compartments})
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://lockerd/exercise", bytes.NewReader(wish))
+	if err != nil {
+		return nil, err
+	}
+	var s locker.Status
+	err = c.do(r, func(r io.Reader) error { return json.NewDecoder(r).Decode(&s) })
+	return s.Exercise, err
+}
+
 func (c *Client) get(ctx context.Context, path string, read func(io.Reader) error) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://lockerd"+path, nil)
 	if err != nil {
 		return err
 	}
+	return c.do(r, read)
+}
+
+func (c *Client) do(r *http.Request, read func(io.Reader) error) error {
 	resp, err := c.http.Do(r)
 	if err != nil {
 		return fmt.Errorf("ask lockerd: %w", err)

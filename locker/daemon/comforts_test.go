@@ -78,3 +78,25 @@ func TestTheReaderIsHeatedAndLeftColdAtTheEnd(t *testing.T) {
 		t.Error("the daemon has ended, and the heater is on")
 	}
 }
+
+func TestAnExerciseIsAskedForOverTheSocketAndMovesNothing(t *testing.T) {
+	b := newBench(t, "comforts-3")
+	b.init()
+	b.run()
+	client := daemon.Dial(b.config.Socket())
+	asked, err := client.Exercise(t.Context(), []locker.CompartmentID{2})
+	if err != nil || !slices.Equal(asked, []locker.CompartmentID{2}) {
+		t.Fatal(asked, err)
+	}
+	if asked, err = client.Exercise(t.Context(), nil); err != nil || len(asked) != 2 {
+		t.Fatal(asked, err)
+	}
+	if _, err := client.Exercise(t.Context(), []locker.CompartmentID{7}); err == nil {
+		t.Error("a compartment that is not there was taken")
+	}
+	for _, d := range b.sim.Wall.Doors() {
+		if d.Pulses != 0 || d.Open {
+			t.Errorf("door %+v", d)
+		}
+	}
+}

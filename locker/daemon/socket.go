@@ -9,10 +9,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker/journal"
+
+	"github.com/nachtfach/nachtfach/locker"
 )
 
 // listenSocket listens for operators. A socket that a killed daemon left is
@@ -32,13 +35,16 @@ func listenSocket(path string) (net.Listener, error) {
 }
 
 // serveSocket answers operators: GET /journal?from=N as JSON lines, GET /status.
-// Nothing here changes anything.
+// POST /exercise {"compartments": [1, 2]} (none: all) asks the next round to
+// exercise locks. Nothing else here changes anything, and this opens nothing:
+// two clerks do.
 func (d *Daemon) serveSocket(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(d.Status()) // a reader that went away is not our fault
 	})
+	mux.HandleFunc("POST /exercise", d.askExercise)
 	mux.HandleFunc("GET /journal", func(w http.ResponseWriter, r *http.Request) {
 		if d.broken != nil {
 			http.Error(w, d.broken.Error(), http.StatusServiceUnavailable)
@@ -63,4 +69,35 @@ func (d *Daemon) serveSocket(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// maxWish bounds what is read of a wish: room for every compartment.
+const maxWish = 8 << 10
+
+func (d *Daemon) askExercise(w http.ResponseWriter, r *http.Request) {
+	var wish struct {
+		Compartments []locker.CompartmentID `json:"compartments"`
+	}
+	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxWish))
+	in.DisallowUnknownFields()
+	if err := in.Decode(&wish); err != nil {
+		http.Error(w, "wants {\"compartments\": [1, 2]}: "+err.Error(), http.StatusBadRequest)
+		return
+	}
+	if d.broken != nil {
+		http.Error(w, d.broken.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	for _, n := range wish.Compartments {
+		if !slices.ContainsFunc(d.config.Compartments, func(k Compartment) bool { return k.Number == n }) {
+			http.Error(w, fmt.Sprintf("there is no compartment %d", n), http.StatusBadRequest)
+			return
+		}
+	}
+	if _, err := d.control.Submit(r.Context(), locker.ExerciseAsked{Compartments: wish.Compartments}); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(d.Status()) // a reader that went away is not our fault
 }

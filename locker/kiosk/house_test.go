@@ -259,6 +259,12 @@ func (h *house) Pulse(ctx context.Context, n locker.CompartmentID) error {
 	return nil
 }
 
+// Measure implements controller.Locks.
+func (h *house) Measure(ctx context.Context, n locker.CompartmentID) (locker.Measurement, error) {
+	ms := func(n int) locker.Duration { return locker.Duration(n) * locker.Duration(time.Millisecond) }
+	return locker.Measurement{Pulse: ms(503), Opened: ms(212), Settled: ms(224), Bounces: 4}, h.Pulse(ctx, n)
+}
+
 func (h *house) openings() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -138,6 +138,7 @@ type roundPage struct {
 	Waiting   int
 	Free      int
 	Logical   bool
+	Measured  string // the last lock that was exercised, and how
 }
 
 type clerk struct {
@@ -149,6 +150,16 @@ type item struct{ Place, Order, Kind string }
 
 // listed is how many tasks or laid documents are listed; the picture shows all.
 const listed = 3
+
+// measured says how a lock and its door moved.
+func measured(f locker.LockExercised, l language) string {
+	key := "round.measured"
+	if f.Opened == 0 {
+		key = "round.unmoved"
+	}
+	return l.say(key, "{n}", strconv.Itoa(int(f.Compartment)), "{coil}", f.Coil.String(), "{opened}", f.Opened.String(),
+		"{settled}", f.Settled.String(), "{bounces}", strconv.Itoa(f.Bounces))
+}
 
 func newRoundPage(screen locker.Screen, l language) *roundPage {
 	r := screen.Round
@@ -170,6 +181,9 @@ func newRoundPage(screen locker.Screen, l language) *roundPage {
 			break
 		}
 		p.Laid = append(p.Laid, item{Place: strconv.Itoa(int(d.Compartment)), Order: d.Order.Short()})
+	}
+	if len(r.Exercised) > 0 {
+		p.Measured = measured(r.Exercised[0], l)
 	}
 	if n := len(r.Laid) - listed; n > 0 {
 		p.MoreLaid = l.say("round.more", "{count}", strconv.Itoa(n))

@@ -132,6 +132,9 @@ var germanWords = map[string]string{
 	"kind.inspect":    "prüfen",
 	"kind.clear":      "leer?",
 	"kind.load":       "einlegen",
+	"kind.exercise":   "Schloss messen",
+	"round.measured":  "Fach {n}: offen nach {opened}, ruhig nach {settled}, {bounces}-mal geprellt, Spule {coil}.",
+	"round.unmoved":   "Fach {n}: Die Tür ging nicht auf, Spule {coil}.",
 
 	"hint.slip":          "Da ist ein Tippfehler. Der Versuch zählt nicht. Bitte vergleichen Sie mit dem Brief.",
 	"hint.length":        "Der Abholcode hat zwölf Ziffern. Bitte geben Sie alle ein.",

@@ -131,6 +131,9 @@ var englishWords = map[string]string{
 	"kind.inspect":    "check",
 	"kind.clear":      "empty?",
 	"kind.load":       "lay in",
+	"kind.exercise":   "measure the lock",
+	"round.measured":  "Compartment {n}: open after {opened}, at rest after {settled}, bounced {bounces} times, coil {coil}.",
+	"round.unmoved":   "Compartment {n}: the door did not open, coil {coil}.",
 
 	"hint.slip":          "There is a typing error. This try does not count. Please compare with the letter.",
 	"hint.length":        "The pickup code has twelve digits. Please enter all of them.",

@@ -31,6 +31,7 @@ const (
 	UnsignedCommands       // whatever says that it is a command is one
 	UnsignedRosters        // whatever says that it is a roster is one
 	NumberBeforeCharge     // a personal number is charged only after the try
+	WishDrivesLock         // a wish over the socket drives locks by itself
 )
 
 // tardy is a journal that answers before the events are durable.

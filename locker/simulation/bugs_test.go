@@ -91,3 +91,7 @@ func TestOracleCatchesRostersThatNobodySigned(t *testing.T) {
 func TestOracleCatchesANumberBeforeItsCharge(t *testing.T) {
 	catches(t, simulation.NumberBeforeCharge, "is tried, and no charge for it is durable")
 }
+
+func TestOracleCatchesAWishThatDrivesALock(t *testing.T) {
+	catches(t, simulation.WishDrivesLock, "without a committed release")
+}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/controller"
 )
 
 // clerk is one person of the desk, with cards and a personal number.
@@ -50,6 +51,9 @@ func (w *world) round() {
 	second := (first + 1 + d.upTo(len(clerks)-1)) % len(clerks)
 	k := &pair{w: w, two: [2]clerk{clerks[first], clerks[second]}, left: map[locker.CompartmentID]bool{}}
 	k.quits = !w.calm && d.hits(0.06)
+	if d.hits(0.1) {
+		w.wish()
+	}
 	for _, f := range w.city.files {
 		if f.paper.place == atDesk && f.arrived && f.message != nil && f.withdraw == nil && len(k.papers) < 8 {
 			f.paper.place = withClerks
@@ -57,6 +61,19 @@ func (w *world) round() {
 		}
 	}
 	w.street.arrive(k)
+}
+
+// wish is a technician's, over the daemon's socket: exercise the locks.
+func (w *world) wish() {
+	if w.process == nil {
+		return
+	}
+	w.process.give(locker.ExerciseAsked{})
+	if w.bug == WishDrivesLock {
+		for _, d := range w.wall.doors {
+			w.process.begin(controller.LockLane, pulseAgain(w.process, locker.CompartmentReleased{Compartment: d.n}))
+		}
+	}
 }
 
 // act implements party.

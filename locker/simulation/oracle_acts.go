@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -54,6 +56,19 @@ func (o *oracle) authorised(f locker.CompartmentReleased) {
 		o.pickup(f)
 	} else {
 		o.byRound(f)
+	}
+	if f.Purpose == locker.ForExercise {
+		o.exercised(f.Compartment)
+	}
+}
+
+// exercised is told a lock that is driven for the sake of measuring it, at its
+// release and at its pulse.
+func (o *oracle) exercised(n locker.CompartmentID) {
+	for _, g := range slices.Sorted(maps.Keys(o.gens)) {
+		if d := o.gens[g]; d.compartment == n && !d.ended {
+			o.fail(1, "the lock of compartment %d is exercised, and generation %d is there", n, g)
+		}
 	}
 }
 

@@ -273,6 +273,12 @@ func (p *process) Pulse(_ context.Context, n locker.CompartmentID) error {
 	return p.w.wall.pulse(n)
 }
 
+// Measure implements controller.Locks.
+func (p *process) Measure(ctx context.Context, n locker.CompartmentID) (locker.Measurement, error) {
+	p.w.oracle.exercised(n)
+	return locker.Measurement{Pulse: locker.Duration(500 * time.Millisecond)}, p.Pulse(ctx, n)
+}
+
 // Capture implements controller.Fingers. The reader's lane begins it when a
 // finger lies there.
 func (p *process) Capture(ctx context.Context, attempt locker.AttemptID, _ bool) (locker.FingerAdvice, locker.Presentation, error) {
