@@ -37,9 +37,12 @@ It prints what the city must know: compare the fingerprint at the desk. With
 believed no more: FILE is what "cityd terminal retire" printed. Two clerks then
 look into every compartment.
 
-check tests the configuration and every lock, contact, reader, scanner and the
-broker, moves nothing, and prints a table of what it found. It exits with 1 if
-something is wrong. The daemon must not run.
+check tests the configuration and every lock, contact, light, sensor, reader and
+scanner, heating, clock, wires, store and the broker, moves nothing, and prints a
+table of what it found, by kind of part. It exits with 0 if all is well and with 1
+if something is wrong or could not be checked. With -json it prints one list of
+objects: kind, compartment, part, state, note, error, advice. The daemon must not
+run.
 
 rekey gives the terminal new keys of its own; no deposit is lost. The old key
 signs for the new one in the journal, and the city follows. The daemon must not
@@ -182,19 +185,31 @@ func check(ctx context.Context, c daemon.Config, asJSON bool, stdout io.Writer) 
 
 func table(w io.Writer, findings []daemon.Finding, wrong int) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "PART\tSTATE")
+	fmt.Fprintln(t, "KIND\tPART\tSTATE")
+	kind := ""
 	for _, f := range findings {
-		switch {
-		case f.Error == "":
-			fmt.Fprintf(t, "%s\tok: %s\n", f.Part, f.State)
-		case f.Advice == "":
-			fmt.Fprintf(t, "%s\tWRONG: %s\n", f.Part, f.Error)
-		default:
-			fmt.Fprintf(t, "%s\tWRONG: %s (%s)\n", f.Part, f.Error, f.Advice)
+		shown := f.Kind
+		if f.Kind == kind {
+			shown = "" // the table is read by kind
 		}
+		kind = f.Kind
+		fmt.Fprintf(t, "%s\t%s\t%s\n", shown, f.Part, verdict(f))
 	}
 	fmt.Fprintf(t, "\n%d parts, %d wrong\n", len(findings), wrong)
 	return t.Flush()
+}
+
+// verdict is what a line says of its part.
+func verdict(f daemon.Finding) string {
+	switch {
+	case f.Error != "" && f.Advice != "":
+		return fmt.Sprintf("WRONG: %s (%s)", f.Error, f.Advice)
+	case f.Error != "":
+		return "WRONG: " + f.Error
+	case f.Note != "":
+		return fmt.Sprintf("ok: %s (%s)", f.State, f.Note)
+	}
+	return "ok: " + f.State
 }
 
 // release is what deploy/package calls this build, by the linker's -X.

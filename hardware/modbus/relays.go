@@ -75,6 +75,19 @@ func (l *Line) readCoils(unit uint8, first, last uint16) (on []bool, err error) 
 	return on, err
 }
 
+// Blind are the boards that cannot tell their coils, as far as has been seen.
+func (l *Line) Blind() []uint8 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var blind []uint8
+	for _, unit := range slices.Sorted(maps.Keys(l.relays)) {
+		if l.relays[unit].blind {
+			blind = append(blind, unit)
+		}
+	}
+	return blind
+}
+
 // Guard is told what a line's relays do by themselves.
 type Guard struct {
 	// Held tells a coil that was on while nobody drove it: the board's own

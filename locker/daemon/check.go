@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"periph.io/x/conn/v3/physic"
+
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
@@ -15,14 +17,34 @@ import (
 
 // Finding is one line of a check: a part, and what is wrong with it.
 type Finding struct {
-	Part   string `json:"part"`
-	State  string `json:"state"` // what was read, if the part is well
-	Error  string `json:"error,omitempty"`
-	Advice string `json:"advice,omitempty"`
+	Kind        string               `json:"kind"` // store, lock, contact, light, sensor, heating, clock, reader, scanner, wire, watchdog or city
+	Compartment locker.CompartmentID `json:"compartment,omitempty"`
+	Part        string               `json:"part"`
+	State       string               `json:"state"`          // what was read, if the part is well
+	Note        string               `json:"note,omitempty"` // what one should know all the same
+	Error       string               `json:"error,omitempty"`
+	Advice      string               `json:"advice,omitempty"`
 }
 
+// Kinds of parts, in the order of the table.
+const (
+	kindStore    = "store"
+	kindLock     = "lock"
+	kindContact  = "contact"
+	kindLight    = "light"
+	kindSensor   = "sensor"
+	kindHeating  = "heating"
+	kindClock    = "clock"
+	kindReader   = "reader"
+	kindScanner  = "scanner"
+	kindWire     = "wire"
+	kindWatchdog = "watchdog"
+	kindCity     = "city"
+)
+
 // Check tests every part that the configuration names and moves nothing: locks
-// are switched off, which they are, doors and boards are read, reader,
+// are switched off, which they are, and read back; doors, sensors, boards, clock
+// and thermometer are read; lights and heater are switched off; readers,
 // scanners, store and broker are spoken to. No other daemon may run.
 func Check(ctx context.Context, c Config) ([]Finding, error) {
 	p, err := openParts(c)
@@ -33,8 +55,13 @@ func Check(ctx context.Context, c Config) ([]Finding, error) {
 	k.store()
 	k.derivation()
 	k.doors()
+	k.lights()
 	k.sensors()
+	k.heating()
+	k.clock()
 	k.readers()
+	k.scanners()
+	k.wires()
 	k.watchdog()
 	k.broker()
 	return k.findings, p.Close()
@@ -47,42 +74,62 @@ type check struct {
 	findings []Finding
 }
 
-func (k *check) found(part, state string, err error, advice string) {
-	f := Finding{Part: part, State: state}
+// found adds a line. A part that is well has a state, one that is not an error
+// and what to do about it.
+func (k *check) found(kind, part, state string, err error, advice string) {
+	k.add(Finding{Kind: kind, Part: part, State: state}, err, advice)
+}
+
+func (k *check) add(f Finding, err error, advice string) {
 	if err != nil {
-		f.State, f.Error, f.Advice = "", err.Error(), advice
+		f.State, f.Note, f.Error, f.Advice = "", "", err.Error(), advice
 	}
 	k.findings = append(k.findings, f)
+}
+
+// missing tells that the configuration has none of a part that one expects.
+func (k *check) missing(kind, part, note string) {
+	k.add(Finding{Kind: kind, Part: part, State: "none configured", Note: note}, nil, "")
+}
+
+// fault is why a part could not be opened.
+func (k *check) fault(part string) error {
+	for _, f := range k.parts.faults {
+		if f.part == part && f.compartment == 0 {
+			return f.err
+		}
+	}
+	return nil
 }
 
 func (k *check) store() {
 	f := files{k.config.State}
 	for _, path := range []string{f.device(), f.terminal(), f.slots(), f.journal()} {
 		if _, err := os.Stat(path); err != nil {
-			k.found("state folder", "", err, "run lockerd init")
+			k.found(kindStore, "state folder", "", err, "run lockerd init")
 			return
 		}
 	}
 	s, err := openStore(k.config, f, false)
 	switch {
 	case errors.Is(err, journal.ErrLocked):
-		k.found("journal", "", err, "stop lockerd first: check opens the same parts")
+		k.found(kindStore, "journal", "", err, "stop lockerd first: check opens the same parts")
 		return
 	case err != nil:
-		k.found("journal", "", err, "")
+		k.found(kindStore, "journal", "", err, "")
 		return
 	}
-	k.found("journal", fmt.Sprintf("%d events, %d acknowledged by the city", s.journal.Size(), s.journal.Cursor()), nil, "")
+	k.found(kindStore, "journal", fmt.Sprintf("%d events, %d acknowledged by the city", s.journal.Size(), s.journal.Cursor()), nil, "")
 	switch filesystem, bad := s.slots.CopyOnWrite(); {
 	case s.chip != nil:
-		k.found("slots", fmt.Sprintf("%d slots under a root key in the TPM: physical erasure, within %v", s.slots.Count(), time.Duration(k.config.Rules.RootEvery)), nil, "")
+		k.found(kindStore, "slots", fmt.Sprintf("%d slots under a root key in the TPM: physical erasure, within %v", s.slots.Count(), time.Duration(k.config.Rules.RootEvery)), nil, "")
 	case bad:
-		k.found("slots", "", fmt.Errorf("%s copies on write", filesystem), "put the state folder on ext4: here, what is overwritten may survive")
+		k.found(kindStore, "slots", "", fmt.Errorf("%s copies on write", filesystem), "put the state folder on ext4: here, what is overwritten may survive")
 	default:
-		k.found("slots", fmt.Sprintf("%d slots; no hardware key: logical erasure only", s.slots.Count()), nil, "")
+		k.add(Finding{Kind: kindStore, Part: "slots", State: fmt.Sprintf("%d slots", s.slots.Count()), Note: "no hardware key: logical erasure only"}, nil, "")
 	}
 	if err := s.Close(); err != nil {
-		k.found("journal", "", err, "")
+		k.found(kindStore, "journal", "", err, "")
 	}
 }
 
@@ -97,7 +144,7 @@ func (k *check) derivation() {
 	if after := time.Duration(k.config.Rules.AnswerAfter); 2*took > after {
 		err = fmt.Errorf("takes %v, and rules.answer_after is %v", took.Round(time.Millisecond), after)
 	}
-	k.found("key derivation", fmt.Sprintf("%v for %d MiB, %d passes", took.Round(time.Millisecond), p.Memory>>10, p.Time), err,
+	k.found(kindStore, "key derivation", fmt.Sprintf("%v for %d MiB, %d passes", took.Round(time.Millisecond), p.Memory>>10, p.Time), err,
 		"run lockerd calibrate: a refusal would tell by its time why it is one")
 }
 
@@ -114,33 +161,76 @@ func (k *check) doors() {
 		faults[fmt.Sprint(f.part, f.compartment)] = f.err
 	}
 	for _, c := range k.config.Compartments {
-		k.found(fmt.Sprintf("compartment %d lock", c.Number), "at rest", faults[fmt.Sprint(locker.PartLock, c.Number)], advise(c.Lock))
+		k.add(Finding{Kind: kindLock, Compartment: c.Number, Part: fmt.Sprintf("lock %d", c.Number), State: "at rest"}, faults[fmt.Sprint(locker.PartLock, c.Number)], advise(c.Lock))
 		state := "closed"
 		if levels[c.Number] {
 			state = "open"
 		}
-		k.found(fmt.Sprintf("compartment %d contact", c.Number), state, faults[fmt.Sprint(partContact, c.Number)], advise(c.Contact))
+		k.add(Finding{Kind: kindContact, Compartment: c.Number, Part: fmt.Sprintf("contact %d", c.Number), State: state}, faults[fmt.Sprint(partContact, c.Number)], advise(c.Contact))
+	}
+}
+
+func (k *check) lights() {
+	for _, c := range k.config.Compartments {
+		if c.Light == (Wire{}) {
+			continue
+		}
+		err := k.fault(lightPart(c.Number))
+		if o := k.parts.lights[c.Number]; err == nil && o != nil {
+			err = o.Switch(false)
+		}
+		k.add(Finding{Kind: kindLight, Compartment: c.Number, Part: lightPart(c.Number), State: "off"}, err, advise(c.Light))
 	}
 }
 
 func (k *check) sensors() {
 	for _, s := range k.config.Sensors {
-		part := sensorPart(s.Kind)
-		var err error
-		for _, f := range k.parts.faults {
-			if f.part == part {
-				err = f.err
-			}
-		}
-		state := "at rest"
+		err, state := k.fault(sensorPart(s.Kind)), "at rest"
 		if o := k.parts.sensors[s.Kind]; err == nil && o != nil {
 			var tripped bool
 			if tripped, err = o.Open(); tripped {
 				state = "tripped"
 			}
 		}
-		k.found(part, state, err, advise(s.Wire))
+		k.found(kindSensor, sensorPart(s.Kind), state, err, advise(s.Wire))
 	}
+}
+
+func (k *check) heating() {
+	if k.config.Heating == (Heating{}) {
+		return
+	}
+	err, state := k.fault(heatingPart), ""
+	if k.parts.heating != nil && err == nil {
+		var t physic.Temperature
+		if t, err = k.parts.heating.Check(); err == nil {
+			state, err = t.String()+", heater off", k.parts.heater.Switch(false)
+		}
+	}
+	k.found(kindHeating, heatingPart, state, err, "is the thermometer's file right, and its sensor connected? "+advise(k.config.Heating.Heater))
+}
+
+// advances is how long the real-time clock is given to show that it does.
+const advances = 3500 * time.Millisecond
+
+func (k *check) clock() {
+	if k.parts.clock == nil {
+		k.missing(kindClock, "real-time clock", "after a long power cut the time is held until the city answers")
+		return
+	}
+	t, err := k.parts.clock.Look()
+	if err == nil {
+		select {
+		case <-time.After(advances):
+		case <-k.ctx.Done():
+		}
+		t, err = k.parts.clock.Look()
+	}
+	f := Finding{Kind: kindClock, Part: k.parts.clock.Name(), State: t.Format(time.RFC3339)}
+	if off := time.Since(t).Abs().Round(time.Second); off > 2*time.Second {
+		f.Note = fmt.Sprintf("%v from the machine's time", off)
+	}
+	k.add(f, err, "does the board have one, with a battery? see the key clock.rtc")
 }
 
 func advise(w Wire) string {
@@ -157,34 +247,45 @@ func advise(w Wire) string {
 const checkTime = 5 * time.Second
 
 func (k *check) readers() {
-	ctx, cancel := context.WithTimeout(k.ctx, checkTime)
-	defer cancel()
 	if len(k.parts.fingers.list) == 0 {
-		k.found("finger reader", "none configured", nil, "")
+		k.missing(kindReader, "finger reader", "no finger can be compared")
 	}
 	for i, s := range k.parts.fingers.list {
-		state, advice := "answers; looks for no fakes", "is it plugged in, and is its speed right?"
+		ctx, cancel := context.WithTimeout(k.ctx, checkTime)
+		f := Finding{Kind: kindReader, Part: s.Name(), State: "answers", Note: "looks for no fakes"}
 		if k.config.Readers[i].Detection {
-			state = "answers; looks for fakes"
+			f.State, f.Note = "answers; looks for fakes", ""
 		}
+		advice := "is it plugged in, and is its speed right?"
 		if k.config.Readers[i].Driver == "exec" {
 			advice = "is it plugged in, and may this user run its helper?"
 		}
-		k.found(s.Name(), state, s.Check(ctx), advice)
+		k.add(f, s.Check(ctx), advice)
+		cancel()
 	}
+}
+
+func (k *check) scanners() {
 	for _, source := range []locker.Source{locker.SourceCitizen, locker.SourceBarcode, locker.SourceBadge} {
 		if len(k.parts.scanners[source]) == 0 {
-			k.found("scanner "+string(source), "none configured", nil, "")
+			k.missing(kindScanner, "scanner "+string(source), "")
 		}
 		for _, s := range k.parts.scanners[source] {
-			k.found(s.Name(), "opens", s.Check(), "is it plugged in, in serial mode?")
+			k.found(kindScanner, s.Name(), "opens", s.Check(), "is it plugged in, and in the mode that driver names?")
 		}
 	}
+}
+
+func (k *check) wires() {
 	for _, c := range k.parts.chips {
-		k.found(c.Name(), "answers, and holds what is written", c.Check(), "has it power, is its address set, and may this user use the bus?")
+		k.found(kindWire, c.Name(), "answers, and holds what is written", c.Check(), "has it power, is its address set, and may this user use the bus?")
 	}
 	for _, l := range k.parts.lines {
-		k.found("modbus line", "opens", l.Check(), "is the adapter plugged in?")
+		f := Finding{Kind: kindWire, Part: l.Name(), State: "opens"}
+		if blind := l.Blind(); len(blind) > 0 {
+			f.Note = fmt.Sprintf("boards %v cannot tell their coils: one that stays on is not noticed", blind)
+		}
+		k.add(f, l.Check(), "is the adapter plugged in?")
 	}
 }
 
@@ -200,5 +301,5 @@ func (k *check) broker() {
 			conn.Close()
 		}
 	}
-	k.found("broker "+k.config.City.Broker, "connects", err, "the terminal works on without it for days")
+	k.found(kindCity, "broker "+k.config.City.Broker, "connects", err, "the terminal works on without it for days")
 }

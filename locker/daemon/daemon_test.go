@@ -283,7 +283,7 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			wrong = append(wrong, f.Part)
 		}
 	}
-	if len(wrong) != 1 || wrong[0] != "compartment 2 lock" {
+	if len(wrong) != 1 || wrong[0] != "lock 2" {
 		t.Fatalf("wrong are %v of %+v", wrong, findings)
 	}
 }

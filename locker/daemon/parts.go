@@ -139,12 +139,15 @@ func (p *parts) Pulse(ctx context.Context, n locker.CompartmentID) error {
 	return nil
 }
 
-// rest switches every coil off, and reads back what can be read. A relay board
-// holds one that a killed process left on.
+// rest switches every coil off, trying twice, and reads back what can be read. A
+// relay board holds one that a killed process left on.
 func (p *parts) rest() []partFault {
 	var faults []partFault
 	for _, n := range numbers(p.locks) {
 		err := p.locks[n].Release()
+		if err != nil {
+			err = p.locks[n].Release() // one disturbance on the line is none of the lock
+		}
 		if l, ok := p.locks[n].(readBack); ok && err == nil {
 			err = l.Check()
 		}

@@ -111,12 +111,12 @@ func (w Watchdog) period() time.Duration {
 func (k *check) watchdog() {
 	device := k.config.Watchdog.Device
 	if device == "" {
-		k.found("watchdog", "none configured", nil, "")
+		k.missing(kindWatchdog, "watchdog", "a board that hangs stays so")
 		return
 	}
 	info, err := os.Stat(device)
 	if err == nil && info.Mode()&os.ModeCharDevice == 0 {
 		err = errors.New(device + " is no device")
 	}
-	k.found("watchdog", fmt.Sprintf("is there; not started by this check; %v", k.config.Watchdog.period()), err, "is its driver loaded?")
+	k.found(kindWatchdog, "watchdog", fmt.Sprintf("is there; not started by this check; %v", k.config.Watchdog.period()), err, "is its driver loaded?")
 }
