@@ -16,6 +16,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/holoplot/go-evdev"
@@ -70,7 +71,7 @@ func New(cfg Config) (*Keyboard, error) {
 		return nil, fmt.Errorf("%s: %w", k.name, err)
 	}
 	if k.open == nil {
-		k.open = func() (Device, error) { return evdev.Open(cfg.Path) }
+		k.open = func() (Device, error) { return evdev.OpenWithFlags(cfg.Path, os.O_RDONLY) }
 	}
 	return k, nil
 }

@@ -86,3 +86,24 @@ func TestACheckOfBoardsTellsWhatTheyCannotDo(t *testing.T) {
 		t.Errorf("a silent board: %+v", f)
 	}
 }
+
+func TestACoilThatIsOnByItselfIsSwitchedOffAndReachesTheCity(t *testing.T) {
+	b := newBench(t, "check-3")
+	b.config.Modbus = []daemon.Modbus{{Name: "locks", Path: b.sim.Addresses().Locks, Baud: 115200}}
+	for i := range b.config.Compartments {
+		unit, address := b.sim.Boards.Address(i + 1)
+		at := daemon.Wire{Modbus: "locks", Board: int(unit), Address: int(address)}
+		b.config.Compartments[i].Lock, b.config.Compartments[i].Contact = at, at
+	}
+	b.init()
+	b.run()
+	eventually(t, "the start", func() bool { return b.published().Boot == 1 })
+	if err := b.sim.Wall.Do(2, firmwaresim.Jam); err != nil { // its door stays shut: only the coil tells
+		t.Fatal(err)
+	}
+	if err := b.sim.Boards.Energise(2, true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the coil off", func() bool { d, err := b.sim.Wall.Door(2); return err == nil && !d.Coil })
+	eventually(t, "the fault at the city", func() bool { return b.alarmed(locker.AlarmFault, "lock ") })
+}

@@ -116,6 +116,7 @@ func scenes() []scene {
 		{"task-unload", locker.Screen{Name: locker.ScreenUnload, Compartment: 3, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceMoreTime}}},
 		{"task-unload-answered", locker.Screen{Name: locker.ScreenUnload, Compartment: 3, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceMoreTime}}},
 		{"task-inspect", locker.Screen{Name: locker.ScreenInspect, Compartment: 4, Round: round(), Until: until, Reminder: true, Choices: []locker.Choice{locker.ChoicePresent, locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceDoorClosed, locker.ChoiceMoreTime}}},
+		{"round-exercised", locker.Screen{Name: locker.ScreenRound, Round: exercised(), Until: until, Choices: []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish}}},
 		{"task-clear", locker.Screen{Name: locker.ScreenClear, Compartment: 5, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceEmpty, locker.ChoiceNotEmpty, locker.ChoiceMoreTime}}},
 		{"task-lay", locker.Screen{Name: locker.ScreenLay, Compartment: 18, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceNotLaid, locker.ChoiceMoreTime}}},
 		{"key-opening", locker.Screen{Name: locker.ScreenKeyOpening, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceBack, locker.ChoiceMoreTime}}},
@@ -145,4 +146,13 @@ func scenes() []scene {
 		list[i].screen.Number = uint64(i + 1)
 	}
 	return list
+}
+
+// exercised is a round that measures locks.
+func exercised() *locker.RoundView {
+	v := round()
+	ms := locker.Duration(time.Millisecond)
+	v.Tasks = []locker.Task{{Kind: locker.TaskExercise, Compartment: 4}, {Kind: locker.TaskExercise, Compartment: 6}}
+	v.Exercised = []locker.LockExercised{{Compartment: 3, Coil: 501 * ms, Opened: 255 * ms, Settled: 267 * ms, Bounces: 6}}
+	return v
 }
