@@ -85,6 +85,7 @@ func TestAWrongValueIsToldWithItsLineAndWhatWouldBeRight(t *testing.T) {
 	wrong(t, `from = "08:00"`, `from = "18:00"`, "15", "before the end")
 	wrong(t, "number = 2", "number = 1", "29", "twice")
 	wrong(t, `gpio = "LOCK2"`, `modbus = "nowhere", board = 1, address = 0`, "31", `no [[modbus]] line "nowhere"`)
+	wrong(t, "[[compartment]]\nnumber = 1", "[[modbus]]\nname = \"more\"\npath = \"/dev/ttyUSB0\"\n\n[[compartment]]\nnumber = 1", "24", "one master")
 	wrong(t, `terminal = "rathaus"`, `terminal = "Rathaus Mitte"`, "1", "hyphen")
 	wrong(t, `broker = "tcp://127.0.0.1:1883"`, "", "4", "tls://")
 	wrong(t, `"tcp://127.0.0.1:1883"`, `"tcp://127.0.0.1:1883`, "5", "")

@@ -25,6 +25,11 @@ func (c Config) validateWires(bad func(table string, index int, key, format stri
 		if m.Name == "" || m.Path == "" || w.modbus[m.Name] {
 			return bad("modbus", i, "name", "wants a name of its own and a path")
 		}
+		for _, other := range c.Modbus[:i] {
+			if other.Path == m.Path {
+				return bad("modbus", i, "path", "%s is line %q already: all its boards belong to one line, which has one master", m.Path, other.Name)
+			}
+		}
 		w.modbus[m.Name] = true
 	}
 	for i, x := range c.Expanders {
