@@ -159,6 +159,8 @@ func (o *oracle) compares(id locker.AttemptID, g locker.Generation, position int
 	switch {
 	case a.compares == 0:
 		o.fail(2, "attempt %d compares finger %d of generation %d, and no charge for it is durable", id, position, g)
+	case position != 0 && o.w.config.Detection && a.finger.person == thiefs:
+		o.fail(2, "attempt %d compares a finger that the reader took for a fake", id)
 	case d.failures[position] > o.w.config.Rules.FactorTries:
 		o.fail(2, "finger %d of generation %d is compared once more after %d failures", position, g, d.failures[position]-1)
 	}

@@ -292,7 +292,19 @@ func (p *process) Capture(ctx context.Context, attempt locker.AttemptID, _ bool)
 	f := p.w.reader.read()
 	p.w.oracle.captured(attempt, f)
 	advice, err := p.vault.Capture(attempt, f.image())
-	return advice, none, err
+	return advice, p.w.presented(f), err
+}
+
+// presented is what the reader says of a finger, if it looks for fakes: a thief
+// lays one of rubber.
+func (w *world) presented(f finger) locker.Presentation {
+	switch {
+	case !w.config.Detection:
+		return locker.Presentation{}
+	case f.person == thiefs:
+		return locker.Presentation{Scored: true, Score: 90}
+	}
+	return locker.Presentation{Scored: true, Score: 10}
 }
 
 // AnnounceKeys and AnnounceLetter implement controller.Announcer.

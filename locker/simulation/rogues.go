@@ -37,6 +37,9 @@ func anyCode(d *dice) string {
 	return c.QR()
 }
 
+// thiefs is whose finger a thief lays.
+const thiefs = "thief"
+
 // thief guesses codes at the pace that the terminal allows, or has found
 // somebody's letter and lays the wrong finger.
 type thief struct {
@@ -65,7 +68,7 @@ func (t *thief) act(s locker.Screen) time.Duration {
 		t.w.typeIn(s, code)
 	case s.Name == locker.ScreenFinger:
 		t.guesses--
-		t.w.reader.lay(finger{"thief", s.Finger, good})
+		t.w.reader.lay(finger{thiefs, s.Finger, good})
 	case s.Name == locker.ScreenNumber:
 		t.guesses--
 		t.w.typeIn(s, strconv.Itoa(d.upTo(90_000_000)+10_000_000))

@@ -58,6 +58,9 @@ func newWorld(o Options) *world {
 	var seed [32]byte
 	copy(seed[:], digest(fmt.Append(nil, "secrets", o.Seed)))
 	w.crypto = &crypto{rand: rand.NewChaCha8(seed), numbers: map[string]locker.OrderID{}}
+	if o.Seed%2 == 0 { // a reader that looks for fakes allows more comparisons
+		w.config.Detection, w.config.Rules.FactorTries = true, 10
+	}
 	w.wall = newWall(w)
 	w.reader = &reader{w: w, works: true}
 	w.oracle = newOracle(w)
