@@ -27,6 +27,7 @@ type disk struct {
 	cache   map[int64][]byte // sectors by their number
 	lying   bool             // it says that it has flushed, and has not
 	off     bool             // since the cut: nothing is taken any more
+	next    func()           // called once, at the next write, which is the last
 	flushes int
 }
 
@@ -114,6 +115,18 @@ func (d *disk) write(p []byte, at int64) {
 	for i := 0; i < len(p) && !d.off; i += sector {
 		d.cache[(at+int64(i))/sector] = append([]byte(nil), p[i:i+sector]...)
 	}
+	if d.next != nil {
+		d.next()
+		d.next, d.off = nil, true
+	}
+}
+
+// atNextWrite lets something happen in the middle of the next write, and takes
+// none after it. What is nil takes that back.
+func (d *disk) atNextWrite(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.next = f
 }
 
 func (d *disk) flush() {

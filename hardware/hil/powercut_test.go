@@ -117,6 +117,18 @@ func (f *life) cycle(t *testing.T, number int) error {
 		return err
 	}
 	f.doors = doors
+	if f.random.IntN(2) == 0 { // in the middle of a write, if there is one now
+		hit := make(chan struct{})
+		f.disk.atNextWrite(func() {
+			_ = m.cmd.Process.Kill() // before the write is answered
+			close(hit)
+		})
+		select {
+		case <-hit:
+		case <-time.After(time.Second):
+			f.disk.atNextWrite(nil)
+		}
+	}
 	kept, lost := f.disk.cut(f.random)
 	m.kill()
 	f.cuts[string(screen)]++
