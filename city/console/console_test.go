@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -296,4 +297,15 @@ func TestAnAddressForTheWholeNetworkIsRefused(t *testing.T) {
 			t.Errorf("%q is answered with %v", addr, err)
 		}
 	}
+}
+
+func TestAnAdminSeesWhatCommandsHaveDone(t *testing.T) {
+	s := open(t)
+	s.admit()
+	locked := broken
+	locked.Open, locked.Locked, locked.Blocked = false, locker.LockedBurglary, []locker.Person{"clerk-7"}
+	locked.Compartments = slices.Clone(broken.Compartments)
+	locked.Compartments[0].Disabled = true
+	s.tell(locked, locker.BurglaryDeclared{Cause: "an admin's command", Inside: []locker.Inside{}})
+	s.sees("/terminals/rathaus-1", "Einbruchsmodus", "clerk-7", "gesperrt</em>", "Einbruch: Liste der Fächer")
 }

@@ -47,9 +47,9 @@ func (t terminal) Behind() uint64 {
 // Health is "bad" for what cannot wait, "poor" for what wants a look, or "good".
 func (t terminal) Health() string {
 	switch {
-	case t.Cut, !t.Online && !t.Since.IsZero(), t.Wake > 0, t.Status.Fault != "":
+	case t.Cut, !t.Online && !t.Since.IsZero(), t.Wake > 0, t.Status.Fault != "", !t.Stolen.IsZero():
 		return "bad" // one that was never there is still being built
-	case !t.Online, !t.Known, t.Other > 0, t.Uses["fault"] > 0, t.Uses["doubt"] > 0, t.Status.Quality == locker.TimeHeld:
+	case !t.Online, !t.Known, t.Other > 0, t.Status.Locked != "", t.Uses["fault"] > 0, t.Uses["doubt"] > 0, t.Status.Quality == locker.TimeHeld:
 		return "poor"
 	}
 	return "good"
@@ -227,7 +227,7 @@ func (c *Console) terminals(r *http.Request, v *view) error {
 
 // ended are deposits whose document is not in the compartment under this code.
 var ended = []api.DepositState{
-	api.DepositReplaced, api.DepositAbandoned, api.DepositTaken, api.DepositUnloaded, api.DepositMissing,
+	api.DepositReplaced, api.DepositAbandoned, api.DepositTaken, api.DepositUnloaded, api.DepositMissing, api.DepositDead,
 }
 
 const (

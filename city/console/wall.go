@@ -127,7 +127,7 @@ func (t terminal) Kinds() []string {
 // Odd are the doors that want a look.
 func (t terminal) Odd() []locker.CompartmentStatus {
 	sound := func(d locker.CompartmentStatus) bool {
-		return !d.Open && d.Fault == "" && !d.Waived && !d.Expired && !d.Revoked && d.Use != "doubt"
+		return !d.Open && d.Fault == "" && !d.Waived && !d.Disabled && !d.Expired && !d.Revoked && d.Use != "doubt"
 	}
 	return slices.DeleteFunc(slices.Clone(t.Status.Compartments), sound)
 }

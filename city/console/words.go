@@ -134,7 +134,9 @@ var words = map[string][2]string{
 	"use.empty": {"leer", "empty"}, "use.reserved": {"reserviert", "reserved"}, "use.occupied": {"belegt", "occupied"},
 	"use.vacated": {"geleert", "vacated"}, "use.doubt": {"ungeklärt", "in doubt"},
 	"door.open": {"Tür offen", "door open"}, "expired": {"abgelaufen", "expired"}, "revoked": {"zurückgezogen", "withdrawn"},
-	"waived":             {"ohne Kontakt", "no contact"},
+	"waived": {"ohne Kontakt", "no contact"}, "disabled": {"gesperrt", "disabled"}, "blocked": {"Gesperrtes Personal", "Blocked clerks"},
+	"locked.admin": {"für Bürger gesperrt", "locked for citizens"}, "locked.tamper": {"gesperrt: jemand war am Gehäuse", "locked: somebody was at the cabinet"},
+	"locked.burglary": {"Einbruchsmodus", "burglary mode"}, "locked.stolen": {"als gestohlen gemeldet", "declared stolen"},
 	"fault.did_not_open": {"öffnet nicht", "does not open"}, "fault.lock": {"Schloss gestört", "lock faulty"}, "fault.contact": {"Kontakt gestört", "contact faulty"},
 	"size.1": {"klein", "small"}, "size.2": {"mittel", "medium"}, "size.3": {"groß", "large"},
 
@@ -144,7 +146,7 @@ var words = map[string][2]string{
 	"deposit.reserved": {"reserviert", "reserved"}, "deposit.prepared": {"vorbereitet", "prepared"}, "deposit.laid": {"eingelegt", "laid in"},
 	"deposit.loaded": {"abholbereit", "ready"}, "deposit.replaced": {"Code ersetzt", "code replaced"}, "deposit.abandoned": {"abgebrochen", "abandoned"},
 	"deposit.taken": {"abgeholt", "collected"}, "deposit.unloaded": {"entnommen", "unloaded"}, "deposit.disputed": {"bestritten", "disputed"},
-	"deposit.doubted": {"Verbleib unklar", "custody unknown"}, "deposit.missing": {"fehlt", "missing"},
+	"deposit.doubted": {"Verbleib unklar", "custody unknown"}, "deposit.missing": {"fehlt", "missing"}, "deposit.dead": {"Station gestohlen", "terminal stolen"},
 
 	"more.alarms": {"Weitere Alarme, die bestehen:", "Further alarms that stand:"},
 	"no.alarms":   {"Kein offener Alarm.", "No open alarm."}, "past": {"Erledigt", "Settled"}, "all.alarms": {"Alle Alarme", "All alarms"},
