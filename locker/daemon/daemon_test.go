@@ -32,6 +32,7 @@ type bench struct {
 	t      *testing.T
 	config daemon.Config
 	sim    *firmwaresim.Simulator
+	broker *embedded.Broker
 	log    bytes.Buffer
 
 	service *watchdog.Service
@@ -50,6 +51,7 @@ func newWall(t *testing.T, terminal string, compartments int) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = broker.Stop() })
+	b.broker = broker
 	err = broker.Watch(func(topic string, payload []byte) {
 		if strings.HasSuffix(topic, "/state") {
 			var state locker.Status             // a fresh one: whoever read the last may still look at it
