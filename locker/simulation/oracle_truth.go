@@ -177,6 +177,9 @@ func (o *oracle) visited(z *citizen) {
 	if !o.w.calm || z.done {
 		return
 	}
+	if o.w.now < o.w.calmSince+6*time.Hour && (o.locked || len(o.disabled) > 0) {
+		return // the admins have not taken back yet what they ordered
+	}
 	d := o.gens[z.letter]
 	if d == nil || d.ended {
 		return // replaced, or taken out by clerks, while the letter was on its way

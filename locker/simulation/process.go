@@ -88,6 +88,7 @@ func (p *process) open() error {
 	p.ready = true
 	w.oracle.booted(p)
 	p.schedule()
+	p.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: w.shaken})
 	if r, ok := p.vault.Roster(); ok {
 		p.give(r)
 	}

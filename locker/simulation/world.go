@@ -34,6 +34,7 @@ type world struct {
 	crypto  *crypto
 	wall    *wall
 	reader  *reader
+	shaken  bool          // the cabinet's sensor speaks up
 	clock   time.Duration // by which the board's clock is wrong
 	process *process      // nil: no power, or between two starts
 	city    *city
@@ -78,6 +79,7 @@ func newWorld(o Options) *world {
 func layout() locker.Config {
 	c := locker.Config{Terminal: "rathaus", Rules: locker.DefaultRules()}
 	c.Rules.KeysOffered = 10
+	c.Sensors = []locker.Sensor{locker.SensorTamper}
 	for n, size := range []locker.Size{1, 1, 1, 1, 1, 2, 2, 3} {
 		c.Compartments = append(c.Compartments, locker.CompartmentSpec{
 			Number: locker.CompartmentID(n + 1), Size: size, Height: 30 + 20*n, Row: n/4 + 1, Column: n%4 + 1, LowReach: n == 3 || n == 6,
