@@ -7,10 +7,6 @@ var eventWords = map[string][2]string{
 	"alarm.raised": {"Alarm", "Alarm"}, "alarm.cleared": {"Alarm vorbei", "Alarm over"},
 	"roster.accepted": {"Personalliste übernommen", "Roster accepted"}, "message.refused": {"Nachricht abgelehnt", "Message refused"},
 
-	"command.followed": {"Anordnung befolgt", "Command followed"}, "command.refused": {"Anordnung abgelehnt", "Command refused"},
-	"terminal.diagnosed": {"Zustand der Bauteile", "State of the parts"}, "burglary.declared": {"Einbruch: Liste der Fächer", "Burglary: list of what lies inside"},
-	"clerk.charged": {"Personalnummer wird geprüft", "Personal number being checked"}, "clerk.unblocked": {"Sperre aufgehoben", "Unblocked"},
-
 	"clerk.admitted": {"Angemeldet", "Signed in"}, "clerk.refused": {"Anmeldung abgelehnt", "Sign-in refused"},
 	"round.opened": {"Runde begonnen", "Round begun"}, "round.confirmed": {"Runde bestätigt", "Round confirmed"},
 	"round.interrupted": {"Runde unterbrochen", "Round interrupted"},
