@@ -237,6 +237,9 @@ func (l *ledger) foldDoor(fact Fact) error {
 			}
 			l.look(f.Compartment, order)
 		}
+		if f.Commanded && c.Release != nil && c.Use == useEmpty && c.Release.Generation == 0 {
+			c.Use = useVacated // to look into it again; until two clerks say what they saw, nobody knows
+		}
 		if f.Commanded && c.Release != nil {
 			c.Release.Opened = true
 			if d := l.Deposits[c.Release.Generation]; d != nil && d.State == depositReleased {

@@ -53,6 +53,9 @@ func (l *ledger) foldInventory(fact Fact) {
 				order = d.Order
 			}
 			l.look(c.Number, order)
+			if d := l.door(c.Number); d.Use == useEmpty {
+				d.Use = useVacated // what was seen before does not count any more
+			}
 		}
 	case CompartmentInspected:
 		delete(l.Inventory, f.Compartment)

@@ -146,6 +146,8 @@ func (k *pair) menu(s locker.Screen) {
 		k.at = nil
 	}
 	switch {
+	case !k.w.calm && slices.Contains(s.Choices, locker.ChoiceInventory) && k.w.chance.hits(0.01): // as after a burglary
+		k.w.choose(s, locker.ChoiceInventory)
 	case len(s.Round.Tasks) > 0 && k.w.chance.hits(0.9):
 		k.w.choose(s, locker.ChoiceNext)
 	case len(k.papers) > 0:

@@ -26,7 +26,8 @@ type oracle struct {
 	proofs    map[locker.Person]time.Duration // when a person typed their number
 	round     openRound
 	pulses    map[locker.PulseID]bool
-	selectors []int // of letters that went out
+	unseen    map[locker.CompartmentID]bool // of an inventory that two clerks ordered
+	selectors []int                         // of letters that went out
 	counts    Counts
 	commandBook
 	ready time.Duration // when the running process became ready
@@ -34,7 +35,7 @@ type oracle struct {
 
 // Counts are what a run has seen, so that a test can tell that it saw anything.
 type Counts struct {
-	Taken, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts int
+	Taken, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts, Inventories int
 	// Commands that were followed, and commands and rosters that were not.
 	Commands, Disobeyed, Burglaries int
 }
@@ -131,6 +132,7 @@ func newOracle(w *world) *oracle {
 		w: w, gens: map[locker.Generation]*deposited{}, orders: map[locker.OrderID]*filed{},
 		attempts: map[locker.AttemptID]*attempt{}, doors: map[locker.CompartmentID]*doorBook{},
 		alarms: map[uint64]locker.AlarmRaised{}, proofs: map[locker.Person]time.Duration{}, pulses: map[locker.PulseID]bool{},
+		unseen:      map[locker.CompartmentID]bool{},
 		commandBook: newCommandBook(),
 	}
 }
@@ -278,6 +280,16 @@ func (o *oracle) followDeposit(fact locker.Fact) {
 		b := o.door(o.gens[f.Generation].compartment)
 		b.seenEmpty, b.told = false, o.w.now
 		o.counts.Doubted++
+	case locker.InventoryOrdered:
+		for _, c := range o.w.config.Compartments {
+			o.unseen[c.Number] = true
+		}
+		o.counts.Inventories++
+	case locker.CompartmentInspected:
+		if !o.unseen[f.Compartment] {
+			o.fail(7, "compartment %d was inspected, and nobody ordered it", f.Compartment)
+		}
+		delete(o.unseen, f.Compartment)
 	case locker.SlotErased:
 		o.gens[f.Generation].slotErased = true
 		o.noise("generation", f.Generation, func(b box) bool { return b.generation == f.Generation })

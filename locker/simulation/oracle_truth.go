@@ -181,6 +181,9 @@ func (o *oracle) visited(z *citizen) {
 		return // the admins have not taken back yet what they ordered
 	}
 	d := o.gens[z.letter]
+	if d != nil && o.unseen[d.compartment] || z.visit.last == locker.ScreenLocked && o.w.city.office.locked {
+		return // two clerks have yet to look, or two admins to unlock: that is waited for at the end
+	}
 	if d == nil || d.ended {
 		return // replaced, or taken out by clerks, while the letter was on its way
 	}
@@ -239,6 +242,10 @@ func (o *oracle) drained() {
 		w.fail("invariant 5: the city's record is another one")
 	case len(p.controller.Letters()) > 0:
 		w.fail("liveness: letters of generations %v wait", p.controller.Letters())
+	case w.city.office.locked:
+		w.fail("liveness: the terminal is locked, and two admins unlock it")
+	case len(o.unseen) > 0:
+		w.fail("liveness: %d compartments of an inventory were never looked into", len(o.unseen))
 	}
 	for id, b := range o.orders {
 		if b.file.order == id && b.file.message != nil && b.file.arrived && b.file.withdraw == nil && !b.file.accepted && !b.file.closed {
