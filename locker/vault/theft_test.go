@@ -60,7 +60,14 @@ func TestThreatATemplateIsKept(t *testing.T) {
 				disks := []vault.Slots{h.copied()}
 				h.must(h.vault.EraseOrder("A-2026-0001", 1))
 				kept := h.kept()
+				code := h.read(10).Code
 				end(h)
+				if g, _, ok := h.vault.Find(code); ok {
+					t.Errorf("the code still finds generation %d", g)
+				}
+				if opened, err := h.vault.Try(1, 0, 0, code); opened || err != nil {
+					t.Errorf("the code opens: %v, %v", opened, err)
+				}
 				disks = append(disks, h.copied())
 				h.must(h.vault.ReplaceRoot())
 				disks = append(disks, h.copied())
