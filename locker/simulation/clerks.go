@@ -39,6 +39,7 @@ type pair struct {
 	confirmed int
 	seen      bool // the round's menu
 	quits     bool // one of them is called away
+	ordered   bool // an inventory, in this round
 }
 
 // round sends two clerks with what has arrived.
@@ -146,7 +147,8 @@ func (k *pair) menu(s locker.Screen) {
 		k.at = nil
 	}
 	switch {
-	case !k.w.calm && slices.Contains(s.Choices, locker.ChoiceInventory) && k.w.chance.hits(0.01): // as after a burglary
+	case !k.w.calm && !k.ordered && slices.Contains(s.Choices, locker.ChoiceInventory) && k.w.oracle.round.id%17 == 16: // as after a burglary
+		k.ordered = true
 		k.w.choose(s, locker.ChoiceInventory)
 	case len(s.Round.Tasks) > 0 && k.w.chance.hits(0.9):
 		k.w.choose(s, locker.ChoiceNext)
