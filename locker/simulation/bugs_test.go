@@ -31,7 +31,7 @@ func catches(t *testing.T, bug simulation.Bug, reasons ...string) {
 
 // Row 1: guessing. The oracle counts tries across crashes.
 func TestThreatGuessing(t *testing.T) {
-	catches(t, simulation.ChargesForgotten, "failed or unsettled charges")
+	catches(t, simulation.ChargesForgotten, "failed or unsettled charges", "was charged twice")
 }
 
 // Row 2: a power cut resets the counter.
