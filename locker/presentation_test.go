@@ -29,7 +29,7 @@ func (s *site) lays(score float64) {
 	})
 }
 
-func TestAFingerThatTheReaderTakesForAFakeIsNeverCompared(t *testing.T) {
+func TestThreatAFakeFinger(t *testing.T) {
 	s, g := atReader(t, 5)
 	s.lays(50.5)
 	count[locker.FactorCompared](s, 0)
@@ -49,7 +49,7 @@ func TestAFingerThatTheReaderTakesForAFakeIsNeverCompared(t *testing.T) {
 	}
 }
 
-func TestTenFakesCloseAFingerWhereReadersLookForThem(t *testing.T) {
+func TestThreatManyFakeFingers(t *testing.T) {
 	s, _ := atReader(t, 10)
 	for range 10 {
 		s.lays(99)

@@ -114,7 +114,7 @@ func TestEstimatedRateOfStrangersHolds(t *testing.T) {
 
 // Who stands at the terminal has several tries, at several impressions. A
 // stranger's whole visit may succeed as often as its captures together.
-func TestRateOfStrangersHoldsForAVisit(t *testing.T) {
+func TestThreatAStrangersWholeVisit(t *testing.T) {
 	for _, scores := range []string{"NACHTFACH_SCORES", "NACHTFACH_SCORES_CROPPED"} {
 		t.Run(scores, func(t *testing.T) {
 			opts := protocol.Options{}
