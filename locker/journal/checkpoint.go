@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nachtfach/nachtfach/locker"
 	"go.etcd.io/bbolt"
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -128,17 +129,20 @@ type Trust struct {
 	City   note.Verifiers // the city's: signs what it acknowledged
 }
 
-// witness compares a tree that grows with the signatures in the file.
+// witness compares a tree that grows with the signatures in the file. Where the
+// device was given a new key, it follows the old key's word for it; a signature
+// by a key that nobody named is passed over, unless it is the last one, which
+// covers all events.
 type witness struct {
 	journal *Journal
-	trust   Trust
+	device  *succession // nil: its signatures are not asked
 	left    []signature
 	good    uint64 // events up to which the device's signatures hold
 	ack     *acknowledgement
 }
 
 func (j *Journal) witness(h head, trust Trust) (*witness, error) {
-	w := &witness{journal: j, trust: trust}
+	w := &witness{journal: j}
 	var err error
 	if w.ack, err = j.keptAck(h); err != nil {
 		return nil, err
@@ -151,6 +155,7 @@ func (j *Journal) witness(h head, trust Trust) (*witness, error) {
 	if trust.Device == nil {
 		return w, nil
 	}
+	w.device = &succession{origin: j.Origin(), named: trust.Device}
 	if w.left, err = j.signatures(h); err != nil {
 		return nil, err
 	}
@@ -160,8 +165,12 @@ func (j *Journal) witness(h head, trust Trust) (*witness, error) {
 	return w, nil
 }
 
-// see holds the tree of the first events, up to this size, against who signed it.
-func (w *witness) see(tree *edge) error {
+// see holds the tree of the first events, up to this size, against who signed
+// it; body is the last one's, empty if it was pruned.
+func (w *witness) see(tree *edge, body []byte) error {
+	if err := w.device.hear(body); err != nil {
+		return &BadEventError{uint64(tree.size) - 1, err.Error()}
+	}
 	if err := w.ack.compare(tree); err != nil {
 		return err
 	}
@@ -175,9 +184,63 @@ func (w *witness) see(tree *edge) error {
 	}
 	lines := w.left[0].lines
 	w.left = w.left[1:]
-	if _, err := note.Open(w.journal.signedNote(size, root, lines), w.trust.Device); err != nil {
+	_, err = note.Open(w.journal.signedNote(size, root, lines), w.device)
+	if foreign := (*note.UnverifiedNoteError)(nil); errors.As(err, &foreign) && len(w.left) > 0 {
+		return nil
+	}
+	if err != nil {
 		return &BadEventError{w.good, fmt.Sprintf("this event, or one after it up to event %d, is %v: %v", size-1, ErrRewritten, err)}
 	}
 	w.good = size
+	return nil
+}
+
+// succession are the device's keys: those that were named, and those that one
+// of them signed for in an event of the log. It is note.Verifiers.
+type succession struct {
+	origin string
+	named  note.Verifiers
+	after  []note.Verifier
+}
+
+// Verifier finds a key by its name and hash.
+func (s *succession) Verifier(name string, hash uint32) (note.Verifier, error) {
+	for _, v := range s.after {
+		if v.Name() == name && v.KeyHash() == hash {
+			return v, nil
+		}
+	}
+	return s.named.Verifier(name, hash)
+}
+
+// hear follows the event by which a new key takes a known one's place. Of a key
+// that is not known it learns nothing, and nothing is wrong with that.
+func (s *succession) hear(body []byte) error {
+	if s == nil || !bytes.Contains(body, []byte(`"`+locker.DeviceRekeyed{}.Type()+`"`)) {
+		return nil
+	}
+	_, _, e, err := Decode(body)
+	if err != nil {
+		return err
+	}
+	f, ok := e.Fact.(locker.DeviceRekeyed)
+	if !ok {
+		return nil
+	}
+	proof, err := note.Open([]byte(f.Proof), s)
+	if foreign := (*note.UnverifiedNoteError)(nil); errors.As(err, &foreign) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("names a new key, and the old one's word for it does not hold: %w", err)
+	}
+	if proof.Text != fmt.Sprintf("%s/rekey\n%s\n%s\n", s.origin, f.Verifier, f.RosterKey) {
+		return errors.New("names a new key, and the old one signed for another")
+	}
+	v, err := note.NewVerifier(f.Verifier)
+	if err != nil {
+		return fmt.Errorf("names a new key: %w", err)
+	}
+	s.after = append(s.after, v)
 	return nil
 }

@@ -30,7 +30,7 @@ func (j *Journal) Verify(trust Trust) (size uint64, root tlog.Hash, err error) {
 			if err := j.verifyEvent(&tree, h.pruned, sequence, hashes, body); err != nil {
 				return false, err
 			}
-			return true, signed.see(&tree)
+			return true, signed.see(&tree, body)
 		})
 		if err != nil {
 			return 0, tlog.Hash{}, fmt.Errorf("verify journal: %w", err)
