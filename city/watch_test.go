@@ -28,10 +28,7 @@ func TestATerminalThatDoesNotComeBackWithTheBrokerIsAway(t *testing.T) {
 	citytest.Eventually(t, "the terminal", soon, online(true))
 	b.Stop()
 	citytest.Eventually(t, "the line to break", soon, func() bool { return !c.Line().Connected })
-	stop() // and nobody can tell the city
-	if terminal, err := c.Terminal(t.Context(), m.ID); err != nil || !terminal.Online {
-		t.Errorf("the city says %+v, %v, and cannot know", terminal, err)
-	}
+	stop() // and nobody can tell the city, unless the broker did with its last breath
 	b.Start()
 	citytest.Eventually(t, "the terminal's absence", soon, online(false))
 }
