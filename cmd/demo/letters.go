@@ -15,10 +15,10 @@ import (
 const printEvery = 400 * time.Millisecond
 
 // layout is where the wall shows the compartments, as the terminal has them.
-func (p plan) layout() []firmwaresim.Place {
+func layout() []firmwaresim.Place {
 	var list []firmwaresim.Place
-	for i := range p.compartments() {
-		list = append(list, firmwaresim.Place{Row: i/p.perRow + 1, Column: i%p.perRow + 1, Size: rows[i/p.perRow].word})
+	for i := range compartments {
+		list = append(list, firmwaresim.Place{Row: i/perRow + 1, Column: i%perRow + 1, Size: rows[i/perRow].word})
 	}
 	return list
 }

@@ -60,9 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if *plays {
 		rules = hurried
 	}
-	p := usually
-	p.expanders = *expanders
-	t, err := buildTo(ctx, p, rules, log)
+	t, err := buildOn(ctx, *expanders, rules, log)
 	if err != nil {
 		return err
 	}
@@ -94,45 +92,39 @@ func (t *town) welcome(ctx context.Context) error {
 
 // prepare lets three people apply, and their documents arrive.
 func (t *town) prepare(ctx context.Context) error {
+	c := t.site().City
 	for _, p := range t.people[:applicants] {
 		finger, err := p.Enrolled()
 		if err != nil {
 			return err
 		}
-		id, err := t.apply(ctx, finger)
+		var id locker.OrderID
+		err = retry(ctx, func() error {
+			key, err := c.LeaseKey(ctx, terminal)
+			if err != nil {
+				return err
+			}
+			a := desk.Application{Terminal: terminal, Document: locker.IdentityCard, Size: locker.Small}
+			a.Fingers = []desk.Finger{finger}
+			var sealed []byte
+			if id, sealed, err = a.Order(t.cast.Desk, envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, time.Now()); err != nil {
+				return err
+			}
+			_, err = c.SubmitOrder(ctx, sealed)
+			return err
+		})
+		if err == nil {
+			_, err = c.Arrived(ctx, id)
+		}
+		if err == nil {
+			err = retry(ctx, func() error { return accepted(ctx, c, id) })
+		}
 		if err != nil {
 			return err
 		}
 		t.slips = append(t.slips, string(id))
 	}
 	return nil
-}
-
-// apply lets somebody apply whose document arrives at once, and waits until the
-// terminal knows its slip.
-func (t *town) apply(ctx context.Context, finger desk.Finger) (id locker.OrderID, err error) {
-	c := t.site().City
-	err = retry(ctx, func() error {
-		key, err := c.LeaseKey(ctx, terminal)
-		if err != nil {
-			return err
-		}
-		a := desk.Application{Terminal: terminal, Document: locker.IdentityCard, Size: locker.Small}
-		a.Fingers = []desk.Finger{finger}
-		var sealed []byte
-		if id, sealed, err = a.Order(t.cast.Desk, envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, time.Now()); err != nil {
-			return err
-		}
-		_, err = c.SubmitOrder(ctx, sealed)
-		return err
-	})
-	if err == nil {
-		_, err = c.Arrived(ctx, id)
-	}
-	if err == nil {
-		err = retry(ctx, func() error { return accepted(ctx, c, id) })
-	}
-	return id, err
 }
 
 // accepted says whether the terminal has an order, whose slip is known there.
@@ -169,7 +161,7 @@ func (t *town) explain(w io.Writer) {
 
     kiosk    %s
     wall     %s
-`, t.compartments(), t.startAt, l.Kiosk, l.Wall)
+`, compartments, t.startAt, l.Kiosk, l.Wall)
 	if l.Console != "" {
 		fmt.Fprintf(w, "    console  %s\n", l.Console)
 	}

@@ -33,12 +33,14 @@ import (
 )
 
 const (
-	terminal   = "demo"
-	applicants = 3 // of the people, whose documents are ready at the start
+	terminal     = "demo"
+	compartments = 24
+	perRow       = 6
+	applicants   = 3 // of the people, whose documents are ready at the start
 )
 
 // rows of the wall, from the top.
-var rows = [4]struct {
+var rows = [compartments / perRow]struct {
 	size   locker.Size
 	word   string
 	height int // of the compartments' middle above the ground, cm
@@ -47,9 +49,9 @@ var rows = [4]struct {
 // town is a terminal with simulated hardware, its city and a broker, in one
 // process and one temporary folder.
 type town struct {
-	plan
 	dir       string
 	log       *slog.Logger
+	expanders bool // locks and contacts hang on port expanders, and not on lines of their own
 	sim       *firmwaresim.Simulator
 	control   *http.Server
 	controlAt string
@@ -74,17 +76,6 @@ type town struct {
 	machine *machine // the running terminal; nil while the power is off
 }
 
-// plan is how the terminal is built.
-type plan struct {
-	perRow    int  // compartments
-	expanders bool // locks and contacts hang on port expanders, and not on lines of their own
-}
-
-// usually is the terminal that a newcomer sees.
-var usually = plan{perRow: 6}
-
-func (p plan) compartments() int { return p.perRow * len(rows) }
-
 // machine is one run of the terminal.
 type machine struct {
 	d    *daemon.Daemon
@@ -104,12 +95,12 @@ func usual(*locker.Rules) {}
 
 // build puts the town together; Close takes it apart, also half built.
 func build(ctx context.Context, rules func(*locker.Rules), log *slog.Logger) (*town, error) {
-	return buildTo(ctx, usually, rules, log)
+	return buildOn(ctx, false, rules, log)
 }
 
-// buildTo says also how the terminal is built.
-func buildTo(ctx context.Context, p plan, rules func(*locker.Rules), log *slog.Logger) (t *town, err error) {
-	t = &town{plan: p, log: log, sent: map[string][][]byte{}}
+// buildOn says also what locks and contacts hang on.
+func buildOn(ctx context.Context, expanders bool, rules func(*locker.Rules), log *slog.Logger) (t *town, err error) {
+	t = &town{log: log, expanders: expanders, sent: map[string][][]byte{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.Close())
@@ -141,11 +132,11 @@ func (t *town) buildHardware(context.Context) (err error) {
 		t.people = append(t.people, p)
 	}
 	t.sim, err = firmwaresim.New(firmwaresim.Config{
-		Terminal: terminal, Compartments: t.compartments(), Lines: true, Expanders: t.expanders, ActiveLow: t.expanders, Dir: filepath.Join(t.dir, "wires"),
+		Terminal: terminal, Compartments: compartments, Lines: true, Expanders: t.expanders, ActiveLow: t.expanders, Dir: filepath.Join(t.dir, "wires"),
 		Finger: func(name string, impression int) (image.Image, error) {
 			return finger.Named(name).Impression(impression), nil
 		},
-		Layout: t.layout(), People: t.wallPeople(), FrameAncestors: []string{t.startAt},
+		Layout: layout(), People: t.wallPeople(), FrameAncestors: []string{t.startAt},
 		Power: &firmwaresim.Switch{Off: t.PowerOff, On: t.PowerOn},
 		Broker: &firmwaresim.Switch{
 			Off: func(context.Context) error { return t.broker.Stop() },
@@ -225,7 +216,7 @@ func (t *town) buildTerminal(rules func(*locker.Rules)) (err error) {
 	if err != nil {
 		return err
 	}
-	t.config = t.configuration(t.dir, t.broker.URL(), id, t.sim.Addresses())
+	t.config = configuration(t.dir, t.broker.URL(), id, t.sim.Addresses())
 	if t.expanders {
 		hangOnExpanders(&t.config)
 	}
@@ -243,7 +234,7 @@ func (t *town) introduce(ctx context.Context) error {
 }
 
 // configuration is what lockerd would read from its file.
-func (p plan) configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses) daemon.Config {
+func configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses) daemon.Config {
 	c := daemon.Config{
 		Terminal: terminal, State: filepath.Join(dir, "state"),
 		City: daemon.City{
@@ -264,8 +255,8 @@ func (p plan) configuration(dir, url string, id api.Identity, wires firmwaresim.
 		},
 	}
 	c.Rules.KeysOffered = 16
-	for i := range p.compartments() {
-		row, column := i/p.perRow, i%p.perRow
+	for i := range compartments {
+		row, column := i/perRow, i%perRow
 		at := rows[row]
 		c.Compartments = append(c.Compartments, daemon.Compartment{
 			Number: locker.CompartmentID(i + 1), Size: daemon.Size(at.size), Height: at.height, Row: row + 1, Column: column + 1, LowReach: row == 2,
@@ -279,7 +270,7 @@ func (p plan) configuration(dir, url string, id api.Identity, wires firmwaresim.
 // hangOnExpanders wires locks and contacts to port expanders with active-low
 // relays, the first with its interrupt line, the others polled.
 func hangOnExpanders(c *daemon.Config) {
-	for i := range (len(c.Compartments) + firmwaresim.PerExpander - 1) / firmwaresim.PerExpander {
+	for i := range (compartments + firmwaresim.PerExpander - 1) / firmwaresim.PerExpander {
 		x := daemon.Expander{
 			Name: fmt.Sprint("x", i), Bus: firmwaresim.ExpanderBus(terminal), Address: 0x20 + i,
 			ActiveLow: true, Pulse: c.GPIO.Pulse,

@@ -172,6 +172,14 @@ func (w *town) look(at locker.ScreenName, answer func(locker.CompartmentID) lock
 // order makes one with a chosen number, and lets its document arrive.
 func (w *town) order(number string) locker.OrderID {
 	w.t.Helper()
+	id := w.apply(desk.Application{Document: locker.IdentityCard, Size: locker.Small, Number: number})
+	w.numbers[id] = number
+	return id
+}
+
+// apply makes an order, and lets its document arrive.
+func (w *town) apply(a desk.Application) locker.OrderID {
+	w.t.Helper()
 	ctx := w.t.Context()
 	var key api.Key
 	eventually(w.t, "a key", func() (ok bool) {
@@ -179,14 +187,13 @@ func (w *town) order(number string) locker.OrderID {
 		key, err = w.city.LeaseKey(ctx, w.config.Terminal)
 		return err == nil
 	})
-	a := desk.Application{Terminal: w.config.Terminal, Document: locker.IdentityCard, Size: locker.Small, Number: number}
+	a.Terminal = w.config.Terminal
 	id, sealed, err := a.Order(w.cast.Desk, envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, time.Now())
 	w.must(err)
 	_, err = w.city.SubmitOrder(ctx, sealed)
 	w.must(err)
 	_, err = w.city.Arrived(ctx, id)
 	w.must(err)
-	w.numbers[id] = number
 	return id
 }
 
@@ -236,6 +243,9 @@ func (w *town) enter(id locker.OrderID) {
 func (w *town) collect(id locker.OrderID) {
 	w.t.Helper()
 	w.enter(id)
+	if w.await(locker.ScreenNumber, locker.ScreenExpired).Name == locker.ScreenExpired {
+		w.press(locker.ScreenExpired, locker.ChoiceGoOn)
+	}
 	w.typeIn(locker.ScreenNumber, w.numbers[id])
 	n := w.await(locker.ScreenTake).Compartment
 	w.do(n, firmwaresim.Take)

@@ -20,7 +20,8 @@ type Evidence struct {
 	Records   []Records  // copies, of any time
 	Orders    [][]byte   // sealed orders, as they travelled
 	Letters   [][]byte   // letters, as they travelled; those in Records count too
-	Keys      [][]byte   // private sealing keys found elsewhere
+	Keys      [][]byte   // private ones found elsewhere, whatever they are for
+	Shares    [][]byte   // re-issue shares that the city keeps; those in letters count too
 	Roots     [][]byte   // that are left in hardware; see [RawSlots]
 	LetterKey []byte     // the city's, private
 	Codes     []pin.Code // that were printed
@@ -38,8 +39,8 @@ type Recovered struct {
 }
 
 // Recover tries every key on everything, as a thief would: private keys on
-// sealed orders, the letter key on letters, and each slot's key with each code
-// and each share on each deposit.
+// sealed orders, the letter key on letters, and each slot's key, and each found
+// elsewhere, with each code and each share on each deposit.
 func (e Evidence) Recover(c Crypto) (Recovered, error) {
 	var found Recovered
 	keys, slotKeys, err := e.keys()
@@ -52,6 +53,11 @@ func (e Evidence) Recover(c Crypto) (Recovered, error) {
 	}
 	codes, shares := e.openLetters(c, append(letters, e.Letters...))
 	codes = append(codes, e.Codes...)
+	for _, b := range e.Shares {
+		if share, err := envelope.NewShare(b); err == nil {
+			shares = append(shares, share)
+		}
+	}
 	for _, message := range e.Orders {
 		if id, ok := openAny(c, message, append(keys, e.Keys...), e.Terminal); ok {
 			found.Orders = append(found.Orders, id)
@@ -59,7 +65,7 @@ func (e Evidence) Recover(c Crypto) (Recovered, error) {
 	}
 	v := &Vault{Config: Config{Terminal: e.Terminal}}
 	for _, d := range deposits {
-		if v.opensAny(c, d, slotKeys, codes, shares) {
+		if v.opensAny(c, d, append(slotKeys, e.Keys...), codes, shares) {
 			found.Generations = append(found.Generations, d.Generation)
 		}
 	}

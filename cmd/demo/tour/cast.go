@@ -17,8 +17,9 @@ type Cast struct {
 	Desk     envelope.Signer
 	Stranger envelope.Signer // a desk of another town
 	Clerks   [2]Clerk
-	Spare    string // a second card of the first clerk
-	Roster   []byte // signed by both admins
+	Spare    string   // a second card of the first clerk
+	Roster   []byte   // signed by both admins
+	Private  [][]byte // the admins' and the desk's keys, as OpenSSH writes them
 	roster   envelope.Roster
 }
 
@@ -75,6 +76,7 @@ func (c *Cast) add(signer *envelope.Signer, name string, role locker.Role) error
 	if *signer, err = envelope.ParseSSH(private); err != nil {
 		return err
 	}
+	c.Private = append(c.Private, private)
 	c.roster.People = append(c.roster.People, envelope.Entry{Person: locker.Person(name), Role: role, Keys: []string{public}})
 	return nil
 }
