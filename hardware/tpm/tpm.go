@@ -21,10 +21,12 @@
 package tpm
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -57,7 +59,32 @@ type Config struct {
 	Path  string // device (/dev/tpmrm0), or the Unix socket of an emulator
 	Index uint32 // the first NV index; zero: FirstIndex
 	Owner []byte // owner authorisation, to define indices; usually empty
-	Auth  []byte // authorisation value of the indices, random; at most 32 bytes
+	Auth  []byte // authorisation value of the indices, see NewAuth; at most 32 bytes
+}
+
+// NewAuth draws an authorisation value of 32 bytes, none of them zero.
+func NewAuth(rand io.Reader) ([]byte, error) {
+	auth := make([]byte, 32)
+	for i := range auth {
+		for auth[i] == 0 {
+			if _, err := io.ReadFull(rand, auth[i:i+1]); err != nil {
+				return nil, fmt.Errorf("draw an authorisation value: %w", err)
+			}
+		}
+	}
+	return auth, nil
+}
+
+// proper refuses values with a zero byte that is not at the end: a chip drops
+// those at the end (TPM 2.0 Library, part 1, 19.6.5), and go-tpm 0.9.8 drops all
+// that follows the first, so that what it proves to the chip is another value.
+func (c Config) proper() error {
+	for _, value := range [][]byte{c.Auth, c.Owner} {
+		if bytes.IndexByte(bytes.TrimRight(value, "\x00"), 0) >= 0 {
+			return fmt.Errorf("open TPM %s: an authorisation value holds a zero byte", c.Path)
+		}
+	}
+	return nil
 }
 
 // Chip is an open TPM. Its methods may be called from several goroutines.
@@ -121,6 +148,9 @@ func Clear(c Config) error {
 }
 
 func open(c Config) (*Chip, error) {
+	if err := c.proper(); err != nil {
+		return nil, err
+	}
 	if c.Index == 0 {
 		c.Index = FirstIndex
 	}

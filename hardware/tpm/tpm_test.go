@@ -3,6 +3,7 @@ package tpm_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/nachtfach/nachtfach/hardware/tpm"
@@ -134,6 +135,28 @@ func TestAKeyIsNotReadOffTheWires(t *testing.T) {
 	for _, secret := range [][]byte{key, auth} {
 		if bytes.Contains(seen, secret) {
 			t.Errorf("%q went over the wires", secret)
+		}
+	}
+}
+
+func TestAnAuthorisationValueIsDrawnWithoutZeroBytes(t *testing.T) {
+	some := bytes.Repeat([]byte{0, 0, 3, 0, 5}, 100)
+	value, err := tpm.NewAuth(bytes.NewReader(some))
+	if err != nil || len(value) != 32 || bytes.IndexByte(value, 0) >= 0 {
+		t.Errorf("drawn is %x, %v", value, err)
+	}
+	if _, err := tpm.NewAuth(bytes.NewReader(nil)); err == nil {
+		t.Error("drawn of nothing")
+	}
+}
+
+func TestAnAuthorisationValueWithAZeroByteIsRefused(t *testing.T) {
+	e := tpmtest.Start(t)
+	value := bytes.Clone(auth)
+	value[9] = 0
+	for _, c := range []tpm.Config{{Path: e.Path, Auth: value}, {Path: e.Path, Auth: auth, Owner: value}} {
+		if _, err := tpm.Define(c); err == nil || !strings.Contains(err.Error(), "zero byte") {
+			t.Errorf("says %v", err)
 		}
 	}
 }

@@ -76,8 +76,7 @@ func newChip(t tpm.Config, f files) (*tpm.Chip, error) {
 	if !errors.Is(err, tpm.ErrGone) {
 		return nil, err
 	}
-	t.Auth = make([]byte, 32)
-	if _, err := rand.Read(t.Auth); err != nil {
+	if t.Auth, err = tpm.NewAuth(rand.Reader); err != nil {
 		return nil, fmt.Errorf("hardware key: %w", err)
 	}
 	if err := writeDurably(f.tpmAuth(), t.Auth); err != nil {
