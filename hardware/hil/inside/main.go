@@ -18,7 +18,9 @@ import (
 )
 
 func main() {
-	tasks := map[string]func([]string) error{"pulse": pulse, "chatter": chatter, "edges": edges, "outputs": outputs, "hold": hold}
+	tasks := map[string]func([]string) error{
+		"pulse": pulse, "chatter": chatter, "edges": edges, "outputs": outputs, "hold": hold, "killer": killer,
+	}
 	task := tasks[os.Args[1]]
 	if err := task(os.Args[2:]); err != nil {
 		fmt.Println("failed:", err)
