@@ -8,12 +8,16 @@
 // numbers of the promises:
 //
 //  1. no lock moves at start, crash, kill or restart;
-//  2. a pulse lasts as configured, and ends even if its process is killed;
+//  2. a pulse lasts as configured, and ends even if its process is killed, on an
+//     expander, which keeps its latch, too;
 //  3. 64 chattering doors: no final state is missed;
 //  4. taken lines, missing permission, vanished and reset chips are noticed,
 //     named, and healed or taken out of service;
 //  5. the whole terminal, from the order to the pickup;
 //  6. power cuts, with a disk that forgets what was not flushed.
+//
+// Besides, a badge reader that types (uinput) is grabbed and found again, and the
+// real-time clock (QEMU's) is read and its loss noticed.
 //
 // Package guest is what runs in there as the first process, kernel/prepare makes
 // kernel and modules from Debian's packages and keeps them in the cache.

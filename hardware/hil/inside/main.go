@@ -20,6 +20,7 @@ import (
 func main() {
 	tasks := map[string]func([]string) error{
 		"pulse": pulse, "chatter": chatter, "edges": edges, "outputs": outputs, "hold": hold, "killer": killer,
+		"keyboard": keyboard, "eavesdrop": eavesdrop, "typist": typist, "clock": clock,
 	}
 	task := tasks[os.Args[1]]
 	if err := task(os.Args[2:]); err != nil {
