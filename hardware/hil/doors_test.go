@@ -71,6 +71,9 @@ func TestMeasureEdgesAndOutputsBesidePeriphsOwnLines(t *testing.T) {
 		c := m.chip(t, "measure", "DOOR", "LOCK")
 		flag := fmt.Sprintf("-periph=%v", own)
 		t.Logf("periph's own: %v: edge to input: %s", own, figure(t, m.run(t, "/bin/inside", "edges", "-chip", c.folder, "-line", "DOOR", flag)))
+		if !own {
+			t.Logf("edge to what the contact tells: %s", figure(t, m.run(t, "/bin/inside", "contacts", "-chip", c.folder, "-line", "DOOR")))
+		}
 		t.Logf("periph's own: %v: action to line: %s", own, figure(t, m.run(t, "/bin/inside", "outputs", "-line", "LOCK", flag)))
 		c.unplug(t)
 	}

@@ -19,7 +19,7 @@ import (
 
 func main() {
 	tasks := map[string]func([]string) error{
-		"pulse": pulse, "chatter": chatter, "edges": edges, "outputs": outputs, "hold": hold, "killer": killer,
+		"pulse": pulse, "chatter": chatter, "edges": edges, "outputs": outputs, "contacts": contacts, "hold": hold, "killer": killer,
 		"keyboard": keyboard, "eavesdrop": eavesdrop, "typist": typist, "clock": clock,
 	}
 	task := tasks[os.Args[1]]

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -92,6 +93,58 @@ func edges(args []string) error {
 		}
 	}
 	return json.NewEncoder(os.Stdout).Encode(spreadOf(took, lost))
+}
+
+// contacts measures from the wire's change to what a door contact tells, which
+// is debounced.
+func contacts(args []string) error {
+	flags := flag.NewFlagSet("contacts", flag.ExitOnError)
+	folder := flags.String("chip", "", "folder of the simulator")
+	name := flags.String("line", "", "name of the line, the chip's first")
+	count := flags.Int("count", 200, "of movements")
+	_ = flags.Parse(args) // it exits
+	if _, err := gpio.RegisterLine(gpio.LineConfig{Name: *name, Consumer: "inside"}); err != nil {
+		return err
+	}
+	contact, err := gpio.OpenContact(gpio.ContactConfig{Line: *name, Pull: periph.PullNoChange})
+	if err != nil {
+		return err
+	}
+	c := chip{*folder, 0}
+	if err := c.pull(0, false); err != nil {
+		return err
+	}
+	type word struct {
+		open bool
+		err  error
+		at   time.Time
+	}
+	words := make(chan word, 16)
+	go func() {
+		_ = contact.Watch(context.Background(), func(open bool, err error) { words <- word{open, err, time.Now()} }) // until the end
+	}()
+	var took []time.Duration
+	for i := range *count + 1 {
+		open := i%2 == 1 // the first word is how the door stands
+		began := time.Now()
+		if i > 0 {
+			if err := c.pull(0, open); err != nil {
+				return err
+			}
+		}
+		w := <-words
+		if w.err == nil && w.open != open {
+			w.err = fmt.Errorf("told as open: %v", w.open)
+		}
+		if w.err != nil {
+			return fmt.Errorf("movement %d: %w", i, w.err)
+		}
+		if i > 0 {
+			took = append(took, w.at.Sub(began))
+		}
+		time.Sleep(20 * time.Millisecond) // so that it waits
+	}
+	return json.NewEncoder(os.Stdout).Encode(spreadOf(took, 0))
 }
 
 // outputs measures one Out, which returns when the line has its level.
