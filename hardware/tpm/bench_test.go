@@ -28,6 +28,32 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
+func BenchmarkLimit(b *testing.B) {
+	k := defined(b)
+	for b.Loop() {
+		token, err := k.Limit(right, share, tries)
+		if err == nil {
+			err = k.Forget(token)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkShare(b *testing.B) {
+	k := defined(b)
+	token, err := k.Limit(right, share, tries)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := k.Share(token, right); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func defined(b *testing.B) *tpm.Chip {
 	e := tpmtest.Start(b)
 	k, err := tpm.Define(tpm.Config{Path: e.Path, Auth: auth})

@@ -1,11 +1,14 @@
 // Package tpm keeps in a TPM 2.0 what a terminal must be able to forget for
-// certain, and a counter that never goes back.
+// certain, a counter that never goes back, and shares that it gives out for the
+// right pass only, and after a few wrong ones never again ([Chip.Limit]).
 //
-// Four NV indices, from Config.Index on: three places of [KeySize] bytes for keys,
-// and a counter. What lies in a place is readable to whoever holds the
-// indices' authorisation value, which lies beside the slots: a disk without its
-// chip opens nothing, nor does the chip without the disk. A thief of the whole
-// terminal holds both; the indices are not bound to a measured boot.
+// NV indices from Config.Index on: +0 to +2 are places of [KeySize] bytes for keys,
+// +3 is the counter; +4 counts the shares ever made, and +16 to +143 count their
+// wrong passes, one each while it lives. What lies in a place is readable to
+// whoever holds the indices' authorisation value, which lies beside the slots: a
+// disk without its chip opens nothing, nor does the chip without the disk. A thief
+// of the whole terminal holds both, and for a share still needs its pass; the
+// indices are not bound to a measured boot.
 //
 // Every command that carries a key or the authorisation value runs in a session
 // that is salted to a key of the chip and encrypts its parameters, so that
@@ -42,7 +45,7 @@ const (
 	KeySize = 32
 	// Places is the number of keys that there is room for.
 	Places = 3
-	// FirstIndex is the first of the four NV indices unless configured, in the
+	// FirstIndex is the first of the NV indices unless configured, in the
 	// range of the chip's owner (TCG registry of reserved handles, 2.2.2).
 	FirstIndex = 0x01804e46
 
@@ -93,6 +96,7 @@ type Chip struct {
 	mu     sync.Mutex
 	tpm    transport.TPMCloser
 	salt   tpm2.TPMHandle // storage key that sessions are salted to
+	name   tpm2.TPM2BName
 	public tpm2.TPMTPublic
 }
 
@@ -117,6 +121,9 @@ func Define(c Config) (*Chip, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := k.keep(nil); err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
 	for i := range uint32(Places + 1) {
 		if err := k.define(i); err != nil {
 			return nil, errors.Join(fmt.Errorf("define NV index %#x of TPM %s: %w", c.Index+i, c.Path, err), k.Close())
@@ -139,7 +146,10 @@ func Clear(c Config) error {
 	if err != nil {
 		return err
 	}
-	for i := range uint32(Places + 1) {
+	if err := k.keep(nil); err != nil {
+		return errors.Join(err, k.Close())
+	}
+	for i := range uint32(armings + 1) {
 		if err := k.undefine(i); err != nil {
 			return errors.Join(fmt.Errorf("clear NV index %#x of TPM %s: %w", k.config.Index+i, c.Path, err), k.Close())
 		}
@@ -166,7 +176,7 @@ func open(c Config) (*Chip, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open TPM %s: storage key: %w", c.Path, err), wire.Close())
 	}
-	k.salt = storage.ObjectHandle
+	k.salt, k.name = storage.ObjectHandle, storage.Name
 	public, err := storage.OutPublic.Contents()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open TPM %s: storage key: %w", c.Path, err), k.Close())
@@ -220,7 +230,7 @@ func (k *Chip) define(i uint32) error {
 		NVIndex: tpm2.TPMHandle(k.config.Index + i), NameAlg: tpm2.TPMAlgSHA256, DataSize: KeySize,
 		Attributes: tpm2.TPMANV{AuthRead: true, AuthWrite: true, NoDA: true, NT: tpm2.TPMNTOrdinary},
 	}
-	if i == Places {
+	if i == Places || i == armings {
 		public.DataSize, public.Attributes.NT = counterSize, tpm2.TPMNTCounter
 	}
 	owner := tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: k.session(k.config.Owner, inward())}
@@ -332,7 +342,11 @@ func (k *Chip) Count() (uint64, error) {
 func (k *Chip) Bump() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	index, right, err := k.at(Places, bare())
+	return k.bump(Places)
+}
+
+func (k *Chip) bump(i uint32) error {
+	index, right, err := k.at(i, bare())
 	if err != nil {
 		return err
 	}

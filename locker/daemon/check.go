@@ -9,9 +9,11 @@ import (
 
 	"periph.io/x/conn/v3/physic"
 
+	"github.com/nachtfach/nachtfach/hardware/tpm"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/locker/vault"
 	"github.com/nachtfach/nachtfach/pin/seal"
 )
 
@@ -72,6 +74,8 @@ type check struct {
 	config   Config
 	parts    *parts
 	findings []Finding
+
+	chipTakes time.Duration // over one try at a code
 }
 
 // found adds a line. A part that is well has a state, one that is not an error
@@ -128,21 +132,57 @@ func (k *check) store() {
 	default:
 		k.add(Finding{Kind: kindStore, Part: "slots", State: fmt.Sprintf("%d slots", s.slots.Count()), Note: "no hardware key: logical erasure only"}, nil, "")
 	}
+	if s.limits != nil {
+		k.tries(s)
+	}
 	if err := s.Close(); err != nil {
 		k.found(kindStore, "journal", "", err, "")
 	}
 }
 
+// tries says for how many deposits the chip limits the tries at a code, and how
+// long it takes over one.
+func (k *check) tries(s *store) {
+	limited, deposits, err := s.vault.Limited()
+	room := 0
+	if err == nil {
+		room, err = s.chip.Room(max(len(k.config.Compartments)-limited, 1))
+	}
+	if err == nil && room > 0 {
+		k.chipTakes, err = timeTry(s.limits)
+	}
+	if errors.Is(err, vault.ErrNoRoom) { // for the counter that comes with the first
+		room, err = 0, nil
+	}
+	f := Finding{Kind: kindStore, Part: "tries", State: fmt.Sprintf("limited in the TPM for %d of %d deposits; room for %d more, one try takes it %v", limited, deposits, room, k.chipTakes.Round(time.Millisecond))}
+	if limited+room < len(k.config.Compartments) {
+		f.Note = "for the rest the journal limits them, not the chip: its NV memory is full, or it is too old to count"
+	}
+	k.add(f, err, "does the chip answer, and has it NV memory of type PIN fail?")
+}
+
+// timeTry makes a limit, tries it and forgets it.
+func timeTry(l *limits) (took time.Duration, err error) {
+	pass, share := make([]byte, tpm.KeySize), make([]byte, tpm.KeySize)
+	token, err := l.Limit(pass, share)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	_, err = l.Share(token, pass)
+	return time.Since(began), errors.Join(err, l.Forget(token))
+}
+
 // derivation holds the time of one key derivation against the rule that a
-// refusal is shown after two of them, whatever its cause.
+// refusal is shown after two of them and a try in the chip, whatever its cause.
 func (k *check) derivation() {
 	p := k.config.params()
 	began := time.Now()
 	seal.Vain(p, []byte("check"))
 	took := time.Since(began)
 	var err error
-	if after := time.Duration(k.config.Rules.AnswerAfter); 2*took > after {
-		err = fmt.Errorf("takes %v, and rules.answer_after is %v", took.Round(time.Millisecond), after)
+	if after := time.Duration(k.config.Rules.AnswerAfter); 2*took+k.chipTakes > after {
+		err = fmt.Errorf("takes %v, the TPM %v, and rules.answer_after is %v", took.Round(time.Millisecond), k.chipTakes.Round(time.Millisecond), after)
 	}
 	k.found(kindStore, "key derivation", fmt.Sprintf("%v for %d MiB, %d passes", took.Round(time.Millisecond), p.Memory>>10, p.Time), err,
 		"run lockerd calibrate: a refusal would tell by its time why it is one")

@@ -85,6 +85,9 @@ func (d *Daemon) open() (err error) {
 		return errors.New("a rekey was cut short: run lockerd rekey again")
 	}
 	d.store, err = openStore(d.config, d.files, false)
+	if err == nil && d.store.limits != nil {
+		d.store.limits.logger = d.options.Logger
+	}
 	if err == nil && d.options.Strict {
 		if err := d.config.lasting(d.store.slots); err != nil {
 			return err

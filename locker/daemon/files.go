@@ -166,6 +166,7 @@ func writeSecret(path, text string) error {
 type store struct {
 	journal *journal.Journal
 	chip    *tpm.Chip // nil without a hardware key
+	limits  *limits   // of the chip; nil without one
 	slots   slots
 	vault   *vault.Vault
 	device  note.Signer
@@ -209,8 +210,13 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	}
 	crypto := vault.NewStandard(rand.Reader)
 	crypto.Params = c.params()
+	var tries vault.Limits // an interface that holds a nil pointer is not nil
+	if s.chip != nil {
+		s.limits = &limits{Chip: s.chip, tries: c.Rules.CodeTries}
+		tries = s.limits
+	}
 	s.vault, err = vault.Open(vault.Config{
-		Terminal: c.Terminal, Slots: s.slots, Records: s.journal.Records(), Crypto: crypto,
+		Limits: tries, Terminal: c.Terminal, Slots: s.slots, Records: s.journal.Records(), Crypto: crypto,
 		Device: device, City: city, LetterKey: letterKey, TerminalKey: terminalKey,
 	})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 
 	"github.com/nachtfach/nachtfach/hardware/tpm"
@@ -18,7 +19,7 @@ var _ vault.RootKeys = (*tpm.Chip)(nil)
 // only.
 type TPM struct {
 	Path      string `toml:"path"`       // /dev/tpmrm0
-	Index     uint32 `toml:"index"`      // the first of four NV indices
+	Index     uint32 `toml:"index"`      // the first of the NV indices; see package tpm
 	OwnerFile string `toml:"owner_file"` // with the chip's owner authorisation
 }
 
@@ -36,6 +37,39 @@ func (c counter) Key() ([]byte, error) { return c.Get(countKey) }
 
 // SetKey implements journal.Counter.
 func (c counter) SetKey(key []byte) error { return c.Put(countKey, key) }
+
+// limits is the chip as the vault sees it.
+type limits struct {
+	*tpm.Chip
+	tries  int          // wrong ones that a new deposit has
+	logger *slog.Logger // told when there is no room; nil: nobody
+}
+
+var _ vault.Limits = (*limits)(nil)
+
+// Limit implements vault.Limits.
+func (l *limits) Limit(pass, share []byte) (token []byte, err error) {
+	token, err = l.Chip.Limit(pass, share, l.tries)
+	if errors.Is(err, tpm.ErrNoRoom) {
+		if l.logger != nil {
+			l.logger.Warn("the TPM has no room for another deposit: its tries are limited by the journal alone")
+		}
+		return nil, fmt.Errorf("%w: %w", vault.ErrNoRoom, err)
+	}
+	return token, err
+}
+
+// Share implements vault.Limits.
+func (l *limits) Share(token, pass []byte) (share []byte, err error) {
+	share, err = l.Chip.Share(token, pass)
+	if errors.Is(err, tpm.ErrUsedUp) && l.logger != nil {
+		l.logger.Error("the TPM gives a deposit's share to nobody any more: only a re-issue makes it collectable", "error", err)
+	}
+	if errors.Is(err, tpm.ErrPass) || errors.Is(err, tpm.ErrUsedUp) {
+		return nil, fmt.Errorf("%w: %w", vault.ErrRefused, err)
+	}
+	return share, err
+}
 
 // tpmAuth is the file with the authorisation value of the chip's indices.
 func (f files) tpmAuth() string { return f.in("tpm.auth") }

@@ -70,6 +70,9 @@ func TestATerminalWithAHardwareKey(t *testing.T) {
 	if f := b.finding("slots"); f.Error != "" || !strings.Contains(f.State, "physical erasure") {
 		t.Errorf("check says %+v", f)
 	}
+	if f := b.finding("tries"); f.Error != "" || f.Note != "" || !strings.Contains(f.State, "0 of 0 deposits; room for") {
+		t.Errorf("check says %+v", f)
+	}
 	disk := filepath.Join(t.TempDir(), "disk")
 	b.copied(disk)
 	b.whileRunning(func(d *daemon.Daemon) {

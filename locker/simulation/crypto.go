@@ -116,6 +116,29 @@ func (c *crypto) OpenSecret(sealed, secret, slotKey, ad []byte) ([]byte, error) 
 	return text, nil
 }
 
+// SealHeld closes under digits, slot key and the holder's share.
+func (c *crypto) SealHeld(secret, slotKey, ad, plaintext []byte, holder seal.Holder) ([]byte, error) {
+	share, err := holder(digest([]byte("pass"), secret, slotKey))
+	if err != nil {
+		return nil, err
+	}
+	c.note(plaintext, slotKey, false)
+	return lock(digest([]byte("held"), secret, share, slotKey), ad, plaintext), nil
+}
+
+// OpenHeld is its inverse.
+func (c *crypto) OpenHeld(sealed, secret, slotKey, ad []byte, holder seal.Holder) ([]byte, error) {
+	share, err := holder(digest([]byte("pass"), secret, slotKey))
+	if err != nil {
+		return nil, err
+	}
+	text, ok := unlock(digest([]byte("held"), secret, share, slotKey), ad, sealed)
+	if !ok {
+		return nil, seal.ErrWrong
+	}
+	return text, nil
+}
+
 // SealShare closes under share and slot key.
 func (c *crypto) SealShare(share, slotKey, ad, plaintext []byte) ([]byte, error) {
 	c.note(plaintext, slotKey, false)

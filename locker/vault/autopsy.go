@@ -23,6 +23,7 @@ type Evidence struct {
 	Keys      [][]byte   // private ones found elsewhere, whatever they are for
 	Shares    [][]byte   // re-issue shares that the city keeps; those in letters count too
 	Roots     [][]byte   // that are left in hardware; see [RawSlots]
+	Limits    Limits     // the hardware that counts tries, if they hold it
 	LetterKey []byte     // the city's, private
 	Codes     []pin.Code // that were printed
 	Device    note.Verifier
@@ -63,16 +64,17 @@ func (e Evidence) Recover(c Crypto) (Recovered, error) {
 			found.Orders = append(found.Orders, id)
 		}
 	}
-	v := &Vault{Config: Config{Terminal: e.Terminal}}
+	v := &Vault{Config: Config{Terminal: e.Terminal, Crypto: c, Limits: e.Limits}}
 	for _, d := range deposits {
-		if v.opensAny(c, d, append(slotKeys, e.Keys...), codes, shares) {
+		if v.opensAny(d, append(slotKeys, e.Keys...), codes, shares) {
 			found.Generations = append(found.Generations, d.Generation)
 		}
 	}
 	return found, nil
 }
 
-// keys are the secrets in the slots: private order keys, and deposits' keys.
+// keys are the secrets in the slots: private order keys, and what lies there of
+// deposits.
 func (e Evidence) keys() (private, deposit [][]byte, err error) {
 	for _, s := range e.Slots {
 		for i := range s.Count() {
@@ -154,20 +156,24 @@ func openAny(c Crypto, message []byte, keys [][]byte, terminal string) (locker.O
 	return "", false
 }
 
-func (v *Vault) opensAny(c Crypto, d depositRecord, keys [][]byte, codes []pin.Code, shares []envelope.Share) bool {
+func (v *Vault) opensAny(d depositRecord, slots [][]byte, codes []pin.Code, shares []envelope.Share) bool {
 	for i, r := range d.Recipients {
 		ad := v.bound(d, i)
-		for _, key := range keys {
+		for _, slot := range slots {
+			key, token, err := splitDeposit(slot)
+			if err != nil {
+				continue
+			}
 			for _, code := range codes {
 				if code.Selector() != r.Selector {
 					continue // a derivation for nothing
 				}
-				if _, err := c.OpenSecret(r.Sealed, code.Secret(), key, ad); err == nil {
+				if _, err := v.openCode(lockedBox{box: r.Sealed, key: key, ad: ad, token: token}, code.Secret()); err == nil {
 					return true
 				}
 			}
 			for _, share := range shares {
-				if _, err := c.OpenShare(r.Reissue, share.Bytes(), key, ad); err == nil {
+				if _, err := v.Crypto.OpenShare(r.Reissue, share.Bytes(), key, ad); err == nil {
 					return true
 				}
 			}

@@ -139,7 +139,7 @@ func (v *Vault) openReissue(c envelope.Command) (factors []envelope.Factor, err 
 	defer share.Wipe()
 	plain := share.Bytes()
 	defer clear(plain)
-	key, err := v.readSlot(depositSlot(c.Generation))
+	key, _, err := v.depositKey(c.Generation)
 	if err != nil {
 		return nil, fmt.Errorf("re-issue: %w", err)
 	}

@@ -15,6 +15,10 @@ type Crypto interface {
 	SealSecret(secret, slotKey, ad, plaintext []byte) ([]byte, error)
 	// OpenSecret is its inverse; seal.ErrWrong for another secret or slot key. One derivation.
 	OpenSecret(box, secret, slotKey, ad []byte) ([]byte, error)
+	// SealHeld closes under digits, slot key and the holder's share. One derivation.
+	SealHeld(secret, slotKey, ad, plaintext []byte, holder seal.Holder) ([]byte, error)
+	// OpenHeld is its inverse; the holder's error, or seal.ErrWrong. One derivation.
+	OpenHeld(box, secret, slotKey, ad []byte, holder seal.Holder) ([]byte, error)
 	// SealShare closes under a re-issue share and a slot key.
 	SealShare(share, slotKey, ad, plaintext []byte) ([]byte, error)
 	// OpenShare is its inverse; seal.ErrWrong for another share or slot key.
@@ -47,6 +51,16 @@ func (s Standard) SealSecret(secret, slotKey, ad, plaintext []byte) ([]byte, err
 // OpenSecret is seal.Open.
 func (s Standard) OpenSecret(box, secret, slotKey, ad []byte) ([]byte, error) {
 	return seal.Open(box, secret, slotKey, ad)
+}
+
+// SealHeld is seal.SealHeld.
+func (s Standard) SealHeld(secret, slotKey, ad, plaintext []byte, holder seal.Holder) ([]byte, error) {
+	return seal.SealHeld(s.Rand, s.Params, secret, slotKey, ad, plaintext, holder)
+}
+
+// OpenHeld is seal.OpenHeld.
+func (s Standard) OpenHeld(box, secret, slotKey, ad []byte, holder seal.Holder) ([]byte, error) {
+	return seal.OpenHeld(box, secret, slotKey, ad, holder)
 }
 
 // SealShare is seal.SealShare.

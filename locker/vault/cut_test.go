@@ -81,8 +81,15 @@ func (c cutSlots) Erase(i int) error {
 func (h *house) withPower(f *fuse, run func() error) (burned bool) {
 	h.t.Helper()
 	whole := h.config
+	limits, _ := h.config.Limits.(*limiter)
+	if limits != nil {
+		limits.fuse = f
+	}
 	defer func() {
 		h.config = whole
+		if limits != nil {
+			limits.fuse = nil
+		}
 		if r := recover(); r != nil {
 			if r != errCut { //nolint:errorlint // it is the value that was thrown
 				panic(r)

@@ -233,7 +233,13 @@ func (v *Vault) deposit(g locker.Generation, order locker.OrderID, pinLetter boo
 	}
 	d := depositRecord{Generation: g, Order: order, PINLetter: pinLetter, Recipients: []recipientRecord{{Selector: selector, Factor: factors[0].Kind}}}
 	d.Slot = Commitment(v.Terminal, g, key)
-	if err := v.sealFactor(&d, 0, factors[0], code, share, key); err != nil {
+	token, err := v.sealFactor(&d, 0, factors[0], code, share, key)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, v.forgetToken(token))
+		}
+	}()
+	if err != nil {
 		return "", err
 	}
 	var fingers []int
@@ -247,7 +253,7 @@ func (v *Vault) deposit(g locker.Generation, order locker.OrderID, pinLetter boo
 	if err != nil {
 		return "", err
 	}
-	if hash, err = v.write(d, key, letter); err != nil {
+	if hash, err = v.write(d, key, token, letter); err != nil {
 		return "", errors.Join(err, v.undo(g))
 	}
 	return hash, nil
@@ -262,11 +268,12 @@ func (v *Vault) undo(g locker.Generation) error {
 		v.Records.Delete(bucketLetters, generationKey(g)))
 }
 
-// sealFactor closes a recipient's factor under the code, and again under the share.
-func (v *Vault) sealFactor(d *depositRecord, recipient int, f envelope.Factor, code pin.Code, share envelope.Share, key []byte) error {
+// sealFactor closes a recipient's factor under the code, within a limit of tries
+// if there is room for one, and again under the share.
+func (v *Vault) sealFactor(d *depositRecord, recipient int, f envelope.Factor, code pin.Code, share envelope.Share, key []byte) (token []byte, err error) {
 	plain, err := f.Encode()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer clear(plain)
 	secret, half := code.Secret(), share.Bytes()
@@ -274,18 +281,20 @@ func (v *Vault) sealFactor(d *depositRecord, recipient int, f envelope.Factor, c
 	defer clear(half)
 	r := &d.Recipients[recipient]
 	ad := v.bound(*d, recipient)
-	if r.Sealed, err = v.Crypto.SealSecret(secret, key, ad, plain); err != nil {
-		return err
+	if r.Sealed, token, err = v.sealCode(secret, key, ad, plain); err != nil {
+		return token, err
 	}
 	r.Reissue, err = v.Crypto.SealShare(half, key, ad, plain)
-	return err
+	return token, err
 }
 
 // write makes a deposit durable: slot, letter, record.
-func (v *Vault) write(d depositRecord, key, letter []byte) (hash string, err error) {
+func (v *Vault) write(d depositRecord, key, token, letter []byte) (hash string, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if err := v.putSlot(depositSlot(d.Generation), key); err != nil {
+	secret := append(append(make([]byte, 0, len(key)+len(token)), key...), token...)
+	defer clear(secret)
+	if err := v.putSlot(depositSlot(d.Generation), secret); err != nil {
 		return "", err
 	}
 	if err := v.Records.Put(bucketLetters, generationKey(d.Generation), letter); err != nil {
@@ -313,7 +322,7 @@ func (v *Vault) EraseSlot(g locker.Generation, at time.Time) error {
 	return v.dropDeposit(g)
 }
 
-// dropDeposit erases slot, waiting command and record, the slot first.
+// dropDeposit erases limit, slot, waiting command and record, in this order.
 func (v *Vault) dropDeposit(g locker.Generation) error {
 	if v.visit.generation == g {
 		v.visit.wipe()

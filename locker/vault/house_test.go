@@ -73,6 +73,16 @@ func (c *counting) OpenSecret(box, secret, slotKey, ad []byte) ([]byte, error) {
 	return c.Standard.OpenSecret(box, secret, slotKey, ad)
 }
 
+func (c *counting) SealHeld(secret, slotKey, ad, plain []byte, holder seal.Holder) ([]byte, error) {
+	c.derivations++
+	return c.Standard.SealHeld(secret, slotKey, ad, plain, holder)
+}
+
+func (c *counting) OpenHeld(box, secret, slotKey, ad []byte, holder seal.Holder) ([]byte, error) {
+	c.derivations++
+	return c.Standard.OpenHeld(box, secret, slotKey, ad, holder)
+}
+
 func (c *counting) CheckNumber(hash, number string) (bool, error) {
 	c.derivations++
 	return c.Standard.CheckNumber(hash, number)

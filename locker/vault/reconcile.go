@@ -27,7 +27,7 @@ func (l Living) generation(d depositRecord) bool {
 }
 
 // Reconcile erases what no event names, or names with another hash: slots
-// first, then records. It is the first call after each start, with what the
+// first, then records, and the limits that no slot names. It is the first call after each start, with what the
 // ledger says. The keys of living orders and of waiting commands live with them.
 func (v *Vault) Reconcile(living Living) error {
 	v.mu.Lock()
@@ -57,6 +57,9 @@ func (v *Vault) Reconcile(living Living) error {
 		}
 	}
 	if err := v.deleteStrayLetters(living.Letters); err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	if err := v.keepLimits(); err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}
 	return nil

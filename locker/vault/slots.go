@@ -13,7 +13,7 @@ import (
 // What a slot holds: kind, id (8 bytes, big-endian), secret bytes.
 const (
 	slotKey     = 'k' // private half of a one-time order key, by KeyID
-	slotDeposit = 'd' // key of a deposit's seals, by Generation
+	slotDeposit = 'd' // key of a deposit's seals and its limit's token, by Generation
 	slotHead    = 9
 )
 
@@ -126,11 +126,15 @@ func (v *Vault) readSlot(name slotName) ([]byte, error) {
 	return block[slotHead:], nil
 }
 
-// eraseSlot overwrites the slot of this name, if there is one.
+// eraseSlot overwrites the slot of this name, if there is one, after its limit,
+// if it has one, was forgotten.
 func (v *Vault) eraseSlot(name slotName) error {
 	i, ok := v.slots.at[name]
 	if !ok {
 		return nil
+	}
+	if err := v.forgetLimit(name); err != nil {
+		return err
 	}
 	if err := v.Slots.Erase(i); err != nil {
 		return fmt.Errorf("erase %v in slot %d: %w", name, i, err)

@@ -10,8 +10,8 @@
 // Each method answers one action of package locker; the controller turns what
 // it returns into the action's answer. What the methods promise:
 //
-//   - Order of writes. [Vault.Prepare] and [Vault.Reissue] write the slot, then
-//     letter and record, each durable before the next, and return the record's
+//   - Order of writes. [Vault.Prepare] and [Vault.Reissue] make the limit, where
+//     there are [Limits], and write the slot, then letter and record, each durable before the next, and return the record's
 //     hash; the event that names it comes after. A cut anywhere leaves things
 //     that no event names, and [Vault.Reconcile] erases them.
 //   - All of them may be repeated. Repeating what was done changes nothing and
@@ -91,6 +91,7 @@ const (
 type Config struct {
 	Terminal    string
 	Slots       Slots
+	Limits      Limits // of tries, in hardware; nil: there are none
 	Records     Records
 	Crypto      Crypto        // nil: Standard with default parameters
 	Matcher     Matcher       // nil: Biometrics

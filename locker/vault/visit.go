@@ -42,8 +42,8 @@ func (v *Vault) Try(attempt locker.AttemptID, g locker.Generation, recipient int
 		return false, err
 	}
 	defer clear(s.key)
-	plain, err := v.Crypto.OpenSecret(s.box, secret, s.key, s.ad)
-	if errors.Is(err, seal.ErrWrong) {
+	plain, err := v.openCode(s, secret)
+	if errors.Is(err, seal.ErrWrong) || errors.Is(err, ErrRefused) {
 		return false, nil
 	}
 	if err != nil {
@@ -61,6 +61,7 @@ func (v *Vault) Try(attempt locker.AttemptID, g locker.Generation, recipient int
 // lockedBox is what a try needs; without box there is nothing to try.
 type lockedBox struct {
 	box, key, ad []byte
+	token        []byte // of its limit; empty: it has none
 	visits       uint64
 }
 
@@ -78,11 +79,11 @@ func (v *Vault) sealed(g locker.Generation, recipient int, code pin.Code) (locke
 	if r.Selector != code.Selector() {
 		return lockedBox{}, nil // a code of another deposit
 	}
-	key, err := v.readSlot(depositSlot(g))
+	key, token, err := v.depositKey(g)
 	if err != nil {
 		return lockedBox{}, fmt.Errorf("try the seal: %w", err)
 	}
-	return lockedBox{r.Sealed, key, v.bound(d, recipient), v.visits}, nil
+	return lockedBox{r.Sealed, key, v.bound(d, recipient), token, v.visits}, nil
 }
 
 // keep takes over what was opened, unless its visit was forgotten meanwhile.

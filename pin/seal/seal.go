@@ -10,7 +10,8 @@
 // secrets are searched in hours by who holds the slot key; the box is not what
 // protects them, the slot is: overwritten, the box is noise for ever. A box
 // made by [SealShare] has a share of 32 random bytes in place of the digits,
-// which needs no stretching.
+// which needs no stretching. A box made by [SealHeld] needs both digits and a share
+// that hardware gives out for few wrong digits only.
 //
 // The parameters of argon2id travel with each box, so that they can be raised
 // while old boxes live; [Open] refuses parameters that ask for more than a
@@ -199,13 +200,22 @@ func openBox(box, half, slotKey []byte, info string, ad []byte) ([]byte, error) 
 	return plaintext, nil
 }
 
-func cipherOf(half, slotKey []byte, info string) (cipher.AEAD, error) {
+// keyOf derives one of KeySize bytes from a secret and the slot key.
+func keyOf(secret, slotKey []byte, info string) ([]byte, error) {
 	if len(slotKey) != KeySize {
 		return nil, fmt.Errorf("seal: slot key of %d bytes, wants %d", len(slotKey), KeySize)
 	}
-	key, err := hkdf.Key(sha256.New, half, slotKey, info, chacha20poly1305.KeySize)
+	key, err := hkdf.Key(sha256.New, secret, slotKey, info, KeySize)
 	if err != nil {
 		return nil, fmt.Errorf("seal: derive the key: %w", err)
+	}
+	return key, nil
+}
+
+func cipherOf(half, slotKey []byte, info string) (cipher.AEAD, error) {
+	key, err := keyOf(half, slotKey, info)
+	if err != nil {
+		return nil, err
 	}
 	defer clear(key)
 	aead, err := chacha20poly1305.NewX(key)

@@ -57,6 +57,61 @@ func TestBoxOpensForWhatItWasClosedWith(t *testing.T) {
 	}
 }
 
+// keeper is a holder that notes the pass that it was shown.
+type keeper struct {
+	pass, share []byte
+	err         error
+}
+
+func (k *keeper) hold(pass []byte) ([]byte, error) {
+	k.pass = slices.Clone(pass)
+	return slices.Clone(k.share), k.err
+}
+
+func TestHeldBoxNeedsDigitsSlotKeyAndShare(t *testing.T) {
+	p := seal.Params{Memory: 8, Time: 1, Threads: 1}
+	made := &keeper{share: share}
+	box, err := seal.SealHeld(source(), p, secret, slot, ad, text, made.hold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := &keeper{share: share}
+	if got, err := seal.OpenHeld(box, secret, slot, ad, asked.hold); err != nil || !bytes.Equal(got, text) {
+		t.Errorf("opens as %q, %v", got, err)
+	}
+	if len(made.pass) != seal.KeySize || !bytes.Equal(made.pass, asked.pass) {
+		t.Errorf("the pass was %x and is %x", made.pass, asked.pass)
+	}
+	for what, try := range map[string]struct{ secret, slot, ad, share []byte }{
+		"digits":     {changed(secret), slot, ad, share},
+		"slot key":   {secret, changed(slot), ad, share},
+		"bound data": {secret, slot, changed(ad), share},
+		"share":      {secret, slot, ad, changed(share)},
+	} {
+		k := &keeper{share: try.share}
+		if _, err := seal.OpenHeld(box, try.secret, try.slot, try.ad, k.hold); !errors.Is(err, seal.ErrWrong) {
+			t.Errorf("another %s: %v", what, err)
+		}
+		if same := bytes.Equal(k.pass, made.pass); same != (what == "share" || what == "bound data") {
+			t.Errorf("another %s: the same pass: %v", what, same)
+		}
+	}
+	refused := errors.New("refused")
+	if _, err := seal.OpenHeld(box, secret, slot, ad, (&keeper{err: refused}).hold); !errors.Is(err, refused) {
+		t.Errorf("a holder that refuses: %v", err)
+	}
+	if _, err := seal.OpenHeld(box, secret, slot, ad, (&keeper{share: share[1:]}).hold); err == nil {
+		t.Error("a short share is taken")
+	}
+	if _, err := seal.Open(box, secret, slot, ad); !errors.Is(err, seal.ErrMalformed) {
+		t.Errorf("opened without a share: %v", err)
+	}
+	never := &keeper{share: share}
+	if _, err := seal.OpenHeld(sealed(t), secret, slot, ad, never.hold); !errors.Is(err, seal.ErrMalformed) || never.pass != nil {
+		t.Errorf("a box without holder: %v, the holder was asked: %v", err, never.pass != nil)
+	}
+}
+
 func TestBoxStaysShutForAnythingElse(t *testing.T) {
 	box, shared := sealed(t), sealedShare(t)
 	for name, open := range map[string]func() ([]byte, error){
