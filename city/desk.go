@@ -2,6 +2,8 @@ package city
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -66,7 +68,21 @@ func (c *City) Orders(ctx context.Context, terminal string) ([]api.Order, error)
 
 // Order gives one order.
 func (c *City) Order(ctx context.Context, id locker.OrderID) (api.Order, error) {
-	return c.record.Order(ctx, id)
+	o, err := c.record.Order(ctx, id)
+	if err == nil && (o.State == api.OrderHeld || o.State == api.OrderSent) {
+		o.Training, err = c.trains(ctx, o.Terminal)
+	}
+	return o, err
+}
+
+// trains tells whether a terminal last showed itself in training.
+func (c *City) trains(ctx context.Context, terminal string) (bool, error) {
+	t, err := c.record.Terminal(ctx, terminal)
+	if err != nil || len(t.State) == 0 {
+		return false, err
+	}
+	var s locker.Status
+	return json.Unmarshal(t.State, &s) == nil && s.Training, nil // another's state is another's words
 }
 
 // Alarms lists what the city found wrong, the latest first.
@@ -163,6 +179,11 @@ func (c *City) Letter(ctx context.Context, id locker.OrderID) (api.Letter, error
 	if err != nil {
 		return api.Letter{}, err
 	}
+	o, err := c.Order(ctx, id)
+	if err != nil && !errors.Is(err, record.ErrUnknown) {
+		return api.Letter{}, err
+	}
+	content.Training = o.Training
 	day := c.config.Now().Format("2006-01-02")
 	signed, err := c.signPosted(l, day)
 	if err != nil {

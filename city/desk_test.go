@@ -352,6 +352,41 @@ func TestALetterIsPrintedOnceAndForgotten(t *testing.T) {
 	d.forgotten("the re-issue share", share.Bytes())
 }
 
+func TestWhatBelongsToADummyIsMarked(t *testing.T) {
+	d := open(t)
+	d.offer(1, 2)
+	hold := func(id locker.OrderID) api.Key {
+		key := d.lease()
+		_, err := d.ask.SubmitOrder(t.Context(), d.seal(id, 1, key))
+		d.check(err)
+		return key
+	}
+	dummy, genuine := hold("order-0001"), hold("order-0002")
+	if d.order("order-0001").Training {
+		t.Error("a mark comes from nowhere")
+	}
+	d.m.Desk.Show([]byte(`{"training":true}`), d.m.Desk.Keys())
+	d.r.Refresh()
+	citytest.Eventually(t, "the mark of a terminal that trains", soon, func() bool { return d.order("order-0001").Training })
+	d.m.Append(
+		locker.OrderAccepted{OrderTerms: locker.OrderTerms{Order: "order-0001", Version: 1, Key: dummy.Key, Training: true}},
+		locker.OrderAccepted{OrderTerms: locker.OrderTerms{Order: "order-0002", Version: 1, Key: genuine.Key}},
+	)
+	d.r.Refresh()
+	citytest.Eventually(t, "both accepted", soon, func() bool { return d.order("order-0002").State == api.OrderAccepted })
+	if !d.order("order-0001").Training || d.order("order-0002").Training {
+		t.Error("an accepted order is marked by its terminal and not by itself")
+	}
+	d.deposit(1, "order-0001")
+	if !d.print("order-0001").Training {
+		t.Error("a dummy's letter is not marked")
+	}
+	d.deposit(2, "order-0002")
+	if d.print("order-0002").Training {
+		t.Error("a document's letter is marked")
+	}
+}
+
 func TestALetterThatTheDeviceDidNotSignIsRefused(t *testing.T) {
 	d := open(t)
 	d.deposit(1, "order-0001")

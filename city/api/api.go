@@ -69,6 +69,7 @@ type Order struct {
 	State    OrderState     `json:"state"`
 	Reason   string         `json:"reason,omitempty"`
 	Since    time.Time      `json:"since"`
+	Training bool           `json:"training,omitempty"` // a dummy: accepted as one, or before that for a terminal that trains
 }
 
 // DepositState is how far a deposit is, by the terminal's events.
@@ -150,7 +151,8 @@ type Letter struct {
 	QR         string            `json:"qr"`
 	Fingers    []int             `json:"fingers,omitempty"` // ISO/IEC 19794-2:2005, table 5
 	PINLetter  bool              `json:"pin_letter,omitempty"`
-	Posted     string            `json:"posted"` // the day that counts, YYYY-MM-DD
+	Posted     string            `json:"posted"`             // the day that counts, YYYY-MM-DD
+	Training   bool              `json:"training,omitempty"` // a dummy's
 }
 
 // Draft is a command that an admin is to sign: envelope.Sign, or ssh-keygen -Y

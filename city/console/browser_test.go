@@ -26,6 +26,7 @@ var displays = []struct {
 // The pages, each with what is wanted on it.
 var pages = []struct{ name, path string }{
 	{"terminals", "/"}, {"terminal", "/terminals/rathaus-nord"}, {"terminal-away", "/terminals/bahnhof"}, {"terminal-new", "/terminals/stadtteil-ost"},
+	{"terminal-training", "/terminals/schulung"},
 	{"alarms", "/alarms"}, {"events", "/terminals/rathaus-nord/events"}, {"events-none", "/terminals/rathaus-nord/events?q=nirgends"},
 	{"wrong", "/terminals/nirgends"}, {"cut", "/"},
 }

@@ -157,6 +157,26 @@ func TestAnAdminSeesWhatHappenedAndAcknowledgesIt(t *testing.T) {
 	s.sees("/", "nicht verbunden", "Handeln")
 }
 
+func TestTrainingIsMarked(t *testing.T) {
+	address := staged(t, night(t))
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	base, _, _ := strings.Cut(address, "/?")
+	s := &scene{T: t, base: base, browser: &http.Client{Jar: jar, Timeout: time.Minute}}
+	s.admit()
+	const badge = `<span class="training">`
+	for path, want := range map[string]int{
+		"/": 1, "/terminals/schulung": 1 + 12, "/terminals/schulung/events": 60, "/terminals/rathaus-nord": 0, "/terminals/rathaus-nord/events": 0,
+	} {
+		if _, page := s.get(path); strings.Count(page, badge) != want {
+			t.Errorf("%s bears %d marks of training, want %d", path, strings.Count(page, badge), want)
+		}
+	}
+	s.sees("/terminals/schulung", "Übungsbetrieb – keine echten Dokumente", badge+"Übung<")
+}
+
 func TestEventsAreFoundAndTurnedOver(t *testing.T) {
 	s := open(t)
 	s.admit()

@@ -74,6 +74,7 @@ type event struct {
 	Time     time.Time
 	Data     []field
 	Body     string
+	Training bool // recorded while the terminal trained
 }
 
 type field struct{ Name, Value string }
@@ -81,13 +82,14 @@ type field struct{ Name, Value string }
 func readEvent(e api.Event) event {
 	v := event{Sequence: e.Sequence, Type: strings.TrimSuffix(strings.TrimPrefix(e.Type, "de.nachtfach."), ".v1"), Body: string(e.Body)}
 	var body struct {
-		Time time.Time                  `json:"time"`
-		Data map[string]json.RawMessage `json:"data"`
+		Time     time.Time                  `json:"time"`
+		Training bool                       `json:"training"`
+		Data     map[string]json.RawMessage `json:"data"`
 	}
 	if json.Unmarshal(e.Body, &body) != nil {
 		return v // it is shown as it came
 	}
-	v.Time = body.Time
+	v.Time, v.Training = body.Time, body.Training
 	for name, raw := range body.Data {
 		if says := strings.Trim(string(raw), `"`); says != "" {
 			v.Data = append(v.Data, field{name, clip(says, 80)})

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,10 +89,13 @@ func (s *stage) Events(_ context.Context, _ string, from uint64, limit int) ([]a
 	return list, nil
 }
 
-func (s *stage) Search(_ context.Context, _, text string, before uint64, limit int) ([]api.Event, error) {
+func (s *stage) Search(_ context.Context, terminal, text string, before uint64, limit int) ([]api.Event, error) {
 	var list []api.Event
 	for _, e := range slices.Backward(s.events) {
 		if e.Sequence < before && len(list) < limit && strings.Contains(string(e.Body), text) {
+			if terminal == "schulung" {
+				e.Body = bytes.Replace(e.Body, []byte(`{`), []byte(`{"training":true,`), 1)
+			}
 			list = append(list, e)
 		}
 	}
@@ -146,6 +150,7 @@ func night(t testing.TB) *stage {
 		{ID: "buergeramt-sued", Size: size, Online: true, Since: ago(9 * time.Minute), State: marshal(t, sound(ago, "buergeramt-sued", size, 24))},
 		{ID: "bahnhof", Size: size, Online: false, Since: ago(47 * time.Minute), State: marshal(t, sound(ago, "bahnhof", size+31, 96))},
 		{ID: "stadtteil-ost", Size: 0},
+		{ID: "schulung", Size: size, Online: true, Since: ago(3 * time.Hour), State: marshal(t, trains(sound(ago, "schulung", size, 12)))},
 	}
 	states := []api.DepositState{api.DepositLoaded, api.DepositLoaded, api.DepositDoubted, api.DepositLoaded, api.DepositReserved, api.DepositTaken, api.DepositUnloaded}
 	for i, state := range states {
@@ -199,6 +204,11 @@ func sound(ago func(time.Duration) time.Time, id string, recorded uint64, doors 
 		}
 		s.Compartments = append(s.Compartments, d)
 	}
+	return s
+}
+
+func trains(s locker.Status) locker.Status {
+	s.Training = true
 	return s
 }
 

@@ -168,6 +168,7 @@ var words = map[string][2]string{
 	"alarm.tamper":              {"Jemand ist am Gehäuse", "Somebody is at the cabinet"}, "alarm.mains_failed": {"Netzspannung fehlt", "Mains voltage away"},
 	"alarm.enclosure_open": {"Technikfach offen", "Electronics' door open"},
 	"alarm.fork":           {"Zwei Protokolle unter einer Unterschrift", "Two histories under one signature"}, "alarm.misfit": {"Ereignisse passen nicht zur Unterschrift", "Events do not fit the signature"},
+	"training": {"Übung", "Training"}, "training.long": {"Übungsbetrieb – keine echten Dokumente", "Training – no real documents"},
 	"alarm.training_not_switched": {"Übungsbetrieb nicht umgestellt: Fächer nicht leer", "Training not switched: compartments not seen empty"},
 	"alarm.signature":             {"Nachricht ohne gültige Unterschrift", "Message without a valid signature"}, "alarm.content": {"Nachricht unbrauchbar", "Message cannot be used"},
 

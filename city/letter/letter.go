@@ -59,6 +59,7 @@ type Letter struct {
 	Fingers   []int     // positions, ISO/IEC 19794-2:2005, table 5; none: a personal number
 	PINLetter bool      // receipt of the eID PIN letter is confirmed at the terminal
 	LastDay   time.Time // on which it can be collected for certain, see [LastDay]
+	Training  bool      // a dummy's letter: marked as such on every page
 }
 
 // Slip goes with a document from the desk to the terminal.
@@ -68,6 +69,7 @@ type Slip struct {
 	Terminal string
 	Order    locker.OrderID
 	Arrived  time.Time
+	Training bool // a dummy's slip: marked as such
 }
 
 // LastDay is the last day that retention, which begins on the day of posting,

@@ -250,3 +250,22 @@ func TestSlip(t *testing.T) {
 		}
 	}
 }
+
+func TestADummysPapersSaySoOnEveryPage(t *testing.T) {
+	l := sample(t)
+	slip := letter.Slip{Town: l.Town.Name, Station: l.Station.Place.German, Terminal: "rathaus-1", Order: l.Order, Arrived: l.Date}
+	for _, training := range []bool{false, true} {
+		l.Training, slip.Training = training, training
+		var b bytes.Buffer
+		if err := letter.WriteSlip(&b, slip); err != nil {
+			t.Fatal(err)
+		}
+		for i, page := range append(printed(t, l), texts(t, b.Bytes())...) {
+			for _, mark := range []string{"Übung – kein echtes Dokument", "Training – no real document"} {
+				if strings.Contains(page, mark) != training {
+					t.Errorf("training %v: page %d says %q: %v", training, i+1, mark, !training)
+				}
+			}
+		}
+	}
+}

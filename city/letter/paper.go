@@ -38,6 +38,7 @@ var (
 	paler  = colour{240, 243, 245}
 	white  = colour{255, 255, 255}
 	accent = colour{0, 75, 118}
+	signal = colour{255, 210, 63}
 )
 
 // paper is a PDF in millimetres. Its first error stays, and is told at the end.
@@ -162,6 +163,16 @@ func (p *paper) text(field string, b block, s string) float64 {
 		y += leading * size * point
 	}
 	return b.y + p.height(lines, size)
+}
+
+// training says across the whole page, in both languages, that nothing here is real.
+func (p *paper) training(width float64, b block) {
+	p.fill(signal)
+	p.pdf.Rect(0, b.y, width, b.h, "F")
+	p.ink(black)
+	// capitals stand a little above the middle of their line
+	b.x, b.y, b.w, b.align = 5, b.y+(b.h-leading*b.size*point)/2+0.3, width-10, "C"
+	p.text("the mark of training", b, bold+german.training+" · "+english.training+plain)
 }
 
 func (p *paper) height(lines [][]word, size float64) float64 {

@@ -26,6 +26,9 @@ func (s sheet) first() bool { return s.number == 1 }
 
 func (s sheet) print() {
 	s.pdf.AddPage()
+	if s.letter.Training {
+		s.training(210, block{y: 3.4, h: 9.6, size: 18})
+	}
 	s.head()
 	if s.first() {
 		s.window()

@@ -25,10 +25,15 @@ func TestShots(t *testing.T) {
 		Town: "Stadt Musterstadt", Station: "Rathaus, Marktplatz 1, Eingang Nord", Terminal: "rathaus-nord",
 		Order: finger.Order, Arrived: time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC),
 	}
+	dummy, dummySlip := sample(t), slip
+	dummy.Training, dummySlip.Training = true, true
 	for name, draw := range map[string]func(*bytes.Buffer) error{
 		"letter":        func(b *bytes.Buffer) error { return letter.Write(b, finger) },
 		"letter-number": func(b *bytes.Buffer) error { return letter.Write(b, number) },
 		"slip":          func(b *bytes.Buffer) error { return letter.WriteSlip(b, slip) },
+
+		"training-letter": func(b *bytes.Buffer) error { return letter.Write(b, dummy) },
+		"training-slip":   func(b *bytes.Buffer) error { return letter.WriteSlip(b, dummySlip) },
 	} {
 		var b bytes.Buffer
 		if err := draw(&b); err != nil {

@@ -33,6 +33,9 @@ func (s Slip) print(w io.Writer) error {
 	const width, height, margin = 148.0, 105.0, 10.0
 	p := newPaper(width, height, "Beleg "+s.Order.Short(), s.Arrived)
 	p.pdf.AddPage()
+	if s.Training {
+		p.training(width, block{y: 1, h: 7, size: 12.5})
+	}
 	row := func(field, text string, y, h, size float64, c colour) float64 {
 		p.ink(c)
 		return p.text(field, block{x: margin, y: y, w: width - 2*margin, h: h, size: size, least: 7}, text)

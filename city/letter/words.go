@@ -28,6 +28,7 @@ type language struct {
 	help, helpHours, help115, helpLost string
 	numberLost                         string // in place of helpLost
 	other, page                        string
+	training                           string
 }
 
 var german = language{
@@ -64,6 +65,7 @@ var german = language{
 	helpLost:   "Brief verloren, Code gesperrt oder Finger nicht erkannt? Die Servicestelle hilft.",
 	numberLost: "Brief verloren, Code gesperrt oder Nummer vergessen? Die Servicestelle hilft.",
 	other:      "English: see page 2", page: "Seite %d von 2",
+	training: "Übung – kein echtes Dokument",
 }
 
 var english = language{
@@ -101,6 +103,7 @@ var english = language{
 	helpLost:   "Letter lost, code blocked or finger not recognised? The service desk helps.",
 	numberLost: "Letter lost, code blocked or number forgotten? The service desk helps.",
 	other:      "Deutsch: siehe Seite 1", page: "Page %d of 2",
+	training: "Training – no real document",
 }
 
 func germanDay(t time.Time) string {

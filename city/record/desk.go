@@ -91,11 +91,23 @@ func (r *Record) HoldOrder(ctx context.Context, o api.Order, sealed []byte) erro
 	})
 }
 
-const orderColumns = `id, terminal, version, key, state, reason, since`
+const orderColumns = `id, terminal, version, key, state, reason, since, training`
+
+// addTraining marks dummies' orders, those too that were accepted before there
+// was a mark.
+func addTraining(tx *sql.Tx) error {
+	if _, err := tx.Exec(`ALTER TABLE orders ADD COLUMN training INTEGER NOT NULL DEFAULT 0`); err != nil {
+		return err
+	}
+	_, err := tx.Exec(`UPDATE orders SET training = 1 WHERE (terminal, id) IN (
+			SELECT terminal, json_extract(CAST(body AS TEXT), '$.data.order') FROM events
+			WHERE type = ? AND json_extract(CAST(body AS TEXT), '$.data.training'))`, locker.OrderAccepted{}.Type())
+	return err
+}
 
 func scanOrder(scan func(...any) error) (o api.Order, err error) {
 	var since string
-	err = scan(&o.Order, &o.Terminal, &o.Version, &o.Key, &o.State, &o.Reason, &since)
+	err = scan(&o.Order, &o.Terminal, &o.Version, &o.Key, &o.State, &o.Reason, &since, &o.Training)
 	o.Since = parseStamp(since)
 	return o, err
 }

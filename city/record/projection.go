@@ -170,6 +170,11 @@ func (p projection) accepted(f locker.OrderAccepted) error {
 	if err := p.answered(locker.MessageOrder, string(f.Order)); err != nil {
 		return err
 	}
+	if f.Training {
+		if err := p.exec(`UPDATE orders SET training = 1 WHERE id = ? AND terminal = ?`, f.Order, p.terminal); err != nil {
+			return err
+		}
+	}
 	return p.order(f.Order, f.Version, api.OrderAccepted, "")
 }
 

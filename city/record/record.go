@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 6
+const version = 7
 
 const schema = `
 CREATE TABLE terminals (
@@ -206,6 +206,7 @@ func (r *Record) prepare() error {
 			func(tx *sql.Tx) error { _, err := tx.Exec(fourth); return err },
 			addClosed,
 			addVerifiers,
+			addTraining,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

@@ -112,7 +112,7 @@ func TestARecordOfVersionOneLearnsItsAlarms(t *testing.T) {
 		`DROP TABLE stolen`, `DROP TABLE raised`, `ALTER TABLE alarms DROP COLUMN note`, `ALTER TABLE alarms DROP COLUMN noted_by`,
 		`ALTER TABLE alarms DROP COLUMN noted`,
 		`ALTER TABLE deposits DROP COLUMN slot`, `ALTER TABLE deposits DROP COLUMN quality`, `ALTER TABLE deposits DROP COLUMN settled`,
-		`DROP TABLE verifiers`, `ALTER TABLE terminals DROP COLUMN closed`, `PRAGMA user_version = 1`,
+		`DROP TABLE verifiers`, `ALTER TABLE terminals DROP COLUMN closed`, `ALTER TABLE orders DROP COLUMN training`, `PRAGMA user_version = 1`,
 	} {
 		if _, err := db.Exec(back); err != nil {
 			t.Fatal(err)
@@ -128,6 +128,47 @@ func TestARecordOfVersionOneLearnsItsAlarms(t *testing.T) {
 			t.Errorf("the alarms are %+v, want %+v", got, want)
 		}
 		r.Close()
+	}
+}
+
+func TestARecordOfVersionSixLearnsWhichOrdersAreDummies(t *testing.T) {
+	path := t.TempDir() + "/r"
+	r, err := record.Open(path, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.AddTerminal(t.Context(), "rathaus-1", "key"); err != nil {
+		t.Fatal(err)
+	}
+	events := []record.Event{
+		told(t, locker.OrderAccepted{OrderTerms: locker.OrderTerms{Order: "dummy", Version: 1, Training: true}}),
+		told(t, locker.OrderAccepted{OrderTerms: locker.OrderTerms{Order: "genuine", Version: 1}}),
+	}
+	if err := r.Append(t.Context(), "rathaus-1", 0, events, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, back := range []string{
+		`ALTER TABLE orders DROP COLUMN training`, `PRAGMA user_version = 6`,
+		`INSERT INTO orders (id, terminal, version, key, state, since) VALUES ('dummy', 'rathaus-1', 1, 1, 'accepted', ''), ('genuine', 'rathaus-1', 1, 2, 'accepted', '')`,
+	} {
+		if _, err := db.Exec(back); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db.Close()
+	if r, err = record.Open(path, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for id, want := range map[locker.OrderID]bool{"dummy": true, "genuine": false} {
+		if o, err := r.Order(t.Context(), id); err != nil || o.Training != want {
+			t.Errorf("%s: training %v, %v", id, o.Training, err)
+		}
 	}
 }
 

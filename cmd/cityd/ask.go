@@ -214,6 +214,9 @@ func letterText(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writ
 	for _, p := range l.Fingers {
 		fmt.Fprintf(out, "Finger        %s\n", finger(p))
 	}
+	if l.Training {
+		fmt.Fprintln(out, "Übung         kein echtes Dokument")
+	}
 	if l.PINLetter {
 		fmt.Fprintln(out, "PIN-Brief     Empfang wird an der Station bestätigt")
 	}

@@ -88,7 +88,7 @@ func letterPDF(ctx context.Context, c *api.Client, s settings, f *flag.FlagSet, 
 	if err != nil {
 		return errors.Join(err, out.Close(), os.Remove(file))
 	}
-	paper.Code, paper.QR, paper.Fingers, paper.PINLetter = l.Code, l.QR, l.Fingers, l.PINLetter
+	paper.Code, paper.QR, paper.Fingers, paper.PINLetter, paper.Training = l.Code, l.QR, l.Fingers, l.PINLetter, l.Training
 	if paper.Date, err = time.Parse(time.DateOnly, l.Posted); err == nil {
 		paper.LastDay = letter.LastDay(paper.Date, retention)
 		err = letter.Write(out, paper)
@@ -105,7 +105,7 @@ func trial(l letter.Letter) error {
 	if err != nil {
 		return err
 	}
-	l.Code, l.QR, l.PINLetter = code.Groups(), code.QR(), true
+	l.Code, l.QR, l.PINLetter, l.Training = code.Groups(), code.QR(), true, true
 	l.Date = time.Date(2026, 9, 23, 0, 0, 0, 0, time.UTC) // a Wednesday in September: nothing is longer
 	l.LastDay = l.Date.AddDate(0, 0, 7)
 	l.Fingers = []int{5, 10}
@@ -160,6 +160,7 @@ func slipPDF(ctx context.Context, c *api.Client, s settings, f *flag.FlagSet, fi
 	}
 	err = letter.WriteSlip(out, letter.Slip{
 		Town: paper.Town.Name, Station: paper.Station.Place.German, Terminal: order.Terminal, Order: id, Arrived: order.Since.Local(),
+		Training: order.Training,
 	})
 	if err = errors.Join(err, out.Close()); err != nil {
 		return errors.Join(err, os.Remove(file))
