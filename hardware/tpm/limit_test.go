@@ -3,6 +3,7 @@ package tpm_test
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -207,83 +208,165 @@ func TestAnIndexThatWasMadeAnewOpensNothing(t *testing.T) {
 	if err := k.Close(); err != nil {
 		t.Fatal(err)
 	}
-	forge := func(counter bool) {
-		onTheWire(t, e, func(wire transport.TPM) { forgeLimit(t, wire, counter) })
+	const limitAt = tpm.FirstIndex + 16
+	refused := func(how string, forge func(f forger)) {
+		t.Helper()
+		onTheWire(t, e, func(wire transport.TPM) { forge(forger{t, wire}) })
+		k := e.Open(t, tpm.Config{Path: e.Path, Auth: auth})
+		if is, err := k.Share(token, wrong); err == nil {
+			t.Errorf("%s: the thief gets %q", how, is)
+		}
+		if err := k.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	forge(false)
-	k = e.Open(t, tpm.Config{Path: e.Path, Auth: auth})
-	if is, err := k.Share(token, wrong); err == nil {
-		t.Errorf("the thief gets %q", is)
-	}
-	if err := k.Close(); err != nil {
-		t.Fatal(err)
-	}
-	forge(true) // and the counter, too
-	k = e.Open(t, tpm.Config{Path: e.Path, Auth: auth})
-	if is, err := k.Share(token, wrong); err == nil {
-		t.Errorf("with a new counter the thief gets %q", is)
+	onTheWire(t, e, func(wire transport.TPM) { // where the counter did not move on, all this works
+		f := forger{t, wire}
+		open := f.count() + 1
+		f.define(tpm2.TPMSNVPublic{
+			NVIndex: limitAt + 1, NameAlg: tpm2.TPMAlgSHA256, DataSize: 8, AuthPolicy: tpm2.TPM2BDigest{Buffer: f.policy(open)},
+			Attributes: tpm2.TPMANV{AuthRead: true, PolicyWrite: true, NoDA: true, NT: tpm2.TPMNTPinFail},
+		}, right)
+		f.must(f.write(limitAt+1, open))
+		_, was := f.public(limitAt + 1)
+		f.anew(limitAt+1, wrong)
+		f.must(f.write(limitAt+1, open))
+		_, is := f.public(limitAt + 1)
+		if !bytes.Equal(was.Name.Buffer, is.Name.Buffer) {
+			t.Error("an index that was made anew has another name: the tests below prove nothing")
+		}
+		f.must(f.authorise(is, wrong))
+	})
+	refused("a count that the owner sets to zero", func(f forger) {
+		_, l := f.public(limitAt)
+		owner := tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)}
+		_, err := tpm2.NVWrite{AuthHandle: owner, NVIndex: l, Data: tpm2.TPM2BMaxNVBuffer{Buffer: []byte{0, 0, 0, 0, 0, 0, 0, tries}}}.Execute(f.wire)
+		if !errors.Is(err, tpm2.TPMRCNVAuthorization) {
+			t.Errorf("the owner writes: %v", err)
+		}
+	})
+	var n uint64
+	refused("a new index", func(f forger) {
+		n = f.count()
+		if public, _ := f.public(limitAt); !bytes.Equal(public.AuthPolicy.Buffer, f.policy(n)) {
+			t.Error("the limit's policy is another one: this proves nothing")
+		}
+		f.anew(limitAt, wrong)
+		if err := f.write(limitAt, n); !errors.Is(err, tpm2.TPMRCPolicy) {
+			t.Errorf("its policy is fulfilled again: %v", err)
+		}
+	})
+	refused("a new index and a new counter", func(f forger) {
+		f.anew(counterAt, auth)
+		_, c := f.public(counterAt)
+		_, err := tpm2.NVIncrement{AuthHandle: f.right(c), NVIndex: c}.Execute(f.wire)
+		f.must(err)
+		if now := f.count(); now < n {
+			t.Fatalf("a new counter goes back from %d to %d", n, now)
+		}
+		if err := f.write(limitAt, n); !errors.Is(err, tpm2.TPMRCPolicy) {
+			t.Errorf("its policy is fulfilled again: %v", err)
+		}
+	})
+}
+
+const counterAt = tpm.FirstIndex + tpm.Places + 1
+
+// forger is a thief at the chip's wires, who knows the owner's authorisation
+// value (empty) and that of the terminal's indices.
+type forger struct {
+	t    *testing.T
+	wire transport.TPM
+}
+
+func (f forger) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
 	}
 }
 
-// forgeLimit replaces the first limit by one with the thief's value, and tries
-// to write it under its own policy, with a new counter if wanted.
-func forgeLimit(t *testing.T, wire transport.TPM, counter bool) {
-	t.Helper()
-	const counterAt, limitAt = tpm.FirstIndex + tpm.Places + 1, tpm.FirstIndex + 16
-	read := func(index tpm2.TPMHandle) (*tpm2.NVReadPublicResponse, tpm2.NamedHandle) {
-		r, err := tpm2.NVReadPublic{NVIndex: index}.Execute(wire)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r, tpm2.NamedHandle{Handle: index, Name: r.NVName}
+func (f forger) public(index tpm2.TPMHandle) (*tpm2.TPMSNVPublic, tpm2.NamedHandle) {
+	f.t.Helper()
+	r, err := tpm2.NVReadPublic{NVIndex: index}.Execute(f.wire)
+	f.must(err)
+	public, err := r.NVPublic.Contents()
+	f.must(err)
+	return public, tpm2.NamedHandle{Handle: index, Name: r.NVName}
+}
+
+func (f forger) right(h tpm2.NamedHandle) tpm2.AuthHandle {
+	return tpm2.AuthHandle{Handle: h.Handle, Name: h.Name, Auth: tpm2.PasswordAuth(auth)}
+}
+
+// count reads the counter of armings.
+func (f forger) count() uint64 {
+	f.t.Helper()
+	_, c := f.public(counterAt)
+	r, err := tpm2.NVRead{AuthHandle: f.right(c), NVIndex: c, Size: 8}.Execute(f.wire)
+	f.must(err)
+	return binary.BigEndian.Uint64(r.Data.Buffer)
+}
+
+// once is the condition that the counter is less than n.
+func (f forger) once(n uint64) tpm2.PolicyNV {
+	f.t.Helper()
+	_, c := f.public(counterAt)
+	return tpm2.PolicyNV{AuthHandle: f.right(c), NVIndex: c, Operation: tpm2.TPMEOUnsignedLT,
+		OperandB: tpm2.TPM2BOperand{Buffer: binary.BigEndian.AppendUint64(nil, n)}}
+}
+
+func (f forger) policy(n uint64) []byte {
+	f.t.Helper()
+	p, err := tpm2.NewPolicyCalculator(tpm2.TPMAlgSHA256)
+	f.must(err)
+	f.must(f.once(n).Update(p))
+	return p.Hash().Digest
+}
+
+func (f forger) define(public tpm2.TPMSNVPublic, value []byte) {
+	f.t.Helper()
+	_, err := tpm2.NVDefineSpace{AuthHandle: tpm2.TPMRHOwner, Auth: tpm2.TPM2BAuth{Buffer: value}, PublicInfo: tpm2.New2B(public)}.Execute(f.wire)
+	f.must(err)
+}
+
+// anew makes an index of the same public area with another value.
+func (f forger) anew(index tpm2.TPMHandle, value []byte) {
+	f.t.Helper()
+	public, name := f.public(index)
+	_, err := tpm2.NVUndefineSpace{AuthHandle: tpm2.TPMRHOwner, NVIndex: name}.Execute(f.wire)
+	f.must(err)
+	public.Attributes.Written = false
+	f.define(*public, value)
+}
+
+// write sets an index to no wrong pass of five, under the policy that the
+// counter is less than n.
+func (f forger) write(index tpm2.TPMHandle, n uint64) error {
+	f.t.Helper()
+	session, done, err := tpm2.PolicySession(f.wire, tpm2.TPMAlgSHA256, 16)
+	f.must(err)
+	defer func() { f.must(done()) }()
+	once := f.once(n)
+	once.PolicySession = session.Handle()
+	if _, err := once.Execute(f.wire); err != nil {
+		return err
 	}
-	remake := func(index tpm2.TPMHandle, value []byte) {
-		r, name := read(index)
-		public, err := r.NVPublic.Contents()
-		if err != nil {
-			t.Fatal(err)
-		}
-		public.Attributes.Written = false
-		if _, err := (tpm2.NVUndefineSpace{AuthHandle: tpm2.TPMRHOwner, NVIndex: name}).Execute(wire); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := (tpm2.NVDefineSpace{AuthHandle: tpm2.TPMRHOwner, Auth: tpm2.TPM2BAuth{Buffer: value}, PublicInfo: tpm2.New2B(*public)}).Execute(wire); err != nil {
-			t.Fatal(err)
-		}
-	}
-	remake(limitAt, wrong)
-	authorised := func(h tpm2.NamedHandle) tpm2.AuthHandle {
-		return tpm2.AuthHandle{Handle: h.Handle, Name: h.Name, Auth: tpm2.PasswordAuth(auth)}
-	}
-	count := func() []byte {
-		_, h := read(counterAt)
-		r, err := tpm2.NVRead{AuthHandle: authorised(h), NVIndex: h, Size: 8}.Execute(wire)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r.Data.Buffer
-	}
-	was := count() // what the policy of the first limit compares with
-	if counter {
-		remake(counterAt, auth)
-		_, h := read(counterAt)
-		if _, err := (tpm2.NVIncrement{AuthHandle: authorised(h), NVIndex: h}).Execute(wire); err != nil {
-			t.Fatal(err)
-		}
-		if now := count(); bytes.Compare(now, was) < 0 {
-			t.Fatalf("a new counter goes back from %x to %x", was, now)
-		}
-	}
-	session, done, err := tpm2.PolicySession(wire, tpm2.TPMAlgSHA256, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = done() }()
-	_, c := read(counterAt)
-	_, err = tpm2.PolicyNV{AuthHandle: authorised(c), NVIndex: c, PolicySession: session.Handle(), OperandB: tpm2.TPM2BOperand{Buffer: was}, Operation: tpm2.TPMEOUnsignedLT}.Execute(wire)
-	if !errors.Is(err, tpm2.TPMRCPolicy) {
-		t.Errorf("the policy of a write that was made is fulfilled again: %v", err)
-	}
+	_, name := f.public(index)
+	_, err = tpm2.NVWrite{AuthHandle: tpm2.AuthHandle{Handle: name.Handle, Name: name.Name, Auth: session}, NVIndex: name,
+		Data: tpm2.TPM2BMaxNVBuffer{Buffer: []byte{0, 0, 0, 0, 0, 0, 0, tries}}}.Execute(f.wire)
+	return err
+}
+
+// authorise fulfils the policy that a share is sealed under.
+func (f forger) authorise(index tpm2.NamedHandle, value []byte) error {
+	f.t.Helper()
+	session, done, err := tpm2.PolicySession(f.wire, tpm2.TPMAlgSHA256, 16)
+	f.must(err)
+	defer func() { f.must(done()) }()
+	right := tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: tpm2.PasswordAuth(value)}
+	_, err = tpm2.PolicySecret{AuthHandle: right, PolicySession: session.Handle(), NonceTPM: session.NonceTPM()}.Execute(f.wire)
+	return err
 }
 
 func TestTheChipTellsForHowManyItHasRoom(t *testing.T) {
