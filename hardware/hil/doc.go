@@ -16,8 +16,9 @@
 //  5. the whole terminal, from the order to the pickup;
 //  6. power cuts, with a disk that forgets what was not flushed.
 //
-// Besides, a badge reader that types (uinput) is grabbed and found again, and the
-// real-time clock (QEMU's) is read and its loss noticed.
+// Besides, a badge reader that types (uinput) is the terminal's alone, is found
+// again, and of a text that came too quickly nothing is taken; and the real-time
+// clock (QEMU's) is read and its loss noticed.
 //
 // Package guest is what runs in there as the first process, kernel/prepare makes
 // kernel and modules from Debian's packages and keeps them in the cache.

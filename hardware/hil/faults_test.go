@@ -111,18 +111,24 @@ func (b *box) faults(t *testing.T, f *life, part string, numbers ...int) {
 	if part == "" {
 		return
 	}
+	f.told(t, part)
+}
+
+// told waits until the city holds an event with the words.
+func (f *life) told(t *testing.T, words string) {
+	t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
 		held, err := f.held(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, event := range held {
-			if strings.Contains(string(event), part) {
+			if strings.Contains(string(event), words) {
 				return
 			}
 		}
 		if time.Now().After(end) {
-			t.Fatalf("no event at the city names %s", part)
+			t.Fatalf("no event at the city has %q", words)
 		}
 	}
 }

@@ -99,6 +99,7 @@ type plant struct {
 	doors []protocol.Door
 	parts string // of the configuration: [gpio], [[expander]] …
 	wires []string
+	badge string // keys of the badge reader's table, if it is not firmware-sim's
 }
 
 // serials are firmware-sim's wires that the plant uses.
@@ -176,7 +177,11 @@ path = %q
 `, terminal, b.dir+"/state", b.town.broker, b.town.id.Verifier,
 		strings.TrimSpace(envelope.EncodeKey(envelope.LetterKey, false, b.town.id.LetterKey)), b.kiosk, p.parts, b.serial.Reader)
 	for source, path := range map[string]string{"citizen": b.serial.Citizen, "barcode": b.serial.Barcode, "badge": b.serial.Badge} {
-		fmt.Fprintf(&c, "[[scanner]]\nsource = %q\npath = %q\n\n", source, path)
+		device := fmt.Sprintf("path = %q", path)
+		if source == "badge" && p.badge != "" {
+			device = p.badge
+		}
+		fmt.Fprintf(&c, "[[scanner]]\nsource = %q\n%s\n\n", source, device)
 	}
 	for i, wires := range p.wires {
 		fmt.Fprintf(&c, "[[compartment]]\nnumber = %d\nsize = \"small\"\nheight_cm = 100\nrow = 1\ncolumn = %d\nlow_reach = true\n%s\n\n", i+1, i+1, wires)

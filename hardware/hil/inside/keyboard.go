@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	linux "github.com/holoplot/go-evdev"
 
@@ -98,11 +99,12 @@ func typist(args []string) error {
 	fmt.Println("plugged in as", node)
 	for in := bufio.NewScanner(lines); in.Scan(); {
 		for _, letter := range in.Text() {
-			if err := press(device, "KEY_"+strings.ToUpper(string(letter))); err != nil {
+			if err := typeLetter(device, letter); err != nil {
 				return err
 			}
+			time.Sleep(2 * time.Millisecond) // a scanner's pace: the kernel keeps 64 events
 		}
-		if err := press(device, "KEY_ENTER"); err != nil {
+		if err := press(device, linux.KEY_ENTER); err != nil {
 			return err
 		}
 		fmt.Println("typed")
@@ -110,17 +112,32 @@ func typist(args []string) error {
 	return nil
 }
 
-// press presses a key and lets it go.
-func press(device *linux.InputDevice, key string) error {
-	code, ok := linux.KEYFromString[key]
-	if !ok {
-		return fmt.Errorf("no %s", key)
+// typeLetter types a letter, a digit or a hyphen, as a scanner set to the American
+// layout does.
+func typeLetter(device *linux.InputDevice, letter rune) error {
+	if letter == '-' {
+		return press(device, linux.KEY_MINUS)
 	}
-	for _, value := range []int32{1, 0} {
-		for _, e := range []linux.InputEvent{{Type: linux.EV_KEY, Code: code, Value: value}, {Type: linux.EV_SYN}} {
-			if err := device.WriteOne(&e); err != nil {
-				return err
-			}
+	code, ok := linux.KEYFromString["KEY_"+strings.ToUpper(string(letter))]
+	if !ok {
+		return fmt.Errorf("no key for %q", letter)
+	}
+	if !unicode.IsUpper(letter) {
+		return press(device, code)
+	}
+	return errors.Join(move(device, linux.KEY_LEFTSHIFT, 1), press(device, code), move(device, linux.KEY_LEFTSHIFT, 0))
+}
+
+// press presses a key and lets it go.
+func press(device *linux.InputDevice, key linux.EvCode) error {
+	return errors.Join(move(device, key, 1), move(device, key, 0))
+}
+
+// move moves a key: down by 1, up by 0.
+func move(device *linux.InputDevice, key linux.EvCode, to int32) error {
+	for _, e := range []linux.InputEvent{{Type: linux.EV_KEY, Code: key, Value: to}, {Type: linux.EV_SYN}} {
+		if err := device.WriteOne(&e); err != nil {
+			return err
 		}
 	}
 	return nil
