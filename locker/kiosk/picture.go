@@ -3,6 +3,7 @@ package kiosk
 import (
 	"slices"
 	"strconv"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -157,8 +158,11 @@ func measured(f locker.LockExercised, l language) string {
 	if f.Opened == 0 {
 		key = "round.unmoved"
 	}
-	return l.say(key, "{n}", strconv.Itoa(int(f.Compartment)), "{coil}", f.Coil.String(), "{opened}", f.Opened.String(),
-		"{settled}", f.Settled.String(), "{bounces}", strconv.Itoa(f.Bounces))
+	ms := func(d locker.Duration) string {
+		return strconv.FormatInt(time.Duration(d).Milliseconds(), 10) + "\u00a0ms"
+	}
+	return l.say(key, "{n}", strconv.Itoa(int(f.Compartment)), "{coil}", ms(f.Coil), "{opened}", ms(f.Opened),
+		"{settled}", ms(f.Settled), "{bounces}", strconv.Itoa(f.Bounces))
 }
 
 func newRoundPage(screen locker.Screen, l language) *roundPage {

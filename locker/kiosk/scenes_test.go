@@ -65,6 +65,7 @@ func scenes() []scene {
 	const until = 75 * time.Second // of an uptime of 30 s: 45 s remain
 	visit := []locker.Choice{locker.ChoiceCancel, locker.ChoiceMoreTime}
 	ended := []locker.Choice{locker.ChoiceCancel}
+	menu := []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish, locker.ChoiceInventory, locker.ChoiceByKey, locker.ChoiceMoreTime}
 	const incident = "rathaus-1-4711"
 	opens := time.Date(2026, 11, 23, 5, 0, 0, 0, time.UTC)
 	full := round()
@@ -85,7 +86,7 @@ func scenes() []scene {
 		{"training", locker.Screen{Name: locker.ScreenWelcome, Expects: locker.ExpectsCode, Training: true}},
 		{"training-refused", locker.Screen{Name: locker.ScreenRefused, Expects: locker.ExpectsCode, Incident: incident, Choices: ended, Until: until, Training: true}},
 		{"training-question", locker.Screen{Name: locker.ScreenQuestion, Compartment: 7, Until: until, Training: true, Choices: []locker.Choice{locker.ChoiceYes, locker.ChoiceAgain, locker.ChoiceNotMine, locker.ChoiceMoreTime}}},
-		{"training-round", locker.Screen{Name: locker.ScreenRound, Round: full, Until: until, Training: true, Hint: locker.HintTraining, Choices: []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish, locker.ChoiceMoreTime}}},
+		{"training-round", locker.Screen{Name: locker.ScreenRound, Round: full, Until: until, Training: true, Hint: locker.HintTraining, Choices: menu}},
 		{"training-inspect", locker.Screen{Name: locker.ScreenInspect, Compartment: 4, Round: round(), Until: until, Training: true, Reminder: true, Choices: []locker.Choice{locker.ChoicePresent, locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceDoorClosed, locker.ChoiceMoreTime}}},
 		{"number", locker.Screen{Name: locker.ScreenNumber, Expects: locker.ExpectsNumber, Choices: visit, Until: until}},
 		{"number-wrong", locker.Screen{Name: locker.ScreenNumber, Expects: locker.ExpectsNumber, Choices: visit, Until: until, Hint: locker.HintWrongNumber}},
@@ -108,15 +109,16 @@ func scenes() []scene {
 		{"clerk-number-second", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
 		{"second-clerk", locker.Screen{Name: locker.ScreenSecond, Choices: visit, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
 		{"second-clerk-same", locker.Screen{Name: locker.ScreenSecond, Choices: visit, Until: until, Hint: locker.HintSamePerson, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
-		{"round", locker.Screen{Name: locker.ScreenRound, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish, locker.ChoiceMoreTime}}},
-		{"round-full", locker.Screen{Name: locker.ScreenRound, Round: full, Until: until, Hint: locker.HintRoundBroken, Choices: []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish, locker.ChoiceMoreTime}}},
+		{"round", locker.Screen{Name: locker.ScreenRound, Round: round(), Until: until, Choices: menu}},
+		{"round-full", locker.Screen{Name: locker.ScreenRound, Round: full, Until: until, Hint: locker.HintRoundBroken, Choices: menu}},
 		{"round-empty", locker.Screen{Name: locker.ScreenRound, Round: &locker.RoundView{Clerks: round().Clerks, Free: 24}, Until: until, Hint: locker.HintUnknownSlip, Choices: []locker.Choice{locker.ChoiceFinish, locker.ChoiceMoreTime}}},
 		{"preparing", locker.Screen{Name: locker.ScreenPreparing, Compartment: 18, Round: round()}},
 		{"task-opening", locker.Screen{Name: locker.ScreenTaskOpens, Compartment: 18, Round: round()}},
 		{"task-unload", locker.Screen{Name: locker.ScreenUnload, Compartment: 3, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceMoreTime}}},
 		{"task-unload-answered", locker.Screen{Name: locker.ScreenUnload, Compartment: 3, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceMoreTime}}},
 		{"task-inspect", locker.Screen{Name: locker.ScreenInspect, Compartment: 4, Round: round(), Until: until, Reminder: true, Choices: []locker.Choice{locker.ChoicePresent, locker.ChoiceRemoved, locker.ChoiceNothing, locker.ChoiceDoorClosed, locker.ChoiceMoreTime}}},
-		{"round-exercised", locker.Screen{Name: locker.ScreenRound, Round: exercised(), Until: until, Choices: []locker.Choice{locker.ChoiceNext, locker.ChoiceFinish}}},
+		{"round-exercised", locker.Screen{Name: locker.ScreenRound, Round: exercised(), Until: until, Choices: menu}},
+		{"round-exercised-stuck", locker.Screen{Name: locker.ScreenRound, Round: stuck(), Until: until, Hint: locker.HintRoundBroken, Choices: menu}},
 		{"task-clear", locker.Screen{Name: locker.ScreenClear, Compartment: 5, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceEmpty, locker.ChoiceNotEmpty, locker.ChoiceMoreTime}}},
 		{"task-lay", locker.Screen{Name: locker.ScreenLay, Compartment: 18, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceNotLaid, locker.ChoiceMoreTime}}},
 		{"key-opening", locker.Screen{Name: locker.ScreenKeyOpening, Round: round(), Until: until, Choices: []locker.Choice{locker.ChoiceBack, locker.ChoiceMoreTime}}},
@@ -146,6 +148,17 @@ func scenes() []scene {
 		list[i].screen.Number = uint64(i + 1)
 	}
 	return list
+}
+
+// stuck is one with much left to do, in which a door did not follow its lock.
+func stuck() *locker.RoundView {
+	v := exercised()
+	for n := range 9 {
+		v.Tasks = append(v.Tasks, locker.Task{Kind: locker.TaskExercise, Compartment: locker.CompartmentID(8 + n)})
+	}
+	v.Laid = laid(9)
+	v.Exercised = append([]locker.LockExercised{{Compartment: 18, Coil: 501 * locker.Duration(time.Millisecond), Err: "the door did not open"}}, v.Exercised...)
+	return v
 }
 
 // exercised is a round that measures locks.
