@@ -206,8 +206,7 @@ func TestTheClockIsReadAndItsLossNoticed(t *testing.T) {
 	if _, said = look(built.AddDate(-20, 0, 0), time.Time{}); !strings.Contains(said[0], "lost its time") {
 		t.Errorf("of a clock whose battery was empty the driver says %q", said)
 	}
-	if _, said = look(time.Now(), time.Now().Add(time.Hour)); said[0] != "<nil>" || !strings.Contains(said[1], "does not keep time") {
-		t.Errorf("of a clock that runs away the driver says %q", said)
+	if _, said = look(time.Now().Add(time.Hour), time.Now()); said[0] != "<nil>" || !strings.Contains(said[1], "does not keep time") {
+		t.Errorf("of a clock that jumps the driver says %q", said)
 	}
-	look(time.Now(), time.Time{})
 }
