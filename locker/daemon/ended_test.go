@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -77,6 +78,10 @@ func theftOfEverything(t *testing.T, terminal string, chip *tpmtest.Emulator) {
 	for how, id := range orders {
 		generations[how] = w.letters[id].Generation
 		h.prints(w.letters[id])
+	}
+	if h.chip {
+		h.searches(w.letters[orders["re-issued"]], 4, 1)
+		h.searches(w.letters[orders["unloaded"]], 5, 0)
 	}
 	h.copy()
 	for _, end := range []struct {
@@ -218,6 +223,48 @@ func (h *thief) copy() {
 	}
 	h.copies = append(h.copies, s)
 	h.cityOff = h.city.Start()
+	h.powerOn()
+}
+
+// thiefsChip is the chip in the thief's hands.
+type thiefsChip struct{ *tpm.Chip }
+
+func (thiefsChip) Limit([]byte, []byte) ([]byte, error) { return nil, vault.ErrNoRoom }
+
+// searches tries so many wrong codes and then the right one with the whole
+// terminal in hand, and wants to open this many deposits. The city's keys it does
+// without: they open every letter.
+func (h *thief) searches(l api.Letter, wrong, want int) {
+	h.t.Helper()
+	h.off()
+	right, err := pin.Parse(strings.Join(l.Code[:], ""))
+	h.must(err)
+	var codes []pin.Code
+	for n := range uint32(wrong) + 1 {
+		if c, err := pin.New(right.Selector(), n); err == nil && len(codes) < wrong && c != right {
+			codes = append(codes, c)
+		}
+	}
+	auth, err := os.ReadFile(filepath.Join(h.config.State, "tpm.auth"))
+	h.must(err)
+	chip, err := tpm.Open(tpm.Config{Path: h.config.TPM.Path, Auth: auth})
+	h.must(err)
+	e := vault.Evidence{Terminal: h.config.Terminal, Codes: append(codes, right), Limits: thiefsChip{chip}, Device: h.device}
+	for place := range 2 {
+		root, err := chip.Get(place)
+		h.must(err)
+		e.Roots = append(e.Roots, root)
+	}
+	file, err := vault.RawSlots(filepath.Join(h.config.State, "slots"))
+	h.must(err)
+	j, err := journal.OpenReadOnly(filepath.Join(h.config.State, "journal.db"))
+	h.must(err)
+	e.Slots, e.Records = []vault.Slots{file}, []vault.Records{j.Records()}
+	found, err := e.Recover(vault.Standard{})
+	h.must(errors.Join(err, file.Close(), j.Close(), chip.Close()))
+	if len(found.Generations) != want {
+		h.t.Errorf("after %d wrong codes the right one opens %v, want %d", wrong, found.Generations, want)
+	}
 	h.powerOn()
 }
 

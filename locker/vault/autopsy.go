@@ -64,18 +64,27 @@ func (e Evidence) Recover(c Crypto) (Recovered, error) {
 			found.Orders = append(found.Orders, id)
 		}
 	}
+	for _, key := range e.Keys {
+		slotKeys = append(slotKeys, foundKey{secret: key})
+	}
 	v := &Vault{Config: Config{Terminal: e.Terminal, Crypto: c, Limits: e.Limits}}
 	for _, d := range deposits {
-		if v.opensAny(d, append(slotKeys, e.Keys...), codes, shares) {
+		if v.opensAny(d, slotKeys, codes, shares) {
 			found.Generations = append(found.Generations, d.Generation)
 		}
 	}
 	return found, nil
 }
 
+// foundKey is what may be a deposit's slot.
+type foundKey struct {
+	of     locker.Generation // zero: found elsewhere
+	secret []byte            // key, and token of the limit
+}
+
 // keys are the secrets in the slots: private order keys, and what lies there of
 // deposits.
-func (e Evidence) keys() (private, deposit [][]byte, err error) {
+func (e Evidence) keys() (private [][]byte, deposit []foundKey, err error) {
 	for _, s := range e.Slots {
 		for i := range s.Count() {
 			block, err := s.Read(i)
@@ -89,7 +98,7 @@ func (e Evidence) keys() (private, deposit [][]byte, err error) {
 			case name.kind == slotKey:
 				private = append(private, block[slotHead:])
 			default:
-				deposit = append(deposit, block[slotHead:])
+				deposit = append(deposit, foundKey{locker.Generation(name.id), block[slotHead:]})
 			}
 		}
 	}
@@ -156,17 +165,18 @@ func openAny(c Crypto, message []byte, keys [][]byte, terminal string) (locker.O
 	return "", false
 }
 
-func (v *Vault) opensAny(d depositRecord, slots [][]byte, codes []pin.Code, shares []envelope.Share) bool {
+func (v *Vault) opensAny(d depositRecord, slots []foundKey, codes []pin.Code, shares []envelope.Share) bool {
 	for i, r := range d.Recipients {
 		ad := v.bound(d, i)
 		for _, slot := range slots {
-			key, token, err := splitDeposit(slot)
+			key, token, err := splitDeposit(slot.secret)
 			if err != nil {
 				continue
 			}
+			others := len(token) > 0 && slot.of != d.Generation
 			for _, code := range codes {
-				if code.Selector() != r.Selector {
-					continue // a derivation for nothing
+				if code.Selector() != r.Selector || others {
+					continue // a derivation for nothing, and a try of another deposit's limit
 				}
 				if _, err := v.openCode(lockedBox{box: r.Sealed, key: key, ad: ad, token: token}, code.Secret()); err == nil {
 					return true
