@@ -94,7 +94,8 @@ var read = map[string]string{
 	"the reader's UART": "hardware/zfm", "keyboards that scan": "hardware/evdev", "Modbus boards": "firmware-sim",
 	"MQTT frames": "locker/report/broker", "what the city sends": "locker/vault", "orders, rosters, commands, notes, SSHSIG": "locker/envelope",
 	"acknowledgements, events, exports": "locker/journal", "forms of the screen": "locker/kiosk", "codes and QR": "pin",
-	"seals": "pin/seal", "events at the city": "city", "inputs in any order": "locker", "configuration": "locker/daemon",
+	"what a security key answers": "locker/securitykey",
+	"seals":                       "pin/seal", "events at the city": "city", "inputs in any order": "locker", "configuration": "locker/daemon",
 }
 
 func TestThreatFuzzedInput(t *testing.T) {

@@ -101,15 +101,27 @@ type (
 		Card   string
 		Number string
 	}
+	// CheckKey proves a card and its security key by what the key answered to the
+	// last challenge for this card, which is thereby used up. ClerkChecked.
+	CheckKey struct {
+		Check     uint64
+		Card      string
+		Assertion []byte
+	}
 	// Diagnose asks the parts how they are. DiagnosisMade.
 	Diagnose struct{}
 	// ResendAll publishes the whole journal again, with state, keys and letters;
 	// no answer.
 	ResendAll struct{}
-	// FindCard names the holder of a card. CardFound.
+	// FindCard names the holder of a card and, if there is a purpose, draws a
+	// challenge for the holder's security keys. CardFound.
 	FindCard struct {
 		Check uint64
 		Card  string
+
+		Purpose KeyPurpose
+		Boot    uint64
+		Round   RoundID
 	}
 )
 
@@ -130,6 +142,13 @@ func (CaptureFinger) action()  {}
 func (CompareFactor) action()  {}
 func (ForgetVisit) action()    {}
 func (CheckClerk) action()     {}
+func (CheckKey) action()       {}
 func (Diagnose) action()       {}
 func (ResendAll) action()      {}
 func (FindCard) action()       {}
+
+// KeyPurpose is what a security key's answer is good for.
+type KeyPurpose string
+
+// KeyForSignIn is the way into a round. It is a part of what is signed.
+const KeyForSignIn KeyPurpose = "sign-in"

@@ -139,7 +139,7 @@ func (l *ledger) foldPeople(fact Fact) error {
 			m.Wrong, m.Charged = 0, false
 		}
 	case ClerkRefused:
-		if m := l.Members[f.Person]; m != nil && f.Reason == RefusedNumber {
+		if m := l.Members[f.Person]; m != nil && (f.Reason == RefusedNumber || f.Reason == RefusedKey) {
 			if !m.Charged { // as journals have it in which the refusal was the charge
 				m.Wrong++
 			}

@@ -159,7 +159,7 @@ func (w *tiny) give(in Input) error {
 // visible tells the actions whose answers are branches of their own.
 func visible(a Action) bool {
 	switch a.(type) {
-	case PulseLock, TryCode, CompareFactor, PrepareDeposit, CheckClerk, CaptureFinger:
+	case PulseLock, TryCode, CompareFactor, PrepareDeposit, CheckClerk, CheckKey, CaptureFinger:
 		return true
 	}
 	return false

@@ -230,6 +230,8 @@ func (t *Terminal) viewSignIn(v *Screen) {
 	switch i.stage {
 	case awaitingNumber:
 		v.Name, v.Expects, v.Choices = ScreenClerk, ExpectsNumber, []Choice{ChoiceCancel}
+	case awaitingKey:
+		v.Name, v.Key, v.Choices = ScreenKey, i.key, []Choice{ChoiceCancel}
 	case awaitingSecond:
 		v.Name, v.Choices = ScreenSecond, []Choice{ChoiceCancel}
 	default:

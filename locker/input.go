@@ -61,6 +61,12 @@ type (
 		Screen uint64
 		Text   string
 	}
+	// Asserted is what a security key answered to the screen's KeyRequest: a
+	// PublicKeyCredential of Web Authentication as JSON, which the vault judges.
+	Asserted struct {
+		Screen    uint64
+		Assertion []byte
+	}
 	// Scanned is a line from a scanner or badge reader, which knows no screen.
 	Scanned struct {
 		Source Source
@@ -212,7 +218,7 @@ type (
 		FMR        float64
 		Err        string
 	}
-	// ClerkChecked answers CheckClerk; Person is empty for an unknown card.
+	// ClerkChecked answers CheckClerk and CheckKey; Person is empty for an unknown card.
 	ClerkChecked struct {
 		Check  uint64
 		Person Person
@@ -221,10 +227,13 @@ type (
 	}
 	// DiagnosisMade answers Diagnose: what each part says of itself.
 	DiagnosisMade struct{ Findings map[string]string }
-	// CardFound answers FindCard; Person is empty for an unknown card.
+	// CardFound answers FindCard; Person is empty for an unknown card. Key is there
+	// if the holder has security keys: one of them then takes the number's place.
 	CardFound struct {
 		Check  uint64
 		Person Person
+		Key    *KeyRequest
+		Err    string // the holder's keys cannot be asked
 	}
 )
 
@@ -281,4 +290,5 @@ func (CodeTried) input()          {}
 func (FingerCaptured) input()     {}
 func (FactorTried) input()        {}
 func (ClerkChecked) input()       {}
+func (Asserted) input()           {}
 func (CardFound) input()          {}

@@ -1,6 +1,7 @@
 package locker
 
 import (
+	"bytes"
 	"slices"
 	"time"
 )
@@ -22,8 +23,17 @@ type Screen struct {
 	Opens       time.Time     `json:"opens,omitzero"`     // when citizens may collect again
 	Incident    string        `json:"incident,omitempty"` // to name when calling the desk
 	Round       *RoundView    `json:"round,omitempty"`
+	Key         *KeyRequest   `json:"key,omitempty"` // what a clerk's security key is to sign
 	Training    bool          `json:"training,omitempty"`
 	Until       time.Duration `json:"until,omitempty"` // uptime at which the screen ends by itself; zero: never
+}
+
+// KeyRequest is what one of a clerk's security keys is to sign. Nothing in it is
+// secret; the challenge is good once.
+type KeyRequest struct {
+	Challenge   []byte   `json:"challenge"`   // 32 bytes
+	RPID        string   `json:"rp_id"`       // the town's domain
+	Credentials [][]byte `json:"credentials"` // ids of the clerk's keys
 }
 
 // RoundView is what two clerks see of their round.
@@ -88,6 +98,7 @@ const (
 	ScreenWithdrawn  ScreenName = "withdrawn"
 	ScreenDesk       ScreenName = "desk" // custody is unknown: only the desk can help
 	ScreenClerk      ScreenName = "clerk_number"
+	ScreenKey        ScreenName = "clerk_key"
 	ScreenSecond     ScreenName = "second_clerk"
 	ScreenRound      ScreenName = "round"
 	ScreenPreparing  ScreenName = "preparing"
@@ -149,6 +160,7 @@ const (
 	HintDigits      Hint = "digits"        // digits are wanted
 	HintNoMatch     Hint = "no_match"      // the finger is another's
 	HintWrongNumber Hint = "wrong_number"  // the number chosen at application
+	HintWrongKey    Hint = "wrong_key"     // what the security key answered does not hold
 	HintUnknownSlip Hint = "unknown_slip"  // no such order waits
 	HintLoaded      Hint = "loaded"        // that order lies in a compartment
 	HintNoSpace     Hint = "no_space"      // no compartment fits
@@ -184,7 +196,14 @@ func sameScreen(a, b Screen) bool {
 	return a.Name == b.Name && a.Expects == b.Expects && slices.Equal(a.Choices, b.Choices) &&
 		a.Hint == b.Hint && a.Compartment == b.Compartment && a.Order == b.Order && a.Training == b.Training && a.Finger == b.Finger &&
 		a.Advice == b.Advice && a.Reminder == b.Reminder && a.Incident == b.Incident && a.Opens.Equal(b.Opens) &&
-		sameRound(a.Round, b.Round)
+		sameKey(a.Key, b.Key) && sameRound(a.Round, b.Round)
+}
+
+func sameKey(a, b *KeyRequest) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return bytes.Equal(a.Challenge, b.Challenge)
 }
 
 func sameRound(a, b *RoundView) bool {

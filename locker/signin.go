@@ -3,20 +3,22 @@ package locker
 import "time"
 
 const (
-	// wrongNumbers is how many personal numbers in a row may be wrong, or charged
-	// and never settled, before a clerk is blocked. An admin's command and a
+	// wrongNumbers is how many personal numbers, or answers of a security key, in a
+	// row may be wrong, or charged and never settled, before a clerk is blocked. An admin's command and a
 	// colleague at the terminal lift it together; a new roster does not.
 	wrongNumbers = 5
 	// pardon is how long that command waits for the two to come.
 	pardon = 24 * time.Hour
 )
 
-// signIn is the way of two clerks to a round: card and personal number each.
+// signIn is the way of two clerks to a round: card and personal number each, or
+// card and security key.
 type signIn struct {
 	stage  signInStage
 	first  Person // admitted
 	person Person // holder of the card that was shown last
 	card   string
+	key    *KeyRequest // of the person, if they have a security key
 	check  uint64
 }
 
@@ -25,7 +27,8 @@ type signInStage int
 const (
 	findingCard signInStage = iota + 1
 	awaitingNumber
-	checkingNumber
+	awaitingKey
+	checkingNumber // or what the key answered
 	awaitingSecond
 )
 
@@ -53,9 +56,9 @@ func (s *step) nextCheck() uint64 {
 
 func (s *step) findCard(card string) {
 	i := &s.session.signin
-	i.stage, i.card, i.check = findingCard, card, s.nextCheck()
+	i.stage, i.card, i.key, i.check = findingCard, card, nil, s.nextCheck()
 	s.session.hint, s.session.until, s.session.answers = "", 0, s.now.Uptime+patience
-	s.do(FindCard{Check: i.check, Card: card})
+	s.do(FindCard{Check: i.check, Card: card, Purpose: KeyForSignIn, Boot: s.ledger.Boot, Round: s.ledger.Round + 1})
 }
 
 func (s *step) cardFound(in CardFound) {
@@ -73,10 +76,18 @@ func (s *step) cardFound(in CardFound) {
 		s.noEntry(in.Person, reason)
 		return
 	}
+	if in.Err != "" {
+		s.failed("security key", in.Err)
+		s.noEntry(in.Person, RefusedBroken)
+		return
+	}
 	if s.blocked(in.Person) {
 		s.emit(ClerkUnblocked{Person: in.Person, Beside: i.first})
 	}
-	i.person, i.stage = in.Person, awaitingNumber
+	i.person, i.stage, i.key = in.Person, awaitingNumber, in.Key
+	if i.key != nil {
+		i.stage = awaitingKey
+	}
 	s.wait(s.rules().Idle)
 }
 
@@ -119,7 +130,7 @@ func (s *step) noEntry(p Person, reason RefusalReason) {
 	if reason == RefusedSamePerson {
 		hint = HintSamePerson
 	}
-	i.person, i.card = "", ""
+	i.person, i.card, i.key = "", "", nil
 	if i.first != "" {
 		i.stage = awaitingSecond
 		s.session.hint = hint
@@ -137,10 +148,26 @@ func (s *step) clerkNumber(text string) {
 		s.session.hint = HintDigits
 		return
 	}
+	s.charge()
+	s.do(CheckClerk{Check: i.check, Card: i.card, Number: text})
+}
+
+// asserted takes what a security key answered.
+func (s *step) asserted(assertion []byte) {
+	i := &s.session.signin
+	if s.session.mode != signingIn || i.stage != awaitingKey {
+		return
+	}
+	s.charge()
+	s.do(CheckKey{Check: i.check, Card: i.card, Assertion: assertion})
+}
+
+// charge counts a try before it is made: a cut gives none back.
+func (s *step) charge() {
+	i := &s.session.signin
 	i.stage, i.check = checkingNumber, s.nextCheck()
 	s.session.hint, s.session.until, s.session.answers = "", 0, s.now.Uptime+patience
-	s.emit(ClerkCharged{Person: i.person}) // before the number is tried: a cut gives no try back
-	s.do(CheckClerk{Check: i.check, Card: i.card, Number: text})
+	s.emit(ClerkCharged{Person: i.person})
 }
 
 func (s *step) clerkChecked(in ClerkChecked) {
@@ -158,15 +185,31 @@ func (s *step) clerkChecked(in ClerkChecked) {
 	case in.Proved && in.Person == i.person:
 		s.admitted()
 	default:
-		s.emit(ClerkRefused{Person: i.person, Reason: RefusedNumber})
-		if s.blocked(i.person) {
-			s.noEntry(i.person, RefusedBlocked)
-			return
-		}
-		i.stage = awaitingNumber
-		ses.hint = HintWrongNumber
-		s.wait(s.rules().Idle)
+		s.notProved()
 	}
+}
+
+// notProved lets the clerk try again, as long as there is a try left. A key is
+// asked anew: its last challenge is used up.
+func (s *step) notProved() {
+	i := &s.session.signin
+	reason := RefusedNumber
+	if i.key != nil {
+		reason = RefusedKey
+	}
+	s.emit(ClerkRefused{Person: i.person, Reason: reason})
+	if s.blocked(i.person) {
+		s.noEntry(i.person, RefusedBlocked)
+		return
+	}
+	if i.key != nil {
+		s.findCard(i.card)
+		s.session.hint = HintWrongKey
+		return
+	}
+	i.stage = awaitingNumber
+	s.session.hint = HintWrongNumber
+	s.wait(s.rules().Idle)
 }
 
 func (s *step) admitted() {

@@ -91,6 +91,10 @@ func (s *step) handle(in Input) {
 		if in.Screen == s.session.number {
 			s.typed(in.Text)
 		}
+	case Asserted:
+		if in.Screen == s.session.number {
+			s.asserted(in.Assertion)
+		}
 	case Scanned:
 		s.scanned(in)
 	case LockPulsed:

@@ -1,6 +1,7 @@
 package locker_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -13,20 +14,22 @@ import (
 // site is a terminal with people in front of it: it keeps the events, answers
 // the vault's part from a table and lets time pass.
 type site struct {
-	holders map[string]locker.Person // in place of cards
-	t       *testing.T
-	term    *locker.Terminal
-	config  locker.Config
-	now     locker.Now
-	events  []locker.Event
-	pending []locker.Action
-	doors   map[locker.CompartmentID]bool
-	jammed  map[locker.CompartmentID]bool
-	codes   map[locker.Generation]string // what opens
-	finger  map[locker.Generation]bool   // what the reader's finger is
-	image   locker.FingerAdvice
-	pulses  []locker.PulseLock
-	boots   int
+	holders   map[string]locker.Person // in place of cards
+	asks      func(locker.FindCard) locker.CardFound
+	challenge []byte // of a clerk's security key
+	t         *testing.T
+	term      *locker.Terminal
+	config    locker.Config
+	now       locker.Now
+	events    []locker.Event
+	pending   []locker.Action
+	doors     map[locker.CompartmentID]bool
+	jammed    map[locker.CompartmentID]bool
+	codes     map[locker.Generation]string // what opens
+	finger    map[locker.Generation]bool   // what the reader's finger is
+	image     locker.FingerAdvice
+	pulses    []locker.PulseLock
+	boots     int
 }
 
 const ms = locker.Duration(time.Millisecond)
@@ -158,7 +161,12 @@ func (s *site) answer(a locker.Action) []locker.Input {
 		}
 		return []locker.Input{locker.FactorTried{Attempt: a.Attempt, Generation: a.Generation, Accepted: ok, Similarity: 40, FMR: 1e-6}}
 	case locker.FindCard:
+		if s.asks != nil {
+			return []locker.Input{s.asks(a)}
+		}
 		return []locker.Input{locker.CardFound{Check: a.Check, Person: s.holder(a.Card)}}
+	case locker.CheckKey:
+		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: bytes.Equal(a.Assertion, s.challenge)}}
 	case locker.CheckClerk:
 		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: a.Number == "4711"}}
 	}

@@ -46,10 +46,11 @@ const (
 	RefusedExhausted  RefusalReason = "exhausted"   // five charges failed or unsettled
 	RefusedReplaced   RefusalReason = "replaced"    // the deposit ended in the meantime
 	RefusedNumber     RefusalReason = "number"      // wrong personal number
+	RefusedKey        RefusalReason = "key"         // the security key's answer does not hold
 	RefusedSamePerson RefusalReason = "same_person" // one person cannot be both clerks
 	RefusedRole       RefusalReason = "role"        // not a clerk
 	RefusedLeft       RefusalReason = "left"        // the leave date has passed
-	RefusedBlocked    RefusalReason = "blocked"     // too many wrong numbers
+	RefusedBlocked    RefusalReason = "blocked"     // too many wrong numbers or answers of a key
 	RefusedBroken     RefusalReason = "unreadable"  // the vault could not read what it needs
 	RefusedAlone      RefusalReason = "alone"       // no second clerk came
 )

@@ -110,7 +110,8 @@ declaration back, not what it ended. roster signers prints the roster for
 
 roster new turns a description in TOML into a roster; the personal numbers leave
 it as argon2id hashes. Who has no number there keeps the hash of the roster
-given by -from. Two admins of the roster before it, for the first one of itself,
+given by -from. A clerk's security key is given in fido2, as "fido2-cred -V"
+writes it, with the town's domain in rp_id. Two admins of the roster before it, for the first one of itself,
 sign it one after the other. roster submit seals it to the terminal, whose keys
 are in FILE as "lockerd init" printed them.
 

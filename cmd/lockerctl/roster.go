@@ -28,6 +28,7 @@ import (
 type description struct {
 	Terminal string        `toml:"terminal"`
 	Version  int           `toml:"version"`
+	RPID     string        `toml:"rp_id"` // the town's domain, for security keys
 	People   []personEntry `toml:"person"`
 }
 
@@ -37,6 +38,7 @@ type personEntry struct {
 	Cards  []string `toml:"cards"`
 	Number string   `toml:"number"` // personal number, 4 to 12 digits
 	Keys   []string `toml:"keys"`   // as in an authorized_keys or .pub file
+	FIDO2  []string `toml:"fido2"`  // as fido2-cred -V writes it
 	Leaves any      `toml:"leaves"` // the first day, or time, without access; a day begins at midnight UTC
 }
 
@@ -60,7 +62,7 @@ func (t tool) rosterNew(_ context.Context, flags *flag.FlagSet, args []string) e
 				given[0], d.Version, d.Terminal, before.Version, before.Terminal, *from)
 		}
 	}
-	r := envelope.Roster{Terminal: d.Terminal, Version: d.Version, Issued: t.now()}
+	r := envelope.Roster{Terminal: d.Terminal, Version: d.Version, Issued: t.now(), RPID: d.RPID}
 	for _, p := range d.People {
 		e, err := t.entry(p, before)
 		if err != nil {
@@ -90,7 +92,7 @@ func readDescription(path string) (description, error) {
 	err = decoder.Decode(&d)
 	if unknown := (*toml.StrictMissingError)(nil); errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		line, _ := unknown.Errors[0].Position()
-		return d, fmt.Errorf("%s:%d: unknown key %q; known are terminal, version, and in [[person]] name, role, cards, number, keys, leaves",
+		return d, fmt.Errorf("%s:%d: unknown key %q; known are terminal, version, rp_id, and in [[person]] name, role, cards, number, keys, fido2, leaves",
 			path, line, strings.Join(unknown.Errors[0].Key(), "."))
 	}
 	if bad := (*toml.DecodeError)(nil); errors.As(err, &bad) {
@@ -115,6 +117,13 @@ func (t tool) entry(p personEntry, before *envelope.Roster) (envelope.Entry, err
 			return e, fmt.Errorf("%s: %w", p.Person, err)
 		}
 		e.Keys = append(e.Keys, k)
+	}
+	for _, text := range p.FIDO2 {
+		k, err := envelope.ParseSecurityKey(text)
+		if err != nil {
+			return e, fmt.Errorf("%s: %w", p.Person, err)
+		}
+		e.SecurityKeys = append(e.SecurityKeys, k)
 	}
 	switch {
 	case p.Number != "":

@@ -101,7 +101,11 @@ func (k *Controller) keep(a locker.Action) locker.Input {
 		accepted, similarity, fmr, err := v.Compare(a.Attempt, a.Generation, a.Factor, a.Finger, a.Number, a.Threshold)
 		return locker.FactorTried{Attempt: a.Attempt, Generation: a.Generation, Accepted: accepted, Similarity: similarity, FMR: fmr, Err: text(err)}
 	case locker.FindCard:
-		return locker.CardFound{Check: a.Check, Person: v.FindCard(a.Card)}
+		key, err := v.AskKey(a)
+		return locker.CardFound{Check: a.Check, Person: v.FindCard(a.Card), Key: key, Err: text(err)}
+	case locker.CheckKey:
+		person, proved, err := v.CheckKey(a.Card, a.Assertion)
+		return locker.ClerkChecked{Check: a.Check, Person: person, Proved: proved, Err: text(err)}
 	case locker.CheckClerk:
 		person, proved, err := v.CheckClerk(a.Card, a.Number)
 		return locker.ClerkChecked{Check: a.Check, Person: person, Proved: proved, Err: text(err)}

@@ -60,6 +60,9 @@ type Vault interface {
 	Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (accepted bool, similarity, fmr float64, err error)
 	Forget()
 	FindCard(card string) locker.Person
+	// AskKey is what the holder's security keys are to sign; nil if they have none.
+	AskKey(ask locker.FindCard) (*locker.KeyRequest, error)
+	CheckKey(card string, assertion []byte) (person locker.Person, proved bool, err error)
 	CheckClerk(card, number string) (person locker.Person, proved bool, err error)
 	// Receive opens, verifies and stores a message of the city.
 	Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/hardware/evdev"
 	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/kiosk"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 )
 
@@ -59,6 +60,25 @@ type Kiosk struct {
 	Listen string `toml:"listen"` // loopback only
 	Place  string `toml:"place"`  // where the terminal stands, at the head of each page
 	Desk   Help   `toml:"desk"`
+	HTTPS  HTTPS  `toml:"https"`
+}
+
+// HTTPS is a second way to the touch screen's pages, without which a browser
+// asks no security key. All of it or none.
+type HTTPS struct {
+	Name        string `toml:"name"`        // of the town's domain; resolves to the loopback
+	Listen      string `toml:"listen"`      // loopback only
+	Certificate string `toml:"certificate"` // PEM, for the name
+	Key         string `toml:"key"`         // PEM
+}
+
+// origin is that of the pages; empty without a name.
+func (h HTTPS) origin() (string, error) {
+	if h == (HTTPS{}) {
+		return "", nil
+	}
+	name, err := kiosk.SecureName(h.Name, h.Listen)
+	return "https://" + name, err
 }
 
 // Help is where a person helps when the terminal cannot; shown on the pages.

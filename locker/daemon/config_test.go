@@ -111,3 +111,18 @@ func TestReadersComeInOneTableOrInSeveral(t *testing.T) {
 	wrong(t, `retention = "168h"`, "factor_tries = 10", "11", "where not every reader looks for fakes")
 	wrong(t, `contact = { gpio = "DOOR2" }`, `contact = { gpio = "DOOR2" }`+"\n\n[[sensor]]\nkind = \"moon\"\nwire = { gpio = \"T\" }", "35", `wants "tamper", "mains" or "enclosure"`)
 }
+
+func TestTheKiosksHTTPSNameIsChecked(t *testing.T) {
+	const https = "\n[kiosk.https]\nname = \"kiosk.musterstadt.example\"\nlisten = \"127.0.0.1:8443\"\ncertificate = \"kiosk.pem\"\nkey = \"kiosk.key\"\n"
+	text := replaced(t, good, "\n[rules]", https+"\n[rules]")
+	if c, err := daemon.ParseConfig("lockerd.toml", []byte(text)); err != nil || c.Kiosk.HTTPS.Certificate != "kiosk.pem" {
+		t.Fatalf("%+v, %v", c.Kiosk, err)
+	}
+	for was, is := range map[string]string{
+		"kiosk.musterstadt.example": "localhost", "127.0.0.1:8443": "8443", "kiosk.pem": "", "kiosk.key": "",
+	} {
+		if _, err := daemon.ParseConfig("lockerd.toml", []byte(replaced(t, text, was, is))); err == nil || !strings.Contains(err.Error(), "kiosk.https") {
+			t.Errorf("with %q in place of %q: %v", is, was, err)
+		}
+	}
+}

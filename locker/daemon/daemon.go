@@ -58,6 +58,7 @@ type Daemon struct {
 	kiosk    *kiosk.Server
 	layout   []locker.CompartmentSpec
 	listener net.Listener
+	secure   net.Listener // nil: no HTTPS
 	socket   net.Listener
 }
 
@@ -80,6 +81,11 @@ func (d *Daemon) open() (err error) {
 	}
 	if d.listener, err = kiosk.Listen(d.config.Kiosk.Listen); err != nil {
 		return err
+	}
+	if h := d.config.Kiosk.HTTPS; h != (HTTPS{}) {
+		if d.secure, err = kiosk.ListenTLS(h.Listen, h.Certificate, h.Key); err != nil {
+			return err
+		}
 	}
 	if _, err := os.Stat(next(d.files.device())); err == nil {
 		return errors.New("a rekey was cut short: run lockerd rekey again")
@@ -197,11 +203,15 @@ func (d *Daemon) openReporter() error {
 // the operators' socket.
 func (d *Daemon) openFaces() (err error) {
 	d.layout = d.config.Ledger().Compartments
+	origin, err := d.config.Kiosk.HTTPS.origin()
+	if err != nil {
+		return err
+	}
 	if d.kiosk, err = kiosk.New(kiosk.Config{
 		Terminal: (*face)(d), Addr: d.listener.Addr().String(), TokenFile: d.files.token(), Boot: machineBoot(),
 		Rand: rand.Reader, Uptime: func() time.Duration { return d.options.Now().Uptime }, Logger: d.options.Logger,
-		FrameAncestors: d.options.FrameAncestors,
-		Place:          d.config.Kiosk.Place, Zone: locker.Zone{Offset: d.config.Clock.Offset, Summer: d.config.Clock.Summer},
+		FrameAncestors: d.options.FrameAncestors, SecureName: strings.TrimPrefix(origin, "https://"),
+		Place: d.config.Kiosk.Place, Zone: locker.Zone{Offset: d.config.Clock.Offset, Summer: d.config.Clock.Summer},
 		Desk: kiosk.Desk{
 			Name: d.config.Kiosk.Desk.Name, Phone: d.config.Kiosk.Desk.Phone,
 			Hours: d.config.Kiosk.Desk.Hours, HoursEnglish: d.config.Kiosk.Desk.HoursEnglish,
@@ -250,6 +260,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	work("report", d.reporter.Run)
 	work("kiosk", func(ctx context.Context) error { return d.kiosk.Serve(ctx, d.listener) })
+	if d.secure != nil {
+		work("kiosk over TLS", func(ctx context.Context) error { return d.kiosk.Serve(ctx, d.secure) })
+	}
 	work("socket", func(ctx context.Context) error { return d.serveSocket(ctx) })
 	work("state", d.follow)
 	dogs, device, failed := d.openWatchdogs()
@@ -288,6 +301,9 @@ func (d *Daemon) Close() error {
 	var errs []error
 	if d.socket != nil {
 		errs = append(errs, ignoreClosed(d.socket.Close()))
+	}
+	if d.secure != nil {
+		errs = append(errs, ignoreClosed(d.secure.Close()))
 	}
 	if d.listener != nil {
 		errs = append(errs, ignoreClosed(d.listener.Close()))

@@ -210,6 +210,10 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	}
 	crypto := vault.NewStandard(rand.Reader)
 	crypto.Params = c.params()
+	origin, err := c.Kiosk.HTTPS.origin()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	var tries vault.Limits // an interface that holds a nil pointer is not nil
 	if s.chip != nil {
 		s.limits = &limits{Chip: s.chip, tries: c.Rules.CodeTries}
@@ -217,7 +221,7 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	}
 	s.vault, err = vault.Open(vault.Config{
 		Limits: tries, Terminal: c.Terminal, Slots: s.slots, Records: s.journal.Records(), Crypto: crypto,
-		Device: device, City: city, LetterKey: letterKey, TerminalKey: terminalKey,
+		Device: device, City: city, LetterKey: letterKey, TerminalKey: terminalKey, KioskOrigin: origin,
 	})
 	if err != nil {
 		return nil, errors.Join(err, s.Close())

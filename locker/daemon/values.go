@@ -173,6 +173,12 @@ func (c Config) Validate() error {
 	if c.Kiosk.Listen == "" {
 		return bad("kiosk", 0, "listen", "wants a loopback address like 127.0.0.1:8480")
 	}
+	if _, err := c.Kiosk.HTTPS.origin(); err != nil {
+		return bad("kiosk.https", 0, "name", "%s", err)
+	}
+	if h := c.Kiosk.HTTPS; h != (HTTPS{}) && (h.Certificate == "" || h.Key == "") {
+		return bad("kiosk.https", 0, "certificate", "wants the PEM files of a certificate for %s and of its key", h.Name)
+	}
 	if key := c.Kiosk.tooLong(); key != "" {
 		return bad("kiosk", 0, key, "wants at most %d characters each: it stands on one or two lines of the screen", longestLine)
 	}

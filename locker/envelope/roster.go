@@ -28,6 +28,7 @@ type Roster struct {
 	Terminal string    `json:"terminal"`
 	Version  int       `json:"version"`
 	Issued   time.Time `json:"issued"`
+	RPID     string    `json:"rp_id,omitempty"` // the town's domain, to which its security keys are bound
 	People   []Entry   `json:"people"`
 }
 
@@ -39,6 +40,8 @@ type Entry struct {
 	Cards  []string      `json:"cards,omitempty"`  // as the badge reader reads them
 	Number string        `json:"number,omitempty"` // seal.HashNumber of the personal number
 	Keys   []string      `json:"keys,omitempty"`   // public SSH keys in the form of PublicKey
+
+	SecurityKeys []SecurityKey `json:"security_keys,omitempty"` // one of them takes the number's place
 }
 
 // SealedRoster is a roster on its way.
@@ -157,13 +160,19 @@ func (r Roster) Validate() error {
 	if len(r.People) > MaxPeople {
 		return wrong("%d people, at most %d", len(r.People), MaxPeople)
 	}
+	if r.RPID != "" && !domain.MatchString(r.RPID) {
+		return wrong("rp_id %.60q: wants the town's domain, such as musterstadt.example", r.RPID)
+	}
 	seen := map[string]locker.Person{} // person, card or key
 	admins := 0
 	for _, e := range r.People {
 		if err := e.validate(); err != nil {
 			return wrong("%w", err)
 		}
-		for _, unique := range slices.Concat([]string{"person " + string(e.Person)}, prefixed("card ", e.Cards), prefixed("key ", e.Keys)) {
+		if len(e.SecurityKeys) > 0 && r.RPID == "" {
+			return wrong("%s has a security key, but there is no rp_id", e.Person)
+		}
+		for _, unique := range slices.Concat([]string{"person " + string(e.Person)}, prefixed("card ", e.Cards), prefixed("key ", e.Keys), credentials(e.SecurityKeys)) {
 			if other, ok := seen[unique]; ok {
 				return wrong("%.60s of %s is there already, with %s", unique, e.Person, other)
 			}
@@ -210,8 +219,11 @@ func (e Entry) validate() error {
 			return fmt.Errorf("%s: %w", e.Person, err)
 		}
 	}
-	if len(e.Cards) > maxOfEach || len(e.Keys) > maxOfEach {
-		return fmt.Errorf("%s: %d cards and %d keys, at most %d of each", e.Person, len(e.Cards), len(e.Keys), maxOfEach)
+	if len(e.Cards) > maxOfEach || len(e.Keys) > maxOfEach || len(e.SecurityKeys) > maxOfEach {
+		return fmt.Errorf("%s: %d cards, %d keys and %d security keys, at most %d of each", e.Person, len(e.Cards), len(e.Keys), len(e.SecurityKeys), maxOfEach)
+	}
+	if err := e.checkSecurityKeys(); err != nil {
+		return fmt.Errorf("%s: %w", e.Person, err)
 	}
 	for _, c := range e.Cards {
 		if len(c) < 4 || len(c) > maxCard || strings.ContainsFunc(c, unprintable) {
@@ -223,8 +235,8 @@ func (e Entry) validate() error {
 			return fmt.Errorf("%s: %w", e.Person, err)
 		}
 	}
-	if len(e.Cards) > 0 && e.Number == "" {
-		return fmt.Errorf("%s: has a card, but no personal number", e.Person)
+	if len(e.Cards) > 0 && e.Number == "" && len(e.SecurityKeys) == 0 {
+		return fmt.Errorf("%s: has a card, but neither a personal number nor a security key", e.Person)
 	}
 	for _, k := range e.Keys {
 		if canonical, err := PublicKey([]byte(k)); err != nil {

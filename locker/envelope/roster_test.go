@@ -1,6 +1,9 @@
 package envelope_test
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/pem"
 	"reflect"
 	"strings"
 	"testing"
@@ -8,6 +11,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/securitykey/virtualkey"
 )
 
 func TestRosterTravelsSealedAndSignedByTwoAdmins(t *testing.T) {
@@ -111,18 +115,18 @@ func TestRosterIsCheckedBeforeItIsSigned(t *testing.T) {
 		"there already": func(r *envelope.Roster) {
 			r.People[0].Cards, r.People[0].Number = r.People[3].Cards, r.People[3].Number
 		},
-		"key ssh-ed25519":       func(r *envelope.Roster) { r.People[0].Keys = r.People[1].Keys },
-		"no personal number":    func(r *envelope.Roster) { r.People[3].Number = "" },
-		"not a sealed box":      func(r *envelope.Roster) { r.People[3].Number = "246813" },
-		"role \"mayor\"":        func(r *envelope.Roster) { r.People[0].Role = "mayor" },
-		"printable":             func(r *envelope.Roster) { r.People[0].Person = "Erika Mustermann" },
-		"a card wants":          func(r *envelope.Roster) { r.People[3].Cards = []string{"1"} },
-		"type and base64 alone": func(r *envelope.Roster) { r.People[0].Keys[0] += " desk@city" },
-		"public ssh key":        func(r *envelope.Roster) { r.People[0].Keys = []string{"anna"} },
-		"version 0":             func(r *envelope.Roster) { r.Version = 0 },
-		"issued":                func(r *envelope.Roster) { r.Issued = time.Time{} },
-		"9 cards":               func(r *envelope.Roster) { r.People[3].Cards = make([]string, 9) },
-		"2001 people":           func(r *envelope.Roster) { r.People = make([]envelope.Entry, 2001) },
+		"key ssh-ed25519":           func(r *envelope.Roster) { r.People[0].Keys = r.People[1].Keys },
+		"neither a personal number": func(r *envelope.Roster) { r.People[3].Number = "" },
+		"not a sealed box":          func(r *envelope.Roster) { r.People[3].Number = "246813" },
+		"role \"mayor\"":            func(r *envelope.Roster) { r.People[0].Role = "mayor" },
+		"printable":                 func(r *envelope.Roster) { r.People[0].Person = "Erika Mustermann" },
+		"a card wants":              func(r *envelope.Roster) { r.People[3].Cards = []string{"1"} },
+		"type and base64 alone":     func(r *envelope.Roster) { r.People[0].Keys[0] += " desk@city" },
+		"public ssh key":            func(r *envelope.Roster) { r.People[0].Keys = []string{"anna"} },
+		"version 0":                 func(r *envelope.Roster) { r.Version = 0 },
+		"issued":                    func(r *envelope.Roster) { r.Issued = time.Time{} },
+		"9 cards":                   func(r *envelope.Roster) { r.People[3].Cards = make([]string, 9) },
+		"2001 people":               func(r *envelope.Roster) { r.People = make([]envelope.Entry, 2001) },
 	} {
 		r := newOffice(t).roster
 		spoil(&r)
@@ -133,6 +137,57 @@ func TestRosterIsCheckedBeforeItIsSigned(t *testing.T) {
 	refused(t, err, "seal roster")
 	_, err = envelope.SealRoster(suite, nil, o.signed(t, o.roster, o.anna))
 	refused(t, err, "public sealing key")
+}
+
+func TestSecurityKeysAreCheckedBeforeTheRosterIsSigned(t *testing.T) {
+	key := func() envelope.SecurityKey { return virtualkey.New().Credential() }
+	long, broken, same := key(), key(), key()
+	long.ID = make([]byte, 1024)
+	broken.Public = broken.Public[1:]
+	with := func(keys ...envelope.SecurityKey) func(*envelope.Roster) {
+		return func(r *envelope.Roster) {
+			r.RPID, r.People[3].SecurityKeys = "musterstadt.example", keys
+		}
+	}
+	for says, spoil := range map[string]func(*envelope.Roster){
+		"no rp_id":          func(r *envelope.Roster) { r.People[3].SecurityKeys = []envelope.SecurityKey{key()} },
+		"the town's domain": func(r *envelope.Roster) { r.RPID = "https://musterstadt.example" },
+		"for clerks": func(r *envelope.Roster) {
+			r.RPID, r.People[0].SecurityKeys = "a.example", []envelope.SecurityKey{key()}
+		},
+		"id of 1024 bytes":        with(long),
+		"id of 0 bytes":           with(envelope.SecurityKey{Public: key().Public}),
+		"public key":              with(broken),
+		"public key of 200 bytes": with(envelope.SecurityKey{ID: []byte{1}, Public: make([]byte, 200)}),
+		"there already":           with(same, same),
+		"9 security keys":         with(make([]envelope.SecurityKey, 9)...),
+	} {
+		r := newOffice(t).roster
+		spoil(&r)
+		_, err := r.Text()
+		refused(t, err, says)
+	}
+	r := newOffice(t).roster
+	with(key(), virtualkey.NewEd25519().Credential())(&r)
+	r.People[3].Number = "" // who has a key needs none
+	if _, err := r.Text(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestASecurityKeyIsReadAsFido2CredWritesIt(t *testing.T) {
+	k := virtualkey.New().Credential()
+	text := base64.StdEncoding.EncodeToString(k.ID) + "\n" + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: k.Public}))
+	got, err := envelope.ParseSecurityKey("\n" + text)
+	if err != nil || !bytes.Equal(got.ID, k.ID) || !bytes.Equal(got.Public, k.Public) {
+		t.Errorf("read: %+v, %v", got, err)
+	}
+	for says, bad := range map[string]string{
+		"first line": "", "one public key": base64.StdEncoding.EncodeToString(k.ID), "in base64": "!" + text, "in PEM": text + text,
+	} {
+		_, err := envelope.ParseSecurityKey(bad)
+		refused(t, err, says)
+	}
 }
 
 func TestTextBearsAtMostFourSignatures(t *testing.T) {

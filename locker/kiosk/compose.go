@@ -2,8 +2,10 @@ package kiosk
 
 import (
 	"cmp"
+	"encoding/base64"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -26,6 +28,7 @@ type page struct {
 	Wall      *wall
 	Hand      *hand
 	Field     *field
+	Key       *keyPage
 	Choices   []button
 	Cancel    *button
 	More      *button
@@ -39,6 +42,21 @@ type field struct {
 	Label  string
 	Code   bool // twelve digits in three groups; otherwise a number that is covered
 	Length int
+}
+
+// keyPage is what the page asks a security key; bytes are in base64.
+type keyPage struct {
+	Challenge   string
+	RPID        string
+	Credentials string // with spaces in between
+}
+
+func newKeyPage(r *locker.KeyRequest) *keyPage {
+	ids := make([]string, len(r.Credentials))
+	for i, id := range r.Credentials {
+		ids[i] = base64.StdEncoding.EncodeToString(id)
+	}
+	return &keyPage{base64.StdEncoding.EncodeToString(r.Challenge), r.RPID, strings.Join(ids, " ")}
 }
 
 // button is one choice. Key is what a keypad presses for it.
@@ -112,6 +130,9 @@ func (s *Server) compose(v view, l language) page {
 	if slices.Contains(ending, screen.Name) || p.Idle && screen.Name != locker.ScreenPaced {
 		p.Remaining = nil
 	}
+	if screen.Key != nil {
+		p.Key = newKeyPage(screen.Key)
+	}
 	if screen.Round != nil {
 		p.Round = newRoundPage(screen, l)
 	}
@@ -182,9 +203,9 @@ func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 		} else {
 			p.Emphasis = l.say("shut.opens", "{when}", l.moment(screen.Opens, s.config.Zone))
 		}
-	case locker.ScreenClerk:
+	case locker.ScreenClerk, locker.ScreenKey:
 		if screen.Round != nil {
-			p.Lead = l.say("clerk_number.second")
+			p.Lead = l.say(p.Name + ".second")
 		}
 	case locker.ScreenRound:
 		if screen.Round != nil && len(screen.Round.Tasks) > 0 {

@@ -24,10 +24,11 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // page in that browser, a name that was pointed at 127.0.0.1 and another
 // program on the machine each fail at a check of their own.
 type guard struct {
-	hosts     []string
-	ancestors []string // origins that may frame the pages
-	token     string
-	logger    *slog.Logger
+	hosts      []string
+	secureName string   // the one host over TLS; empty: none
+	ancestors  []string // origins that may frame the pages
+	token      string
+	logger     *slog.Logger
 }
 
 func (g guard) wrap(next http.Handler) http.Handler {
@@ -56,11 +57,12 @@ func (g guard) wrap(next http.Handler) http.Handler {
 
 // foreign tells what shows that a request was not meant for this server.
 func (g guard) foreign(r *http.Request) string {
-	if !slices.Contains(g.hosts, strings.ToLower(r.Host)) {
+	scheme, hosts := g.site(r)
+	if !slices.Contains(hosts, strings.ToLower(r.Host)) {
 		return "the kiosk is not reached under this name"
 	}
 	for _, origin := range r.Header.Values("Origin") {
-		if host, ok := strings.CutPrefix(origin, "http://"); !ok || !slices.Contains(g.hosts, host) {
+		if host, ok := strings.CutPrefix(origin, scheme); !ok || !slices.Contains(hosts, host) {
 			return "this request comes from another page"
 		}
 	}
@@ -74,8 +76,7 @@ func (g guard) admit(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, r, "this is not the kiosk's token of this boot")
 		return
 	}
-	//nolint:gosec // G124: Secure would keep it from a browser that speaks plain HTTP on loopback
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: g.token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, cookie(r, cookieName, g.token))
 	http.Redirect(w, r, front, http.StatusSeeOther)
 }
 

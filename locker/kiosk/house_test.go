@@ -2,13 +2,16 @@ package kiosk_test
 
 import (
 	"context"
+	"crypto/rand"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/controller"
+	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/kiosk"
+	"github.com/nachtfach/nachtfach/locker/securitykey"
 	"github.com/nachtfach/nachtfach/pin"
 )
 
@@ -29,7 +32,9 @@ type house struct {
 	codes    map[locker.Generation]pin.Code
 	opened   []locker.CompartmentID
 	jammed   map[locker.CompartmentID]bool
-	stranger bool // the finger that is laid is another's
+	stranger bool                   // the finger that is laid is another's
+	keys     []envelope.SecurityKey // of the first clerk
+	question securitykey.Question
 	forget   bool // keep no events: a benchmark has no restart
 }
 
@@ -340,6 +345,23 @@ func (s *safe) FindCard(card string) locker.Person {
 
 func (s *safe) CheckClerk(card, number string) (locker.Person, bool, error) {
 	return s.FindCard(card), number == "4711", nil
+}
+
+func (s *safe) AskKey(ask locker.FindCard) (*locker.KeyRequest, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.keys) == 0 || ask.Card != "c1" || ask.Purpose == "" {
+		return nil, nil
+	}
+	s.question.Challenge = make([]byte, 32)
+	_, _ = rand.Read(s.question.Challenge) // never fails
+	return &locker.KeyRequest{Challenge: s.question.Challenge, RPID: s.question.RPID, Credentials: [][]byte{s.keys[0].ID}}, nil
+}
+
+func (s *safe) CheckKey(card string, assertion []byte) (locker.Person, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.FindCard(card), securitykey.Verify(s.question, s.keys, assertion) == nil, nil
 }
 
 func (s *safe) EraseSlot(g locker.Generation, _ time.Time) error {

@@ -15,11 +15,13 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 )
 
-// press is an input as a page sends it: a choice or a text, on a screen.
+// press is an input as a page sends it: a choice, a text or a security key's
+// answer, on a screen.
 type press struct {
-	screen uint64
-	choice *string
-	text   *string
+	screen    uint64
+	choice    *string
+	text      *string
+	assertion json.RawMessage
 }
 
 func (s *Server) postInput(w http.ResponseWriter, r *http.Request) {
@@ -107,19 +109,23 @@ func (p press) input(s locker.Screen) (locker.Input, string) {
 		return nil, "this choice is not on the screen"
 	case p.choice != nil:
 		return locker.Chosen{Screen: p.screen, Choice: locker.Choice(*p.choice)}, ""
+	case p.assertion != nil && s.Key == nil:
+		return nil, "no security key is asked on this screen"
+	case p.assertion != nil:
+		return locker.Asserted{Screen: p.screen, Assertion: p.assertion}, ""
 	case s.Expects == "":
 		return nil, "nothing is to be typed on this screen"
 	}
 	return locker.Typed{Screen: p.screen, Text: *p.text}, ""
 }
 
-// parse reads {"screen":N,"choice":"…"} or {"screen":N,"text":"…"} and nothing
-// else: no other member, none twice, nothing after it. Its errors repeat
+// parse reads {"screen":N,"choice":"…"}, {"screen":N,"text":"…"} or
+// {"screen":N,"assertion":{…}} and nothing else: no other member, none twice, nothing after it. Its errors repeat
 // nothing of the input, which may be a code.
 func parse(body []byte) (press, error) {
 	var p press
 	var screen *uint64
-	members := map[string]any{"screen": &screen, "choice": &p.choice, "text": &p.text}
+	members := map[string]any{"screen": &screen, "choice": &p.choice, "text": &p.text, "assertion": &p.assertion}
 	d := json.NewDecoder(bytes.NewReader(body))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') || !utf8.Valid(body) {
 		return p, errors.New("wants a JSON object in UTF-8")
@@ -132,11 +138,11 @@ func parse(body []byte) (press, error) {
 		key, _ := name.(string)
 		target, ok := members[key]
 		if !ok {
-			return p, errors.New("wants screen once, and choice or text once, and nothing else")
+			return p, errors.New("wants screen once, and choice, text or assertion once, and nothing else")
 		}
 		delete(members, key)
 		if err := d.Decode(target); err != nil {
-			return p, fmt.Errorf("%s: wants %s", key, map[string]string{"screen": "a number", "choice": "a string", "text": "a string"}[key])
+			return p, fmt.Errorf("%s: wants %s", key, map[string]string{"screen": "a number", "choice": "a string", "text": "a string", "assertion": "an object"}[key])
 		}
 	}
 	if _, err := d.Token(); err != nil {
@@ -145,8 +151,17 @@ func parse(body []byte) (press, error) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return p, errors.New("wants one JSON object and nothing after it")
 	}
-	if screen == nil || (p.choice == nil) == (p.text == nil) {
-		return p, errors.New("wants screen, and either choice or text")
+	if p.assertion != nil && p.assertion[0] != '{' {
+		return p, errors.New("assertion: wants an object")
+	}
+	given := 0
+	for _, is := range []bool{p.choice != nil, p.text != nil, p.assertion != nil} {
+		if is {
+			given++
+		}
+	}
+	if screen == nil || given != 1 {
+		return p, errors.New("wants screen, and either choice, text or assertion")
 	}
 	p.screen = *screen
 	return p, nil

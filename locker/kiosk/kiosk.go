@@ -9,7 +9,8 @@
 //	GET  /alive           204: a page that lost its stream asks this until it may come back
 //	GET  /static/…        style, fonts and scripts, embedded
 //	GET  /screen          what is shown, as JSON; ?after=NUMBER waits for something newer
-//	POST /input           {"screen":17,"choice":"yes"} or {"screen":17,"text":"1234 5678 9012"}
+//	POST /input           {"screen":17,"choice":"yes"} or {"screen":17,"text":"1234 5678 9012"},
+//	                      or {"screen":17,"assertion":{…}}: what a security key answered
 //
 // The pages decide nothing: each shows a [locker.Screen] in words and pictures,
 // in German or English, for fingers and for a keypad that types digits, Enter
@@ -19,7 +20,8 @@
 //
 // The package listens on loopback only and answers nobody without the token of
 // this boot, which lies in a file of mode 0600, nor under a foreign Host or
-// Origin. It has no way in for scanners and badge readers: their lines come
+// Origin. Where clerks have security keys, the same pages are there over TLS 1.3
+// as well, on loopback too, under the one name of [Config.SecureName]. It has no way in for scanners and badge readers: their lines come
 // from their drivers. It decides nothing and keeps nothing of what is typed.
 package kiosk
 
@@ -34,8 +36,6 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
-
-	"golang.org/x/net/netutil"
 
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -61,6 +61,10 @@ type Config struct {
 	Place     string               // where the terminal stands, for the head of each page
 	Desk      Desk                 // where a person helps
 	Zone      locker.Zone          // of times on the pages
+
+	// SecureName is NAME or NAME:PORT, as a browser writes it, under which the
+	// pages are reached over TLS; see [ListenTLS]. Empty: they are not.
+	SecureName string
 
 	// FrameAncestors are origins on loopback whose pages may show the kiosk in
 	// a frame. A terminal has none; a demonstration has its start page.
@@ -106,12 +110,15 @@ func New(c Config) (*Server, error) {
 	if err := checkAncestors(c.FrameAncestors); err != nil {
 		return nil, fmt.Errorf("kiosk: %w", err)
 	}
+	if c.SecureName != "" && !hostName.MatchString(c.SecureName) {
+		return nil, errSecureName
+	}
 	token, err := bootToken(c.TokenFile, c.Boot, c.Rand)
 	if err != nil {
 		return nil, fmt.Errorf("kiosk: %w", err)
 	}
 	s := &Server{
-		config: c, guard: guard{hosts: hosts, ancestors: c.FrameAncestors, token: token, logger: c.Logger},
+		config: c, guard: guard{hosts: hosts, secureName: c.SecureName, ancestors: c.FrameAncestors, token: token, logger: c.Logger},
 		waiting: make(chan struct{}, maxWaiting), inputs: make(chan struct{}, 1),
 		streams: make(chan struct{}, maxStreams),
 	}
@@ -195,7 +202,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		}
 		stopped <- err
 	})
-	err := server.Serve(netutil.LimitListener(l, maxConnections))
+	err := server.Serve(limit(l))
 	if stop() { // it ended by itself
 		return errors.Join(fmt.Errorf("kiosk: serve: %w", err), server.Close())
 	}

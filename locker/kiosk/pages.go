@@ -83,8 +83,7 @@ func (s *Server) getLanguage(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, "no such language")
 		return
 	}
-	//nolint:gosec // G124: Secure would keep it from a browser that speaks plain HTTP on loopback
-	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: string(to), Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, cookie(r, languageCookie, string(to)))
 	http.Redirect(w, r, front, http.StatusSeeOther)
 }
 

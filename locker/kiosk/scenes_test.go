@@ -55,6 +55,8 @@ func laid(n int) []locker.Laid {
 	return list
 }
 
+var keyRequest = &locker.KeyRequest{Challenge: make([]byte, 32), RPID: "musterstadt.example", Credentials: [][]byte{{1, 2, 3}}}
+
 func round() *locker.RoundView {
 	return &locker.RoundView{Clerks: []locker.Person{"clerk-07", "clerk-12"}, Tasks: tasks(3), Laid: laid(2), Waiting: 27, Free: 14}
 }
@@ -107,6 +109,8 @@ func scenes() []scene {
 		{"out-of-order", locker.Screen{Name: locker.ScreenOutOfOrder}},
 		{"clerk-number", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until}},
 		{"clerk-number-second", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
+		{"clerk-key", locker.Screen{Name: locker.ScreenKey, Key: keyRequest, Choices: visit, Until: until}},
+		{"clerk-key-second", locker.Screen{Name: locker.ScreenKey, Key: keyRequest, Choices: visit, Until: until, Hint: locker.HintWrongKey, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
 		{"second-clerk", locker.Screen{Name: locker.ScreenSecond, Choices: visit, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
 		{"second-clerk-same", locker.Screen{Name: locker.ScreenSecond, Choices: visit, Until: until, Hint: locker.HintSamePerson, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
 		{"round", locker.Screen{Name: locker.ScreenRound, Round: round(), Until: until, Choices: menu}},

@@ -83,6 +83,10 @@ var germanWords = map[string]string{
 	"out_of_order.title":  "Die Abholstation ist außer Betrieb",
 	"out_of_order.lead":   "Es liegt nicht an Ihnen. Alle Fächer sind verschlossen, Ihr Dokument liegt sicher. Die Technik ist verständigt.",
 
+	"clerk_key.title":     "Sicherheitsschlüssel berühren",
+	"clerk_key.lead":      "Ihre Karte wurde erkannt. Stecken Sie jetzt Ihren Sicherheitsschlüssel ein und folgen Sie dem Browser.",
+	"clerk_key.second":    "Zweite Person: Die Karte wurde erkannt. Stecken Sie jetzt Ihren Sicherheitsschlüssel ein und folgen Sie dem Browser.",
+	"clerk_key.ask":       "Schlüssel noch einmal fragen",
 	"clerk_number.title":  "Personalnummer eingeben",
 	"clerk_number.lead":   "Ihre Karte wurde erkannt. Geben Sie jetzt Ihre Personalnummer ein.",
 	"clerk_number.second": "Zweite Person: Die Karte wurde erkannt. Geben Sie jetzt Ihre Personalnummer ein.",
@@ -146,6 +150,7 @@ var germanWords = map[string]string{
 	"hint.no_space":      "Kein passendes Fach ist frei.",
 	"hint.not_prepared":  "Das hat nicht geklappt. Scannen Sie den Beleg noch einmal.",
 	"hint.other_clerk":   "Diese Karte gehört zu keiner der beiden Personen dieser Runde.",
+	"hint.wrong_key":     "Der Sicherheitsschlüssel wurde nicht anerkannt. Bitte versuchen Sie es noch einmal.",
 	"hint.same_person":   "Das ist dieselbe Person. Eine Runde geht nur zu zweit.",
 	"hint.sign_in":       "Mit dieser Karte geht es hier nicht.",
 	"hint.no_fit":        "Alle freien Fächer sind für diesen Auftrag zu hoch.",

@@ -82,6 +82,10 @@ var englishWords = map[string]string{
 	"out_of_order.title":  "The terminal is out of order",
 	"out_of_order.lead":   "It is not your fault. All compartments are locked and your document is safe. The technicians have been told.",
 
+	"clerk_key.title":     "Touch your security key",
+	"clerk_key.lead":      "Your card was recognised. Now plug in your security key and follow the browser.",
+	"clerk_key.second":    "Second person: the card was recognised. Now plug in your security key and follow the browser.",
+	"clerk_key.ask":       "Ask the key again",
 	"clerk_number.title":  "Enter your staff number",
 	"clerk_number.lead":   "Your card was recognised. Now enter your staff number.",
 	"clerk_number.second": "Second person: the card was recognised. Now enter your staff number.",
@@ -145,6 +149,7 @@ var englishWords = map[string]string{
 	"hint.no_space":      "No compartment that fits is free.",
 	"hint.not_prepared":  "That did not work. Scan the slip again.",
 	"hint.other_clerk":   "This card belongs to neither person of this round.",
+	"hint.wrong_key":     "The security key was not accepted. Please try again.",
 	"hint.same_person":   "This is the same person. A round takes two people.",
 	"hint.sign_in":       "This card cannot be used here.",
 	"hint.no_fit":        "All free compartments are too high for this order.",

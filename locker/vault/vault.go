@@ -100,6 +100,7 @@ type Config struct {
 	City        note.Verifier // whose word on posted letters counts
 	LetterKey   []byte        // public; letters are sealed to it
 	TerminalKey []byte        // private; rosters are sealed to its public half
+	KioskOrigin string        // https://NAME:PORT of the kiosk's pages; empty: no security key is asked
 }
 
 // Vault keeps the secrets of one terminal. It has no printed form.
@@ -119,6 +120,7 @@ type Vault struct {
 	roster     *envelope.Roster
 	rosterHash string
 	challenge  string // drawn at Open; a command must name it
+	asked      asked  // of a clerk's security key
 	visit      visit
 	visits     uint64 // counts Forget, so that late work finds its visit gone
 }

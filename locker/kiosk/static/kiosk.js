@@ -9,6 +9,7 @@
 
   const by = (id) => document.getElementById(id);
   const face = () => by("face");
+  const current = () => Number(face()?.dataset.screen ?? -1);
   let heard = Date.now(), touched = Date.now(), drawn = Date.now();
   let name = "", kept = "", carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
 
@@ -39,6 +40,28 @@
     return Boolean(target);
   };
 
+  // A security key signs what the terminal wants signed; what became of it
+  // comes with the stream, as everything.
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  let asking = null, challenge = "";
+  async function ask(key) {
+    asking?.abort();
+    asking = null;
+    challenge = key ? key.dataset.challenge : "";
+    if (!key) return;
+    const mine = asking = new AbortController();
+    const screen = current();
+    try {
+      const answer = await navigator.credentials.get({ signal: mine.signal, publicKey: {
+        challenge: bytes(challenge), rpId: key.dataset.rp, userVerification: "required",
+        allowCredentials: key.dataset.credentials.split(" ").map((id) => ({ type: "public-key", id: bytes(id) })),
+      } });
+      if (asking !== mine) return;
+      const body = JSON.stringify({ screen, assertion: answer.toJSON() });
+      await fetch("/input", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    } catch { /* not plugged in, not touched, or given up: the button asks again */ }
+  }
+
   // A page that was just drawn.
   function draw() {
     const f = face();
@@ -57,6 +80,8 @@
       by("title").focus();
     }
     kept = carried = "";
+    const key = by("key");
+    if ((key ? key.dataset.challenge : "") !== challenge) ask(key);
     f.dataset.ready = "";
     setTimeout(() => { f.dataset.settled = ""; }, settle);
   }
@@ -155,12 +180,12 @@
     if (choice && Date.now() - drawn < settle) { e.preventDefault(); e.stopPropagation(); return; }
     const key = e.target.closest("[data-digit]");
     if (key) type(key.dataset.digit);
+    if (e.target.closest("#key")) ask(by("key"));
     if (e.target.closest(".cells")) by("field").focus();
   }, true);
   document.addEventListener("contextmenu", (e) => e.preventDefault());
 
   // What htmx brings.
-  const current = () => Number(face()?.dataset.screen ?? -1);
   document.addEventListener("submit", (e) => { if (e.target.id === "entry") kept = by("field").value; }, true);
   document.addEventListener("htmx:sse:before:message", (e) => {
     heard = Date.now();
