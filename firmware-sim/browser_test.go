@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"periph.io/x/conn/v3/gpio"
+	"periph.io/x/conn/v3/gpio/gpioreg"
 
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
 )
@@ -81,6 +83,7 @@ func town(c *firmwaresim.Config) {
 		{Source: firmwaresim.Barcode, Label: "Anna", Text: "A1"}, {Source: firmwaresim.Barcode, Label: "Bernd", Text: "B1"}, {Source: firmwaresim.Barcode, Label: "Clara", Text: "C1"},
 	}
 	nothing := func(context.Context) error { return nil }
+	c.Sensors, c.Heating = firmwaresim.CabinetSensors(), true
 	c.Power, c.Broker = &firmwaresim.Switch{Off: nothing, On: nothing}, &firmwaresim.Switch{Off: nothing, On: nothing}
 }
 
@@ -123,6 +126,35 @@ func TestAPersonUsesTheWallInABrowser(t *testing.T) {
 		chromedp.Click(`[data-switch="broker"]`, byQuery), chromedp.WaitVisible(`[data-switch="broker"][aria-checked="false"]`, byQuery))
 	if s := c.state(); s.Reader.Plugged || *s.Broker {
 		t.Errorf("reader plugged in: %v, broker: %v", s.Reader.Plugged, *s.Broker)
+	}
+}
+
+func TestTheCabinetIsShownAndTrippedByAClick(t *testing.T) {
+	ctx := browser(t, 1280, 800)
+	c := place(t, town)
+	byQuery := chromedp.ByQuery
+	act(t, ctx, chromedp.Navigate(c.url+"/wall?lang=de"), chromedp.WaitVisible(`.ready [data-door="24"]`, byQuery))
+	for _, sensor := range firmwaresim.CabinetSensors() {
+		at := `[data-sensor="` + string(sensor) + `"]`
+		act(t, ctx, chromedp.Click(at+`[aria-pressed="false"]`, byQuery), chromedp.WaitVisible(at+`[aria-pressed="true"]`, byQuery))
+		if !c.Wall.Tripped(sensor) {
+			t.Errorf("a click did not trip %s", sensor)
+		}
+	}
+	for _, line := range []string{firmwaresim.LightLine(c.State().Terminal, 9), firmwaresim.HeaterLine(c.State().Terminal)} {
+		out := gpioreg.ByName(line)
+		if out == nil {
+			t.Fatalf("there is no line %s", line)
+		}
+		if err := out.Out(gpio.High); err != nil {
+			t.Fatal(err)
+		}
+	}
+	act(t, ctx, chromedp.WaitVisible(`[data-door="9"].lit`, byQuery), chromedp.WaitVisible(`[data-heater="true"]`, byQuery))
+	picture(t, ctx, "wall-cabinet")
+	act(t, ctx, chromedp.Click(`[data-sensor="mains"]`, byQuery), chromedp.WaitVisible(`[data-sensor="mains"][aria-pressed="false"]`, byQuery))
+	if c.Wall.Tripped(firmwaresim.Mains) {
+		t.Error("a second click did not end it")
 	}
 }
 

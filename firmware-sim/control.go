@@ -36,6 +36,8 @@ type State struct {
 
 	Sensors map[CabinetSensor]bool `json:"sensors"` // whether they are tripped
 	Heater  bool                   `json:"heater"`
+	Wired   []CabinetSensor        `json:"wired"`   // the sensors that the page shows
+	Heating bool                   `json:"heating"` // and whether it shows the heater
 
 	Devices []Device `json:"devices"` // what can be unplugged with an effect
 	Layout  []Place  `json:"layout"`  // of the doors, in their order
@@ -71,6 +73,8 @@ func (s *Simulator) State() State {
 		Addresses:  s.Addresses(),
 		Sensors:    sensors,
 		Heater:     s.Wall.Heater(),
+		Wired:      append([]CabinetSensor{}, s.cfg.Sensors...),
+		Heating:    s.cfg.Heating,
 		Devices:    s.devices(),
 		Layout:     s.scene.layout,
 		People:     append([]Person{}, s.scene.people...),

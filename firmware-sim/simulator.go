@@ -30,11 +30,13 @@ type Config struct {
 	Finger func(name string, impression int) (image.Image, error)
 
 	// What the picture of the wall shows beside the hardware; see Handler.
-	Layout         []Place  // where each compartment is, the first one first; nil: rows of six
-	People         []Person // whose fingers can be laid
-	Offers         []Offer  // what can be held up at first; SetOffers replaces them
-	Power, Broker  *Switch  // of the terminal, and of its way to the city; nil: not shown
-	FrameAncestors []string // origins whose pages may frame the wall; nil: none
+	Layout         []Place         // where each compartment is, the first one first; nil: rows of six
+	People         []Person        // whose fingers can be laid
+	Offers         []Offer         // what can be held up at first; SetOffers replaces them
+	Power, Broker  *Switch         // of the terminal, and of its way to the city; nil: not shown
+	Sensors        []CabinetSensor // that can be tripped by a click; nil: none
+	Heating        bool            // the reader's heater is wired and shown
+	FrameAncestors []string        // origins whose pages may frame the wall; nil: none
 }
 
 // Device is what can be unplugged and plugged in again.

@@ -100,6 +100,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	defer listener.Close() // Serve closes it too; then this is nothing
 	o.sim.Finger = new(hands).impression
+	o.sim.Sensors, o.sim.Heating = firmwaresim.CabinetSensors(), true // its boards carry them all
 	sim, err := firmwaresim.New(o.sim)
 	if err != nil {
 		return err

@@ -85,7 +85,7 @@ function buildDoor(n, place) {
     make("span", { className: "inside" }, make("b", { data: { n } }), make("span", { className: "card" }, make("i"))),
     make("span", { className: "leaf" },
       make("b", { className: "number", textContent: n }), make("i", { className: "glyph" }), make("i", { className: "handle" }), make("i", { className: "wedge" })),
-    make("span", { className: "lamps" }, make("i", { className: "lamp coil" }), make("i", { className: "lamp contact" })));
+    make("span", { className: "lamps" }, make("i", { className: "lamp light" }), make("i", { className: "lamp coil" }), make("i", { className: "lamp contact" })));
   button.addEventListener("click", (e) => { e.stopPropagation(); menuOf === n ? closeMenu(true) : openMenu(n); });
   const cell = make("li", { className: "cell " + place.size }, button);
   cell.style.gridRow = place.row;
@@ -97,7 +97,7 @@ function buildDoor(n, place) {
 function drawDoor(d) {
   const e = doors.get(d.number);
   const flags = {
-    open: d.open, document: d.document, jammed: d.jammed, coil: d.coil, "contact-open": d.contact_open,
+    open: d.open, document: d.document, jammed: d.jammed, coil: d.coil, lit: d.light, "contact-open": d.contact_open,
     dead: d.contact === "dead", bouncing: d.contact === "bouncing", forced: forced.has(d.number) && d.open,
   };
   for (const [name, on] of Object.entries(flags)) e.classList.toggle(name, on);
@@ -107,6 +107,7 @@ function drawDoor(d) {
 
 function condition(d) {
   const list = [d.open ? w.open : w.shut, d.document ? w.document : w.empty];
+  if (d.light) list.push(w.light);
   if (d.jammed) list.push(w.jammed);
   if (d.contact !== "sound") list.push(w[d.contact]);
   return list.join(", ");
@@ -198,6 +199,7 @@ function buildColumn() {
     column.append(make("h3", { textContent: w.groups[group] }), ...present.map(buildDevice));
   }
   if (state.devices.includes("locks")) column.append(buildDevice("locks"));
+  if (state.wired.length || state.heating) column.append(make("h3", { textContent: w.groups.cabinet }), buildCabinet());
 }
 
 function buildDevice(device) {
@@ -213,6 +215,20 @@ function buildDevice(device) {
   return make("section", { className: "device " + device + (out ? " out" : "") + (finger ? " busy" : ""), data: { device }, aria: { label: w.devices[device] } },
     make("div", { className: "picture" }, icon(pictures[device])),
     make("div", { className: "head" }, make("h4", { textContent: w.devices[device] }), plug), rest);
+}
+
+// buildCabinet are the sensors of the terminal itself, and its heater's lamp.
+function buildCabinet() {
+  const sensors = state.wired.map((name) => {
+    const tripped = state.sensors[name];
+    const b = make("button", { type: "button", className: "switch sensor", data: { sensor: name }, aria: { pressed: String(tripped) } },
+      icon("bell"), w.sensors[name][tripped ? 1 : 0]);
+    b.addEventListener("click", () => post("/api/sensors/" + name, { tripped: !tripped }));
+    return b;
+  });
+  const heater = state.heating
+    ? make("p", { className: "heater" + (state.heater ? " lit" : ""), data: { heater: String(state.heater) } }, icon("heat"), `${w.heater} ${state.heater ? w.on : w.off}`) : null;
+  return make("div", { className: "fixtures" }, ...sensors, heater);
 }
 
 function buildOffer(o) {
@@ -291,6 +307,8 @@ function compare(before, now) {
     const out = now.unplugged.includes(device);
     if (out !== before.unplugged.includes(device)) tell(out ? "unplugged" : "plugged", device);
   }
+  for (const name of now.wired) if (now.sensors[name] !== before.sensors[name]) tell("sensor", name, now.sensors[name]);
+  if (now.heating && now.heater !== before.heater) tell("heater", now.heater);
   for (const name of ["power", "broker"]) if (now[name] !== before[name]) tell(name, now[name]);
   for (const o of now.offers) if (!before.offers.some((b) => b.text === o.text)) tell("offer", o.source, o.label);
 }
@@ -333,7 +351,7 @@ function draw() {
 // keepFocus draws, and gives the focus back to whom it took it from.
 let columnFrom = "";
 function keepFocus(build) {
-  const from = JSON.stringify([lang, state.devices, state.unplugged, state.people, state.offers, state.reader, state.power, state.broker]);
+  const from = JSON.stringify([lang, state.devices, state.unplugged, state.people, state.offers, state.reader, state.power, state.broker, state.sensors, state.heater]);
   if (from === columnFrom) return;
   columnFrom = from;
   const name = Object.entries(document.activeElement.dataset)[0];
