@@ -70,8 +70,12 @@ func (l *ledger) foldInventory(fact Fact) {
 	}
 }
 
-// look puts a compartment on the inventory.
+// look puts a compartment on the inventory. What a record named there stays
+// named until two clerks have looked.
 func (l *ledger) look(n CompartmentID, order OrderID) {
+	if order == "" && l.Inventory[n] != "" {
+		return
+	}
 	if l.Inventory == nil {
 		l.Inventory = map[CompartmentID]OrderID{}
 	}

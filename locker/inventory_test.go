@@ -139,6 +139,20 @@ func TestAnAnnouncedKeyIsNoAlarm(t *testing.T) {
 	s.wantAlarm(locker.AlarmForced, locker.Wake)
 }
 
+func TestAKeyForgetsNothingOfWhatTheRecordNames(t *testing.T) {
+	s := adopted(t)
+	s.signIn("c1", "c2")
+	s.choose(locker.ChoiceByKey) // the new board's lock does not move
+	s.door(1, true)
+	s.door(1, false)
+	s.choose(locker.ChoiceBack)
+	s.found(locker.ChoiceNothing)
+	s.wantAlarm(locker.AlarmMissing, locker.Wake)
+	if got := has[locker.CompartmentInspected](s); len(got) != 1 || got[0].Order != "ORDER-A1" {
+		t.Errorf("inspected %+v", got)
+	}
+}
+
 func TestAnAnnouncementEndsWithItsRound(t *testing.T) {
 	s, n, _ := loaded(t)
 	s.signIn("c1", "c2")
