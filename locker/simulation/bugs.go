@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,8 @@ const (
 	UnsignedCommands       // whatever says that it is a command is one
 	UnsignedRosters        // whatever says that it is a roster is one
 	NumberBeforeCharge     // a personal number is charged only after the try
+	AdoptedUnseen          // a new board believes what the city's record calls empty
+	RootKept               // the root key in hardware is not replaced
 	WishDrivesLock         // a wish over the socket drives locks by itself
 )
 
@@ -165,12 +168,30 @@ func (b Bug) replayed(e locker.Event) []locker.Event {
 		if b == ChargesForgotten {
 			return nil
 		}
+	case locker.TerminalAdopted:
+		if b == AdoptedUnseen {
+			return unseen(e, f)
+		}
 	case locker.ClockMarked:
 		if b == MarkWithRecordOnly {
 			return nil
 		}
 	}
 	return []locker.Event{e}
+}
+
+// unseen takes the compartments without a document on record for empty.
+func unseen(e locker.Event, f locker.TerminalAdopted) []locker.Event {
+	events := []locker.Event{e}
+	for _, c := range layout().Compartments {
+		if slices.ContainsFunc(f.Held, func(h locker.HeldDocument) bool { return h.Compartment == c.Number }) {
+			continue
+		}
+		for _, fact := range []locker.Fact{locker.CompartmentInspected{Compartment: c.Number}, locker.CompartmentCleared{Compartment: c.Number}} {
+			events = append(events, locker.Event{Time: e.Time, Quality: e.Quality, Fact: fact})
+		}
+	}
+	return events
 }
 
 // booted is what a start does by itself.
@@ -186,6 +207,13 @@ func (b Bug) booted(p *process) {
 		}
 	case WallClockTrusted:
 		b.followWall(p)
+	case AdoptedUnseen:
+		if p.w.adopted != nil && len(p.w.store.log) < 30 { // starts once more, with what it has read
+			p.after(time.Minute, func() {
+				p.end()
+				p.w.after(time.Second, p.w.start)
+			})
+		}
 	default:
 	}
 }

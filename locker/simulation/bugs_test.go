@@ -12,7 +12,7 @@ import (
 // false alarm is for TestSeeds.
 func catches(t *testing.T, bug simulation.Bug, reasons ...string) {
 	t.Parallel()
-	const seeds = 20
+	const seeds = 30
 	for seed := range uint64(seeds) {
 		r := simulation.Run(simulation.Options{Seed: seed + 1, Days: 10, Bug: bug})
 		if r.Wrong == "" {
@@ -90,6 +90,16 @@ func TestOracleCatchesRostersThatNobodySigned(t *testing.T) {
 
 func TestOracleCatchesANumberBeforeItsCharge(t *testing.T) {
 	catches(t, simulation.NumberBeforeCharge, "is tried, and no charge for it is durable")
+}
+
+// A board that takes over a wall holds nothing for empty that nobody has seen.
+func TestOracleCatchesAnAdoptionThatBelievesUnseen(t *testing.T) {
+	catches(t, simulation.AdoptedUnseen, "two clerks have not seen it empty")
+}
+
+// Row 7, in old copies of the disk.
+func TestThreatARootIsKept(t *testing.T) {
+	catches(t, simulation.RootKept, "a copy of the disk still opens its factor")
 }
 
 func TestOracleCatchesAWishThatDrivesALock(t *testing.T) {

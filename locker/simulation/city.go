@@ -29,6 +29,7 @@ type city struct {
 	sent    map[int]bool // roster versions that the terminal accepted
 	numbers int
 	office  office
+	lying   lying
 }
 
 // leasable is a one-time key of the terminal.
@@ -51,6 +52,7 @@ type file struct {
 	withdraw  []byte // message, if the desk took it back
 	withdrawn bool
 	closed    bool // the terminal has done with it
+	lost      bool // with a board that died
 	loaded    locker.Generation
 	reissue   locker.Generation // that should be replaced
 }
@@ -62,14 +64,16 @@ type letter struct {
 	share  envelope.Share
 	posted string // the day
 	lost   bool   // in the post
+	void   bool   // with a board that died
 }
 
 // ack is the city's signed note.
 type ack struct {
-	size int
-	root [32]byte
-	time time.Time
-	mac  []byte
+	board int // whose log it is
+	size  int
+	root  [32]byte
+	time  time.Time
+	mac   []byte
 }
 
 func (a ack) proof() []byte {
@@ -81,7 +85,7 @@ func newCity(w *world) *city {
 		w: w, device: noteKey{envelope.Origin(w.config.Terminal)}, key: noteKey{"nachtfach.de/city/testhausen"},
 		letterKey: digest([]byte("letter key")), terminalKey: digest([]byte("terminal key")),
 		hash: map[locker.KeyID]string{}, byOrder: map[locker.OrderID]*file{}, letters: map[locker.Generation]*letter{},
-		sent: map[int]bool{1: true}, office: office{disabled: map[locker.CompartmentID]bool{}, blocked: map[locker.Person]bool{}},
+		sent: map[int]bool{1: true}, lying: newLying(), office: office{disabled: map[locker.CompartmentID]bool{}, blocked: map[locker.Person]bool{}},
 	}
 	c.roster = envelope.Roster{Terminal: w.config.Terminal, Version: 1, Issued: began, People: []envelope.Entry{
 		{Person: "a1", Role: locker.Admin, Keys: []string{newSigner("a1").public}},
@@ -96,7 +100,7 @@ func newCity(w *world) *city {
 }
 
 // firstRoster is given at the terminal with two admins present.
-func (c *city) firstRoster() []byte { return c.signedRoster(1, "a1", "a2") }
+func (c *city) firstRoster() []byte { return c.signedRoster(c.roster.Version, "a1", "a2") }
 
 func (c *city) signedRoster(version int, by ...string) []byte {
 	r := c.roster
@@ -127,6 +131,9 @@ func (c *city) root(size int) [32]byte {
 // receive takes a batch: what it has is dropped, a gap is never skipped, and
 // only what a checkpoint covers is stored.
 func (c *city) receive(p parcel) {
+	if p.board != c.w.board {
+		return // of a log that was closed
+	}
 	for i, body := range p.bodies {
 		n := p.from + i
 		switch {
@@ -179,7 +186,7 @@ func (c *city) store(k checkpoint) {
 func bytesOf(list [][]byte) [][]byte { return append([][]byte(nil), list...) }
 
 func (c *city) acknowledge() {
-	a := ack{size: len(c.held), root: c.root(len(c.held)), time: c.w.time().Truncate(time.Second)}
+	a := ack{board: c.w.board, size: len(c.held), root: c.root(len(c.held)), time: c.w.time().Truncate(time.Second)}
 	a.mac = a.proof()
 	c.w.broker.retained = a
 	c.w.broker.toTerminal(func(p *process) { p.line.acknowledged(a) })
@@ -198,6 +205,7 @@ func (c *city) online() { c.repeat() }
 // learn follows one stored event.
 func (c *city) learn(e locker.Event) {
 	c.office.hears(e.Fact)
+	c.lying.hears(e.Fact)
 	switch f := e.Fact.(type) {
 	case locker.KeysOffered:
 		for _, k := range f.Keys {
@@ -327,6 +335,9 @@ func (c *city) sealed(f *file) {
 func (c *city) repeat() {
 	for _, f := range c.files {
 		switch {
+		case f.lost && f.paper.place == atDesk && !f.citizen.done:
+			f.lost = false // what the clerks found is captured anew
+			c.sealed(f)
 		case f.message == nil || !f.arrived || f.closed:
 		case f.withdraw != nil && !f.withdrawn:
 			c.send(locker.MessageOrder, f.withdraw)
@@ -385,11 +396,11 @@ func (c *city) letter(message []byte) {
 
 func (c *city) post(g locker.Generation, l *letter) {
 	d := c.w.chance
-	if l.posted != "" {
+	if l.posted != "" || l.void {
 		return
 	}
 	l.posted = c.w.time().Format(time.DateOnly)
-	l.lost = !c.w.calm && d.hits(0.06)
+	l.lost = !c.w.calm && d.hits(0.1)
 	c.answer(g, l)
 	z := l.file.citizen
 	if l.lost {
@@ -400,7 +411,7 @@ func (c *city) post(g locker.Generation, l *letter) {
 }
 
 func (c *city) answer(g locker.Generation, l *letter) {
-	if l.posted == "" {
+	if l.posted == "" || l.void {
 		return
 	}
 	message, err := envelope.SignPosted(c.key, envelope.Posted{Terminal: c.w.config.Terminal, Generation: g, Order: l.file.order, Day: l.posted})
@@ -418,7 +429,7 @@ func (c *city) challenge() string {
 
 // askReissue is an admin's command, repeated anew until an event answers.
 func (c *city) askReissue(f *file, g locker.Generation) {
-	if f.closed || f.reissue == g || f.withdraw != nil {
+	if f.closed || f.reissue == g || f.withdraw != nil || c.letters[g] == nil {
 		return
 	}
 	f.reissue = g

@@ -40,6 +40,7 @@ type pair struct {
 	seen      bool // the round's menu
 	quits     bool // one of them is called away
 	ordered   bool // an inventory, in this round
+	keyed     int  // doors that they open with the mechanical key; -1: they are done
 }
 
 // round sends two clerks with what has arrived.
@@ -109,6 +110,8 @@ func (k *pair) act(s locker.Screen) time.Duration {
 	case locker.ScreenRound:
 		k.seen = true
 		k.menu(s)
+	case locker.ScreenKeyOpening:
+		k.byKey(s)
 	case locker.ScreenUnload, locker.ScreenInspect, locker.ScreenClear:
 		k.looks(s)
 	case locker.ScreenLay:
@@ -150,6 +153,9 @@ func (k *pair) menu(s locker.Screen) {
 	case !k.w.calm && !k.ordered && slices.Contains(s.Choices, locker.ChoiceInventory) && k.w.oracle.round.id%17 == 16: // as after a burglary
 		k.ordered = true
 		k.w.choose(s, locker.ChoiceInventory)
+	case !k.w.calm && k.keyed == 0 && slices.Contains(s.Choices, locker.ChoiceByKey) && k.emergency():
+		k.keyed = 1 + k.w.chance.upTo(3)
+		k.w.choose(s, locker.ChoiceByKey)
 	case len(s.Round.Tasks) > 0 && k.w.chance.hits(0.9):
 		k.w.choose(s, locker.ChoiceNext)
 	case len(k.papers) > 0:
@@ -162,6 +168,35 @@ func (k *pair) menu(s locker.Screen) {
 		k.confirmed = 0
 		k.w.choose(s, locker.ChoiceFinish)
 	}
+}
+
+// emergency tells whether they have come for what a lock does not let out: now
+// and then, and in the first round of every other new board.
+func (k *pair) emergency() bool {
+	id := k.w.oracle.round.id
+	return id%11 == 10 || id == 1 && k.w.board%2 == 1
+}
+
+// byKey opens doors with the mechanical key, takes out what lies there or leaves
+// it, and closes them.
+func (k *pair) byKey(s locker.Screen) {
+	d := k.w.chance
+	for _, door := range k.w.wall.doors {
+		if door.open {
+			if d.hits(0.5) {
+				papers := k.w.wall.take(door, withClerks)
+				k.w.oracle.robbed(door, papers) // a contact that is stuck tells of no key either
+				k.papers = append(k.papers, papers...)
+			}
+			k.w.wall.set(door, false)
+			return
+		}
+	}
+	if k.keyed--; k.keyed < 0 {
+		k.w.choose(s, locker.ChoiceBack)
+		return
+	}
+	k.w.wall.force(pick(d, k.w.wall.doors))
 }
 
 // looks answers what is asked about an open compartment, and closes it.

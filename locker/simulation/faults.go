@@ -21,6 +21,7 @@ type faults struct {
 	clockPerDay                                           float64
 	bounce                                                float64
 	lockPerDay, contactPerDay, forcedPerDay, readerPerDay float64
+	boardPerDay                                           float64
 }
 
 func drawFaults(d *dice) faults {
@@ -37,6 +38,7 @@ func drawFaults(d *dice) faults {
 		drop: some(0.05), duplicate: some(0.1), reorder: some(0.05), outages: some(0.5), hostile: some(3), backup: some(0.1),
 		clockPerDay: some(0.3), bounce: some(0.2),
 		lockPerDay: some(0.3), contactPerDay: some(0.3), forcedPerDay: some(0.2), readerPerDay: some(0.2),
+		boardPerDay: some(0.12),
 	}
 }
 
@@ -101,6 +103,8 @@ func (w *world) misfortune() {
 			w.shake(true)
 			w.after(d.between(time.Second, 3*time.Hour), func() { w.shake(false) })
 		})
+		often(f.forcedPerDay/2, func() { w.opensByKey(pick(d, w.wall.doors)) })
+		often(f.boardPerDay, w.boardDies)
 		often(f.readerPerDay, func() {
 			w.reader.set(false)
 			w.after(d.between(time.Minute, 10*time.Hour), func() { w.reader.set(true) })
@@ -145,6 +149,13 @@ func (w *world) vandal(d *door) {
 	w.after(closes, func() { w.wall.set(d, false) })
 }
 
+// opensByKey is somebody with the mechanical key who has announced nothing, and
+// takes nothing.
+func (w *world) opensByKey(d *door) {
+	w.wall.force(d)
+	w.after(w.fate.between(10*time.Second, 5*time.Minute), func() { w.wall.set(d, false) })
+}
+
 // shake is somebody at the cabinet, or their leaving.
 func (w *world) shake(yes bool) {
 	if w.shaken == yes {
@@ -177,7 +188,7 @@ func (w *world) hostile() {
 	default: // an event that the terminal never had
 		at := len(c.held) + len(c.waiting)
 		w.broker.pass(func() {
-			c.receive(parcel{from: at, bodies: [][]byte{[]byte(`{"type":"de.nachtfach.clock.marked.v1"}`)}})
+			c.receive(parcel{board: w.board, from: at, bodies: [][]byte{[]byte(`{"type":"de.nachtfach.clock.marked.v1"}`)}})
 		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 // without progress all from the cursor on once more.
 type line struct {
 	p         *process
+	board     int
 	connected bool
 	cursor    int
 	next      int
@@ -29,7 +30,9 @@ const (
 	maxPatience = time.Minute
 )
 
-func newLine(p *process) *line { return &line{p: p, cursor: p.w.store.cursor, patience: patience} }
+func newLine(p *process) *line {
+	return &line{p: p, board: p.w.board, cursor: p.w.store.cursor, patience: patience}
+}
 
 // dial connects, or tries again later.
 func (l *line) dial() {
@@ -72,7 +75,7 @@ func (l *line) sendKeys() {
 	if err != nil {
 		l.p.w.fail("list of keys: %v", err)
 	}
-	l.p.w.broker.toCity(func() { l.p.w.city.keyList(message) })
+	l.toCity(func() { l.p.w.city.keyList(message) })
 }
 
 func (l *line) sendLetter(g locker.Generation) {
@@ -83,7 +86,16 @@ func (l *line) sendLetter(g locker.Generation) {
 	if err != nil {
 		return // deleted meanwhile
 	}
-	l.p.w.broker.toCity(func() { l.p.w.city.letter(message) })
+	l.toCity(func() { l.p.w.city.letter(message) })
+}
+
+// toCity carries what the board has signed: once it is replaced, that counts no more.
+func (l *line) toCity(do func()) {
+	l.p.w.broker.toCity(func() {
+		if l.board == l.p.w.board {
+			do()
+		}
+	})
 }
 
 // fill publishes what the window lets through.
@@ -95,7 +107,7 @@ func (l *line) fill() {
 	sent := false
 	for limit := min(len(s.log), l.cursor+window); l.next < limit; {
 		to := min(l.next+batch, limit)
-		b := parcel{from: l.next, checkpoint: checkpoint{to, s.root(to)}}
+		b := parcel{board: l.board, from: l.next, checkpoint: checkpoint{to, s.root(to)}}
 		for _, e := range s.log[l.next:to] {
 			b.bodies = append(b.bodies, e.body)
 		}
@@ -116,7 +128,7 @@ func (l *line) resend() {
 	s := l.p.w.store
 	for from := 0; from < l.cursor; from += batch {
 		to := min(from+batch, l.cursor)
-		b := parcel{from: from, checkpoint: checkpoint{to, s.root(to)}}
+		b := parcel{board: l.board, from: from, checkpoint: checkpoint{to, s.root(to)}}
 		for _, e := range s.log[from:to] {
 			b.bodies = append(b.bodies, e.body)
 		}
@@ -153,6 +165,8 @@ func (l *line) acknowledged(a ack) {
 	case !bytes.Equal(a.mac, a.proof()):
 		l.reject("no valid signature of the city")
 		return
+	case a.board != l.board:
+		return // of a log that the city has closed
 	case a.size > len(s.log):
 		l.p.w.oracle.forked("the city acknowledges %d events, the terminal has %d", a.size, len(s.log))
 		return
@@ -212,6 +226,7 @@ type broker struct {
 
 // parcel is events with the checkpoint that covers them.
 type parcel struct {
+	board      int
 	from       int
 	bodies     [][]byte
 	checkpoint checkpoint

@@ -30,6 +30,7 @@ type oracle struct {
 	selectors []int                         // of letters that went out
 	counts    Counts
 	commandBook
+	boardBook
 	ready time.Duration // when the running process became ready
 }
 
@@ -38,6 +39,9 @@ type Counts struct {
 	Taken, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts, Inventories int
 	// Commands that were followed, and commands and rosters that were not.
 	Commands, Disobeyed, Burglaries int
+	// Boards that took over a wall, documents found in inventories, doors opened
+	// with the announced key, root keys replaced.
+	Adopted, Found, Keyed, Roots int
 }
 
 // Add counts another run's.
@@ -54,11 +58,16 @@ func (c *Counts) Add(o Counts) {
 	c.Commands += o.Commands
 	c.Disobeyed += o.Disobeyed
 	c.Burglaries += o.Burglaries
+	c.Inventories += o.Inventories
+	c.Adopted += o.Adopted
+	c.Found += o.Found
+	c.Keyed += o.Keyed
+	c.Roots += o.Roots
 }
 
 // Blind tells that something never happened, so that nothing was proved about it.
 func (c Counts) Blind() bool {
-	return min(c.Taken, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts, c.Commands, c.Disobeyed, c.Burglaries) == 0
+	return min(c.Taken, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts, c.Commands, c.Disobeyed, c.Burglaries, c.Adopted, c.Found, c.Keyed, c.Roots) == 0
 }
 
 // deposited is one generation.
@@ -72,6 +81,7 @@ type deposited struct {
 	extended    time.Duration // of retention, by command
 	ended       bool
 	slotErased  bool
+	certain     bool // so that no old copy opens it
 	charges     []locker.AttemptID
 	failures    map[int]int // failed or unsettled comparisons, by finger
 	closed      map[int]bool
@@ -85,6 +95,7 @@ type filed struct {
 	gen    locker.Generation
 
 	accepted, loaded, erased bool
+	lost                     bool // with a board that died
 }
 
 // attempt is one code that was tried, or refused.
@@ -110,7 +121,10 @@ type doorBook struct {
 	believed  bool // open, as the events say
 	waived    bool
 	faulted   bool
-	forced    bool          // and no alarm has told it yet
+	forced    bool // and no alarm has told it yet
+	keyed     bool // opened last with the key that was announced
+	saw       bool // a document, where two clerks looked last
+	owes      locker.AlarmKind
 	told      time.Duration // of the last event about it
 	released  []authority
 }
@@ -133,7 +147,7 @@ func newOracle(w *world) *oracle {
 		attempts: map[locker.AttemptID]*attempt{}, doors: map[locker.CompartmentID]*doorBook{},
 		alarms: map[uint64]locker.AlarmRaised{}, proofs: map[locker.Person]time.Duration{}, pulses: map[locker.PulseID]bool{},
 		unseen:      map[locker.CompartmentID]bool{},
-		commandBook: newCommandBook(),
+		commandBook: newCommandBook(), boardBook: newBoardBook(),
 	}
 }
 
@@ -170,6 +184,7 @@ func (o *oracle) follow(e locker.Event) {
 		o.fail(5, "event %d (%s) says %v, and it is %v", o.events-1, e.Fact.Type(), e.Time, o.w.time())
 	}
 	o.last = e.Time
+	o.followBoard(e.Fact)
 	o.followPeople(e.Fact)
 	o.followCommand(e)
 	o.followOrder(e.Fact)
@@ -191,8 +206,15 @@ func (o *oracle) followPeople(fact locker.Fact) {
 		o.round.open = false
 	case locker.AlarmRaised:
 		o.alarms[f.Alarm] = f
+		b := o.door(f.Compartment)
 		if f.Kind == locker.AlarmForced {
-			o.door(f.Compartment).forced = false
+			if b.keyed {
+				o.fail(6, "the door of compartment %d was opened with the key, as announced, and somebody is woken", f.Compartment)
+			}
+			b.forced = false
+		}
+		if f.Kind == b.owes {
+			b.owes = ""
 		}
 	case locker.AlarmCleared:
 		delete(o.alarms, f.Alarm)
@@ -286,10 +308,7 @@ func (o *oracle) followDeposit(fact locker.Fact) {
 		}
 		o.counts.Inventories++
 	case locker.CompartmentInspected:
-		if !o.unseen[f.Compartment] {
-			o.fail(7, "compartment %d was inspected, and nobody ordered it", f.Compartment)
-		}
-		delete(o.unseen, f.Compartment)
+		o.inspected(f)
 	case locker.SlotErased:
 		o.gens[f.Generation].slotErased = true
 		o.noise("generation", f.Generation, func(b box) bool { return b.generation == f.Generation })
@@ -298,7 +317,7 @@ func (o *oracle) followDeposit(fact locker.Fact) {
 
 // reserved checks that a compartment is given only if two clerks saw it empty.
 func (o *oracle) reserved(f locker.DepositReserved) {
-	if o.gens[f.Generation] != nil {
+	if o.gens[f.Generation] != nil || f.Generation <= o.before {
 		o.fail(2, "generation %d was given twice", f.Generation)
 	}
 	d := &deposited{order: f.Order, compartment: f.Compartment, replaces: f.Replaces, failures: map[int]int{}, closed: map[int]bool{}}
@@ -348,6 +367,9 @@ func (o *oracle) noise(what string, id any, sealed func(box) bool) {
 			if bytes.Contains(block, b.secret) {
 				o.fail(4, "%s %v is said to be erased, and slot %d still opens its factor", what, id, i)
 			}
+		}
+		if o.w.config.HardwareKey {
+			o.fading = append(o.fading, b)
 		}
 		return true
 	})

@@ -108,7 +108,7 @@ func (o *oracle) proves(p locker.Person) { o.proofs[p] = o.w.now }
 // looks is told that two clerks look into a compartment.
 func (o *oracle) looks(d *door, a, b locker.Person) {
 	if a != b {
-		o.door(d.n).looked = o.w.now
+		o.door(d.n).looked, o.door(d.n).saw = o.w.now, len(d.inside) > 0
 	}
 }
 
@@ -241,7 +241,10 @@ func (o *oracle) followDoor(fact locker.Fact) {
 	case locker.CompartmentOpened:
 		b := about(f.Compartment)
 		b.believed, b.seenEmpty = true, false
-		if !f.Commanded {
+		if b.keyed = !f.Commanded && o.announced; b.keyed {
+			o.unseen[f.Compartment] = true
+			o.counts.Keyed++
+		} else if !f.Commanded {
 			o.counts.Forced++
 			b.forced = !o.standing(locker.AlarmForced, f.Compartment) // one that stands wakes already
 		}

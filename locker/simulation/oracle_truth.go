@@ -52,7 +52,7 @@ func (o *oracle) opens(d *door, commanded bool) {
 	})
 }
 
-// robbed is told what a vandal took. If the terminal was dark or blind just
+// robbed is told what was taken out of a door that no lock opened. If the terminal was dark or blind just
 // then, it cannot know.
 func (o *oracle) robbed(d *door, papers []*paper) {
 	for _, p := range papers {
@@ -86,6 +86,9 @@ func (o *oracle) doorsKnown() {
 		}
 		if b.forced && !o.standing(locker.AlarmForced, d.n) {
 			o.fail(6, "the door of compartment %d was forced, and nobody is woken", d.n)
+		}
+		if b.owes != "" && !o.standing(b.owes, d.n) {
+			o.fail(7, "two clerks found in compartment %d what the record does not say, and no alarm %s tells it", d.n, b.owes)
 		}
 	}
 }
@@ -143,7 +146,7 @@ func (o *oracle) inspect() {
 // custody compares where a document is said to be with where it is.
 func (o *oracle) custody(id locker.OrderID, b *filed) {
 	truth := b.file.paper
-	if truth.taken {
+	if truth.taken || b.lost {
 		return
 	}
 	wrong := func() {
@@ -262,6 +265,8 @@ func (o *oracle) drained() {
 			w.fail("liveness: generation %d has ended, and its slot was never erased", g)
 		}
 	}
+	o.certain()
+	o.foundAll()
 	for _, x := range w.crypto.boxes {
 		if x.hpke && o.orders[x.order].erased {
 			w.fail("invariant 4: order %s was erased, and opened once more", x.order)

@@ -57,12 +57,15 @@ func (w *world) start() {
 
 func (p *process) open() error {
 	w := p.w
+	if len(w.store.log) == 0 {
+		w.clock = 0 // whoever runs init sets it
+	}
 	terminal, err := w.replay()
 	if err != nil {
 		return err
 	}
 	p.vault, err = vault.Open(vault.Config{
-		Terminal: w.config.Terminal, Slots: slots{p.disk}, Records: p.disk,
+		Terminal: w.config.Terminal, Slots: p.disk.slotsOf(), Records: p.disk,
 		Crypto: w.crypto, Matcher: matcher{}, Rand: w.crypto.rand,
 		Device: w.city.device, City: w.city.key,
 		LetterKey: publicOf(w.city.letterKey), TerminalKey: w.city.terminalKey,
@@ -81,7 +84,7 @@ func (p *process) open() error {
 		Announcer: p, Now: p.now, Start: p.begin,
 	})
 	if err := p.controller.Boot(locker.Booted{
-		Config: w.config, Software: "simulated", Doors: w.wall.levels(), Reader: w.reader.works,
+		Config: w.config, Software: "simulated", Doors: w.wall.levels(), Reader: w.reader.works, Adopted: w.adopted,
 	}); err != nil {
 		return err
 	}

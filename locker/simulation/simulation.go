@@ -13,7 +13,11 @@
 // Faults come by the seed's own mixture: power cuts between any two writes or
 // actions, commits that are lost or ambiguous, torn slots, a full disk, brokers
 // that lose, repeat and reorder, forged messages, wall clocks that jump, doors
-// that jam, bounce and are forced, contacts and readers that die.
+// that jam, bounce, are forced and opened with the mechanical key (announced by
+// two clerks, or not), contacts and readers that die, and whole boards: another
+// one takes over the wall with an empty disk, and two clerks look into every
+// compartment. In every third run the slots lie under a root key, and the disk
+// keeps what was overwritten until that is replaced.
 //
 // The oracle's books are its own. It checks while the run goes on what must
 // never happen, and at the end, when faults have ceased, that everything owed

@@ -22,6 +22,7 @@ type store struct {
 	cursor   int // events that the city acknowledged, as far as it was written
 	records  map[string]map[string][]byte
 	slots    [][]byte
+	old      [][]byte // blocks that were overwritten under the present root key, as flash keeps them
 	full     bool
 }
 
@@ -216,6 +217,37 @@ type slots struct{ d *disk }
 
 var _ vault.Slots = slots{}
 
+// slotsOf are the slots as the vault wants them: under a root key, if there is one.
+func (d *disk) slotsOf() vault.Slots {
+	if d.p.w.config.HardwareKey {
+		return rooted{slots{d}}
+	}
+	return slots{d}
+}
+
+// rooted are slots under a root key: once it is replaced, what was overwritten
+// before is noise.
+type rooted struct{ slots }
+
+var _ vault.Rooted = rooted{}
+
+// ReplaceRoot implements vault.Rooted.
+func (r rooted) ReplaceRoot() error {
+	d, w := r.d, r.d.p.w
+	if d.p.dead {
+		return errDead
+	}
+	if w.fate.hits(w.faults.slotFails) {
+		return errCommit
+	}
+	w.mayCut()
+	if w.bug != RootKept {
+		d.old = nil
+	}
+	w.mayCut()
+	return nil
+}
+
 // Count implements vault.Slots.
 func (s slots) Count() int { return len(s.d.slots) }
 
@@ -247,6 +279,9 @@ func (s slots) set(i int, block []byte, torn bool) error {
 		return errCommit
 	}
 	old := d.slots[i]
+	if old != nil && w.config.HardwareKey {
+		d.old = append(d.old, old)
+	}
 	if w.cutsNow() {
 		switch n := w.fate.upTo(3); {
 		case n == 0:

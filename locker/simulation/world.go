@@ -31,6 +31,8 @@ type world struct {
 
 	config  locker.Config
 	store   *store
+	board   int              // how many have died
+	adopted *locker.Adoption // by the one that runs; nil: the first
 	crypto  *crypto
 	wall    *wall
 	reader  *reader
@@ -62,6 +64,7 @@ func newWorld(o Options) *world {
 	if o.Seed%2 == 0 { // a reader that looks for fakes allows more comparisons
 		w.config.Detection, w.config.Rules.FactorTries = true, 10
 	}
+	w.config.HardwareKey = o.Seed%3 == 0 || w.bug == RootKept
 	w.wall = newWall(w)
 	w.reader = &reader{w: w, works: true}
 	w.oracle = newOracle(w)
@@ -71,6 +74,9 @@ func newWorld(o Options) *world {
 	w.faults = drawFaults(w.fate)
 	if w.bug == ReusedInDoubt { // needs a cut within the seconds of laying in
 		w.faults.cutAtWrite = 0.01
+	}
+	if w.bug == AdoptedUnseen {
+		w.faults.boardPerDay = 0.3
 	}
 	return w
 }
