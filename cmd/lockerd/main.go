@@ -26,6 +26,7 @@ const usage = `Usage:
     lockerd rekey -config FILE
     lockerd calibrate -config FILE
     lockerd clear-tpm -config FILE
+    lockerd certificate-request -config FILE
     lockerd version
 
 run starts the terminal and works until it is told to stop.
@@ -50,6 +51,9 @@ run. It prints what "lockerctl roster submit" must know from then on.
 
 calibrate measures key derivations on this board, idle, and prints what to put
 into the configuration.
+
+certificate-request prints the request (PKCS #10, PEM) for the certificate of
+the terminal's connection to the broker, whose key lies in the TPM.
 
 clear-tpm forgets what the hardware key holds, so that another state folder can
 use it. What is sealed under its root key opens never again.
@@ -99,11 +103,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		"rekey":     func(c daemon.Config) error { return identity(stdout)(daemon.Rekey(c)) },
 		"calibrate": func(daemon.Config) error { return daemon.Calibrate(stdout) },
 		"clear-tpm": daemon.ClearTPM,
-		"check":     func(c daemon.Config) error { return check(ctx, c, *asJSON, stdout) },
+		"certificate-request": func(c daemon.Config) error {
+			request, err := daemon.CertificateRequest(c)
+			if err == nil {
+				_, err = stdout.Write(request)
+			}
+			return err
+		},
+		"check": func(c daemon.Config) error { return check(ctx, c, *asJSON, stdout) },
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		return fmt.Errorf("no command %q; wants run, init, check or clear-tpm", args[0])
+		return fmt.Errorf("no command %q; see lockerd help", args[0])
 	}
 	c, err := daemon.LoadConfig(*config)
 	if err != nil {

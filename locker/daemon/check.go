@@ -334,6 +334,14 @@ func (k *check) broker() {
 	defer cancel()
 	d := &Daemon{config: k.config}
 	bc, err := d.brokerConfig()
+	if d.withoutItsKey() {
+		var chip *tpm.Chip
+		if chip, err = k.config.chip(files{k.config.State}); err == nil {
+			defer chip.Close()
+			d.store = &store{chip: chip}
+			bc, err = d.brokerConfig()
+		}
+	}
 	if err == nil {
 		bc.ClientID = k.config.Terminal + "-check"
 		var conn *broker.Conn

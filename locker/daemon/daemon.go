@@ -175,7 +175,10 @@ func (d *Daemon) brokerConfig() (broker.Config, error) {
 		b.Password = strings.TrimSpace(string(text))
 	}
 	if strings.HasPrefix(b.URL, "tls://") {
-		b.Renew = d.config.City.TLS.Load
+		b.Renew = d.tlsFiles
+		if d.withoutItsKey() { // told at each attempt: the terminal starts without
+			return b, nil
+		}
 		if _, err := b.Renew(); err != nil { // what cannot work is told at the start
 			return b, fmt.Errorf("city.tls: %w", err)
 		}

@@ -170,6 +170,9 @@ func (c Config) Validate() error {
 	if c.City.Broker == "" {
 		return bad("city", 0, "broker", "wants an address like tls://mqtt.example.org:8883")
 	}
+	if c.City.TLS.Key == keyInTPM && c.TPM.Path == "" {
+		return bad("city", 0, "tls", "the key %q wants a [tpm]", keyInTPM)
+	}
 	if c.Kiosk.Listen == "" {
 		return bad("kiosk", 0, "listen", "wants a loopback address like 127.0.0.1:8480")
 	}

@@ -3,8 +3,10 @@ package broker
 import (
 	"bufio"
 	"context"
+	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -165,6 +167,8 @@ type TLSFiles struct {
 	Certificate string // empty, with Key: no client certificate
 	Key         string
 	ServerName  string // empty: the address's host
+
+	Signer crypto.Signer `toml:"-"` // in the place of the key's file, for one that lies in hardware
 }
 
 // Load reads the files. The error names the file that is wrong.
@@ -184,11 +188,39 @@ func (f TLSFiles) Load() (*tls.Config, error) {
 		return nil, errors.New("client certificate: wants both certificate and key, or neither")
 	}
 	if f.Certificate != "" {
-		pair, err := tls.LoadX509KeyPair(f.Certificate, f.Key)
+		pair, err := f.pair()
 		if err != nil {
 			return nil, fmt.Errorf("read the client certificate %s with key %s: %w", f.Certificate, f.Key, err)
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
 	return config, nil
+}
+
+// pair is our certificate with its key, which must belong together.
+func (f TLSFiles) pair() (tls.Certificate, error) {
+	if f.Signer == nil {
+		return tls.LoadX509KeyPair(f.Certificate, f.Key)
+	}
+	text, err := os.ReadFile(f.Certificate)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	pair := tls.Certificate{PrivateKey: f.Signer}
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "CERTIFICATE" {
+			pair.Certificate = append(pair.Certificate, block.Bytes)
+		}
+	}
+	if len(pair.Certificate) == 0 {
+		return tls.Certificate{}, errors.New("it holds no certificate in PEM")
+	}
+	if pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0]); err != nil {
+		return tls.Certificate{}, err
+	}
+	public, ok := f.Signer.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok || !public.Equal(pair.Leaf.PublicKey) {
+		return tls.Certificate{}, errors.New("it belongs to another key")
+	}
+	return pair, nil
 }
