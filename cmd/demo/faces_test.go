@@ -167,7 +167,9 @@ func (f *faces) alarm(door locker.CompartmentID) {
 	f.t.Logf("the alarm is on the console %v after the click", time.Since(began).Round(time.Millisecond))
 	f.wall.click("#hands") // the menu closes
 	f.deed(door, "close")
-	f.console.do(chromedp.SetAttributeValue(`.trouble details`, "open", "", chromedp.ByQuery),
+	// In one go: between two of the browser's steps the page may be read anew,
+	// until somebody writes in it.
+	f.console.do(chromedp.Evaluate(`document.querySelector(".trouble details").open = true; document.querySelector(".trouble textarea").focus()`, nil),
 		chromedp.SendKeys(`.trouble textarea`, "looked <b>at it</b>", chromedp.ByQuery), chromedp.SendKeys(`.trouble input[name=by]`, "mk", chromedp.ByQuery))
 	f.console.click(`.trouble button`)
 	f.console.says("looked <b>at it</b>")

@@ -26,6 +26,10 @@
         const answer = await fetch(location.href, { credentials: "same-origin" });
         if (answer.status >= 500) throw new Error(answer.status);
         const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+        if (writing()) { // who began while the page was read
+          stale = true;
+          break;
+        }
         const open = [...document.querySelectorAll("main details[open]")].map((d) => d.id);
         const here = document.activeElement && document.activeElement.id;
         for (const part of ["main", "nav"]) {
