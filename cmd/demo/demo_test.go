@@ -28,7 +28,12 @@ func leftovers(t *testing.T) []string {
 
 func TestTourHoldsAndLeavesNothingBehind(t *testing.T) { tourHolds(t, "-tour") }
 
-func TestTourHoldsOnPortExpanders(t *testing.T) { tourHolds(t, "-tour", "-expanders") }
+func TestTourHoldsOnPortExpanders(t *testing.T) {
+	if os.Getenv("NACHTFACH_REQUIRE") == "" {
+		t.Skip("the same story a second time: CI plays it, and so does NACHTFACH_REQUIRE=expanders")
+	}
+	tourHolds(t, "-tour", "-expanders")
+}
 
 func tourHolds(t *testing.T, args ...string) {
 	t.Helper()
