@@ -288,9 +288,6 @@ func (c *city) apply(z *citizen) {
 	z.file = f
 	c.files = append(c.files, f)
 	c.sealed(f)
-	if f.message == nil {
-		c.w.after(time.Hour, func() { c.sealed(f) })
-	}
 	c.w.after(c.w.chance.between(time.Hour, 30*time.Hour), func() { f.arrived = true })
 }
 
@@ -298,9 +295,11 @@ func (c *city) apply(z *citizen) {
 func (c *city) sealed(f *file) {
 	key, ok := c.lease()
 	if !ok {
-		if f.message == nil && !f.closed {
-			c.w.after(2*time.Hour, func() { c.sealed(f) })
-		}
+		c.w.after(2*time.Hour, func() {
+			if f.message == nil && !f.closed { // nobody has captured it since
+				c.sealed(f)
+			}
+		})
 		return
 	}
 	c.numbers++
