@@ -148,15 +148,8 @@ func TestTheCountdownIsSaidAndCanBeExtended(t *testing.T) {
 	screen := question(50)
 	screen.Until, screen.Choices = 48*time.Second, append(screen.Choices, locker.ChoiceMoreTime) // 18 s remain
 	term.set(screen)
-	var said, left string
-	do(t, ctx, settled("question"), saying("#say", "Sekunden"), textOf("#say", &said))
-	if !strings.Contains(said, "Sekunden") || !strings.Contains(said, "Taste 9") {
-		t.Errorf("the countdown says %q", said)
-	}
-	do(t, ctx, chromedp.KeyEvent("9"), chromedp.WaitNotPresent(".count--soon", chromedp.ByQuery), saying("#left", " 7"), textOf("#left", &left))
-	if !strings.Contains(left, " 7") {
-		t.Errorf("after more time it says %q", left)
-	}
+	do(t, ctx, settled("question"), saying("#say", "Sekunden"), saying("#say", "Taste 9"))
+	do(t, ctx, chromedp.KeyEvent("9"), chromedp.WaitNotPresent(".count--soon", chromedp.ByQuery), saying("#left", " 7"))
 }
 
 // Of many changes in a row the page shows each, or a later one, and ends at the last.
