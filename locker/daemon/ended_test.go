@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -90,9 +91,7 @@ func theftOfEverything(t *testing.T, terminal string, chip *tpmtest.Emulator) {
 	}{
 		{"handed over", w.collect},
 		{"re-issued", func(id locker.OrderID) {
-			draft, err := w.city.DraftReissue(ctx, id)
-			w.must(err)
-			w.must(w.city.Reissue(ctx, id, w.signed(draft)))
+			w.command(locker.Command{Kind: locker.CommandReissue, Order: id, Generation: w.letters[id].Generation})
 			w.post(id)
 			h.prints(w.letters[id])
 		}},
@@ -103,9 +102,7 @@ func theftOfEverything(t *testing.T, terminal string, chip *tpmtest.Emulator) {
 			w.must(err)
 		}},
 		{"revoked", func(id locker.OrderID) {
-			draft, err := w.city.DraftCommand(ctx, terminal, locker.Command{Kind: locker.CommandRevoke, Order: id})
-			w.must(err)
-			w.must(w.city.Command(ctx, terminal, w.signed(draft)))
+			w.command(locker.Command{Kind: locker.CommandRevoke, Order: id})
 		}},
 		{"unloaded", func(id locker.OrderID) { h.unload(id, orders["re-issued"]) }},
 	} {
@@ -435,12 +432,21 @@ func holdsAll(found []locker.Generation, of map[string]locker.Generation) bool {
 	return true
 }
 
-// signed is what one admin signs.
-func (w *town) signed(draft api.Draft) []byte {
+// command has one admin sign a command, once the city has heard of the terminal's
+// last start: its challenge is drawn anew there, and an older one is refused.
+func (w *town) command(what locker.Command) {
 	w.t.Helper()
+	ctx, terminal := w.t.Context(), w.config.Terminal
+	eventually(w.t, "the challenge at the city", func() bool {
+		seen, err := w.city.Terminal(ctx, terminal)
+		var state locker.Status
+		return err == nil && json.Unmarshal(seen.State, &state) == nil && state.Challenge == w.daemon.Status().Challenge
+	})
+	draft, err := w.city.DraftCommand(ctx, terminal, what)
+	w.must(err)
 	text, err := envelope.Sign(w.cast.Admins[0], draft.Namespace, draft.Text)
 	w.must(err)
-	return text
+	w.must(w.city.Command(ctx, terminal, text))
 }
 
 // drawn is somebody's finger, enrolled at the desk.
