@@ -44,6 +44,8 @@ func (s *step) badge(card string) {
 	case ses.mode == rounding && ses.round.stage == confirming:
 		ses.round.check = s.nextCheck()
 		s.do(FindCard{Check: ses.round.check, Card: card})
+	case ses.mode == signingIn && card == ses.signin.card:
+		// A card that is held up for a moment longer is read twice.
 	default:
 		ses.hint = HintCardNotHere
 	}

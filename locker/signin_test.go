@@ -56,6 +56,20 @@ func TestOnePersonWithTwoCardsIsOne(t *testing.T) {
 	s.wantScreen(locker.ScreenRound)
 }
 
+func TestACardThatIsReadTwiceChangesNothing(t *testing.T) {
+	s := newSite(t)
+	s.badge("c1")
+	shown := s.wantScreen(locker.ScreenClerk)
+	s.badge("c1")
+	if again := s.term.Screen(); again.Number != shown.Number || again.Hint != "" {
+		t.Fatalf("screen %+v became %+v", shown, again)
+	}
+	s.badge("c2")
+	if h := s.wantScreen(locker.ScreenClerk).Hint; h != locker.HintCardNotHere {
+		t.Errorf("another's card: hint %q", h)
+	}
+}
+
 func TestFiveWrongNumbersBlockAClerkUntilAnAdminAndAColleagueHelp(t *testing.T) {
 	s := newSite(t)
 	s.badge("c1")

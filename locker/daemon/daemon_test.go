@@ -181,6 +181,23 @@ func (b *bench) screen(d *daemon.Daemon) locker.Screen {
 	return s
 }
 
+// holdUp holds a clerk's card to the badge reader until its number is asked for.
+// The reader may not be open yet; but a card that is read once too often changes
+// the screen under a later press, so it is held up again only after a while.
+func (b *bench) holdUp(d *daemon.Daemon, card string) {
+	b.t.Helper()
+	var next time.Time
+	eventually(b.t, "the card", func() bool {
+		if now := time.Now(); now.After(next) {
+			next = now.Add(10 * time.Second)
+			if err := b.sim.Scan(firmwaresim.Badge, card); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		return b.screen(d).Name == locker.ScreenClerk
+	})
+}
+
 func TestATerminalStartsWithTheRosterOfItsInit(t *testing.T) {
 	b := newBench(t, "daemon-1")
 	b.init()

@@ -77,12 +77,7 @@ func (c *clerks) signIn() {
 		if i == 1 {
 			c.await(locker.ScreenSecond)
 		}
-		eventually(c.t, "the card", func() bool { // the badge reader may not be open yet
-			if err := c.sim.Scan(firmwaresim.Badge, clerk.Card); err != nil {
-				c.t.Fatal(err)
-			}
-			return c.screen(c.d).Name == locker.ScreenClerk
-		})
+		c.holdUp(c.d, clerk.Card)
 		c.does(locker.ScreenClerk, "text", clerk.Number)
 	}
 	c.await(locker.ScreenRound)

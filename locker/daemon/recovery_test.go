@@ -135,7 +135,7 @@ func (w *town) signIn() {
 	w.t.Helper()
 	w.await(locker.ScreenWelcome)
 	for _, c := range w.cast.Clerks {
-		w.scan(firmwaresim.Badge, c.Card)
+		w.holdUp(w.daemon, c.Card)
 		w.typeIn(locker.ScreenClerk, c.Number)
 		w.await(locker.ScreenSecond, locker.ScreenRound)
 	}
