@@ -131,6 +131,7 @@ type noLog struct{}
 
 func (noLog) Size() uint64                          { return 0 }
 func (noLog) Cursor() uint64                        { return 0 }
+func (noLog) Pruned() uint64                        { return 0 }
 func (noLog) Read(uint64, int) ([][]byte, error)    { return nil, nil }
 func (noLog) Checkpoint(uint64) ([]byte, error)     { return nil, errNoStore }
 func (noLog) Acknowledge([]byte) (time.Time, error) { return time.Time{}, errNoStore }

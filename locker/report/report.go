@@ -53,6 +53,8 @@ type Log interface {
 	Size() uint64
 	// Cursor is the number of events that the city holds.
 	Cursor() uint64
+	// Pruned is the number of events, from the first on, that Read gives no more.
+	Pruned() uint64
 	// Read gives at most limit events from the given one on, as they were hashed.
 	Read(from uint64, limit int) ([][]byte, error)
 	// Checkpoint is the signed note of the tree of the first size events.
@@ -157,7 +159,8 @@ func (r *Reporter) Refresh() {
 	}
 }
 
-// Resend publishes all that the city has acknowledged once more, batch by batch
+// Resend publishes all that the city has acknowledged and the journal still has
+// once more, batch by batch
 // with its checkpoints, beside what is new. The city drops what it has, and
 // holds each checkpoint against its own tree. It never blocks; a connection
 // that is lost meanwhile ends it.

@@ -2,8 +2,10 @@ package report_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/nachtfach/nachtfach/city/citytest"
+	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
@@ -34,4 +36,46 @@ func TestTheWholeJournalIsSentOnceMore(t *testing.T) {
 	if alarms, err := c.Alarms(t.Context()); err != nil || len(alarms) > 0 {
 		t.Errorf("the city's alarms: %+v, %v", alarms, err)
 	}
+}
+
+// Two commands in a row ask again while the first is still on its way.
+func TestAskingAgainMeanwhileBeginsAnew(t *testing.T) {
+	t.Parallel()
+	b, c, m := start(t)
+	r, _ := m.Report(b.URL())
+	m.AppendMany(700)
+	citytest.Eventually(t, "all is acknowledged", soon, acknowledged(m))
+	checkpoints := b.Collect(topic.Checkpoint.Of(m.ID))
+	citytest.Eventually(t, "batches once more", soon, func() bool { r.Resend(); return len(checkpoints()) > 40 })
+	m.AppendMany(10)
+	citytest.Eventually(t, "what is new", soon, acknowledged(m))
+	c.Same(m)
+}
+
+func TestAPrunedJournalIsSentFromItsFirstBodyOn(t *testing.T) {
+	t.Parallel()
+	b, _, m := start(t)
+	r, _ := m.Report(b.URL())
+	for range 7 {
+		facts := make([]locker.Event, 100)
+		for i := range facts {
+			facts[i] = locker.Event{Time: time.Now().UTC(), Quality: locker.TimeConfirmed, Fact: locker.ClockMarked{}}
+		}
+		if _, err := m.Journal.Append(facts, func() ([]byte, error) { return []byte("{}"), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	citytest.Eventually(t, "all is acknowledged", soon, acknowledged(m))
+	if n, err := m.Journal.Prune(time.Now().Add(time.Hour)); err != nil || n == 0 || n == 700 {
+		t.Fatalf("%d pruned, %v", n, err)
+	}
+	events := b.Collect(topic.Event.Of(m.ID))
+	r.Resend()
+	citytest.Eventually(t, "every event that has its body", soon, func() bool {
+		seen := map[string]bool{}
+		for _, e := range events() {
+			seen[string(e)] = true
+		}
+		return len(seen) == int(m.Journal.Size()-m.Journal.Pruned())
+	})
 }

@@ -167,10 +167,11 @@ func (s *session) fill() error {
 // repeatBatch publishes the next batch of a resend and waits until the broker
 // has it, so that a journal of years floods nobody.
 func (s *session) repeatBatch(ctx context.Context) error {
+	log := s.config.Log
+	s.resent = max(s.resent, log.Pruned()) // what is before has no body any more, and the city holds it
 	if s.resent >= s.resend {
 		return nil
 	}
-	log := s.config.Log
 	events, err := log.Read(s.resent, int(min(s.resend-s.resent, batch)))
 	if err != nil || len(events) == 0 {
 		s.config.Logger.Error("resend ends early", "event", s.resent, "of", s.resend, "error", err)
@@ -193,7 +194,10 @@ func (s *session) repeatBatch(ctx context.Context) error {
 	if err := s.conn.Flush(within, s.message(topic.Checkpoint, note, false)); err != nil {
 		return err
 	}
-	s.more <- struct{}{}
+	select {
+	case s.more <- struct{}{}:
+	default: // asked for again while there were some
+	}
 	return nil
 }
 
