@@ -210,12 +210,18 @@ func scanDeposit(scan func(...any) error) (d api.Deposit, err error) {
 // Living gives the order's deposit whose code is still good, or ErrUnknown.
 func (r *Record) Living(ctx context.Context, id locker.OrderID) (api.Deposit, error) {
 	d, err := scanDeposit(r.db.QueryRowContext(ctx, `SELECT `+depositColumns+` FROM deposits
-		WHERE order_id = ? AND erased = 0 AND state IN (?, ?, ?) ORDER BY generation DESC LIMIT 1`, id,
+		WHERE order_id = ? AND erased = 0 AND state IN (?, ?, ?) AND `+ownOrder("deposits")+` ORDER BY generation DESC LIMIT 1`, id,
 		api.DepositLoaded, api.DepositDisputed, api.DepositDoubted).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, fmt.Errorf("order %q has no deposit that can be collected: %w", id, ErrUnknown)
 	}
 	return d, err
+}
+
+// ownOrder holds for what a terminal said of an order unless that is known to be
+// another terminal's: whoever has a device's key signs what they like.
+func ownOrder(table string) string {
+	return `NOT EXISTS (SELECT 1 FROM orders WHERE orders.id = ` + table + `.order_id AND orders.terminal <> ` + table + `.terminal)`
 }
 
 // Message is one that the city repeats until an event answers it or it expires.

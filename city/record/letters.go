@@ -54,7 +54,7 @@ func (r *Record) KeepLetter(ctx context.Context, l Letter) (kept bool, err error
 func (r *Record) Letter(ctx context.Context, id locker.OrderID) (Letter, error) {
 	l := Letter{Order: id}
 	err := r.db.QueryRowContext(ctx, `SELECT terminal, generation, sealed FROM letters
-		WHERE order_id = ? AND sealed IS NOT NULL ORDER BY generation DESC LIMIT 1`, id).
+		WHERE order_id = ? AND sealed IS NOT NULL AND `+ownOrder("letters")+` ORDER BY generation DESC LIMIT 1`, id).
 		Scan(&l.Terminal, &l.Generation, &l.Sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l, fmt.Errorf("order %q has no letter that is not printed yet: %w", id, ErrUnknown)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -136,5 +137,81 @@ func TestAlarmsAreBounded(t *testing.T) {
 	}
 	if all[0].Detail != "again" || all[0].Times != 2 {
 		t.Errorf("the last is %+v", all[0])
+	}
+}
+
+// TestThreatATerminalClaimsAnothersOrder has a terminal in wrong hands sign what
+// it likes: that another's order lies in it, and a letter that would send the
+// citizen there.
+func TestThreatATerminalClaimsAnothersOrder(t *testing.T) {
+	r, _ := open(t)
+	const order locker.OrderID = "order-0001"
+	size := map[string]uint64{}
+	tell := func(terminal string, facts ...locker.Fact) {
+		t.Helper()
+		for _, f := range facts {
+			event := []record.Event{{Body: []byte("{}"), Type: f.Type(), Time: time.Now(), Fact: f}}
+			if err := r.Append(t.Context(), terminal, size[terminal], event, nil); err != nil {
+				t.Fatal(err)
+			}
+			size[terminal]++
+		}
+	}
+	lay := func(terminal string, g locker.Generation) {
+		t.Helper()
+		tell(terminal, locker.DepositReserved{Generation: g, Order: order, Compartment: 3}, locker.DepositLoaded{Generation: g})
+		if _, err := r.KeepLetter(t.Context(), record.Letter{Terminal: terminal, Generation: g, Order: order, Sealed: []byte(terminal), Share: []byte{1}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func() (letter, deposit string) {
+		t.Helper()
+		l, err := r.Letter(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := r.Living(t.Context(), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Terminal, d.Terminal
+	}
+	if err := r.AddTerminal(t.Context(), "rathaus-2", "key"); err != nil {
+		t.Fatal(err)
+	}
+	lay("rathaus-1", 1)
+	lay("rathaus-2", 9)
+	if l, d := told(); l != "rathaus-2" || d != "rathaus-2" {
+		t.Fatalf("of an order that nobody knows the letter of %s and the deposit of %s count: this proves nothing", l, d)
+	}
+	key := record.Key{Hash: "h"}
+	key.Terminal, key.Key.Key, key.Public, key.Expires = "rathaus-1", 1, []byte("public"), time.Now().Add(time.Hour)
+	tell("rathaus-1", locker.KeysOffered{Keys: []locker.OfferedKey{{Key: 1, Hash: "h", Expires: key.Expires}}})
+	if err := r.OfferKeys(t.Context(), []record.Key{key}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.LeaseKey(t.Context(), "rathaus-1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.HoldOrder(t.Context(), api.Order{Order: order, Terminal: "rathaus-1", Version: 1, Key: 1}, []byte("sealed")); err != nil {
+		t.Fatal(err)
+	}
+	if l, d := told(); l != "rathaus-1" || d != "rathaus-1" {
+		t.Errorf("the letter of %s and the deposit of %s count, for an order of rathaus-1", l, d)
+	}
+	if _, err := r.Retire(t.Context(), "rathaus-1"); err != nil {
+		t.Fatal(err)
+	}
+	tell("rathaus-2", locker.CompartmentInspected{Compartment: 3, Order: order, Found: true})
+	if o, err := r.Order(t.Context(), order); err != nil || o.State != api.OrderLost {
+		t.Errorf("another terminal says what became of it: the order is %s, %v", o.State, err)
+	}
+	if err := r.AddTerminal(t.Context(), "rathaus-1", "next key"); err != nil {
+		t.Fatal(err)
+	}
+	size["rathaus-1"] = 0
+	tell("rathaus-1", locker.CompartmentInspected{Compartment: 3, Order: order, Found: true})
+	if o, err := r.Order(t.Context(), order); err != nil || o.State != api.OrderRecovered {
+		t.Errorf("its next board says that it was found: the order is %s, %v", o.State, err)
 	}
 }

@@ -101,11 +101,13 @@ func (r *Record) Adoption(ctx context.Context, closed string) (a locker.Adoption
 	return a, err
 }
 
-// inspected tells a lost order what became of its document.
+// inspected tells an order that was lost with this terminal's former board what
+// became of its document.
 func (p projection) inspected(f locker.CompartmentInspected) error {
 	state, reason := api.OrderMissing, "two clerks found nothing where it should lie"
 	if f.Found {
 		state, reason = api.OrderRecovered, "two clerks took the document out; capture the order anew, or hand it over at the desk"
 	}
-	return p.exec(`UPDATE orders SET state = ?, reason = ?, since = ? WHERE id = ? AND state = ?`, state, reason, p.at, f.Order, api.OrderLost)
+	return p.exec(`UPDATE orders SET state = ?, reason = ?, since = ?
+		WHERE id = ? AND state = ? AND terminal LIKE ? || '.%'`, state, reason, p.at, f.Order, api.OrderLost, p.terminal)
 }
