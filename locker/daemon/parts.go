@@ -105,7 +105,7 @@ func openParts(c Config) (*parts, error) {
 	}
 	for _, s := range c.Scanners {
 		source := locker.Source(s.Source)
-		opened, err := s.open()
+		opened, err := s.open(scannerName(source, len(p.scanners[source])))
 		if err != nil {
 			return nil, errors.Join(err, p.Close())
 		}
@@ -115,12 +115,20 @@ func openParts(c Config) (*parts, error) {
 	return p, nil
 }
 
-// open prepares a scanner. The device need not be there yet.
-func (s Scanner) open() (source, error) {
-	if s.Driver != "keyboard" {
-		return scanner.New(scanner.Config{Name: string(s.Source), Path: s.Path, Baud: s.Baud}), nil
+// scannerName tells several scanners of one source apart: "badge", "badge 2".
+func scannerName(source locker.Source, i int) string {
+	if i == 0 {
+		return string(source)
 	}
-	k, err := evdev.New(evdev.Config{Name: string(s.Source), Path: s.Path, Layout: s.Layout})
+	return fmt.Sprintf("%s %d", source, i+1)
+}
+
+// open prepares a scanner. The device need not be there yet.
+func (s Scanner) open(name string) (source, error) {
+	if s.Driver != "keyboard" {
+		return scanner.New(scanner.Config{Name: name, Path: s.Path, Baud: s.Baud}), nil
+	}
+	k, err := evdev.New(evdev.Config{Name: name, Path: s.Path, Layout: s.Layout})
 	if err != nil {
 		return nil, err
 	}
@@ -196,8 +204,8 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 	wg.Go(func() { p.fingers.watch(ctx, deliver) })
 	wg.Go(func() { p.watchComforts(ctx, deliver) })
 	for source, list := range p.scanners {
-		for _, s := range list {
-			wg.Go(func() { watchScanner(ctx, source, s, deliver) })
+		for i, s := range list {
+			wg.Go(func() { watchScanner(ctx, source, scannerName(source, i), s, deliver) })
 		}
 	}
 	wg.Wait()
@@ -263,8 +271,8 @@ func watchSensor(ctx context.Context, sensor locker.Sensor, c contact, deliver f
 	})
 }
 
-func watchScanner(ctx context.Context, source locker.Source, s source, deliver func(context.Context, locker.Input)) {
-	part := "scanner " + string(source)
+func watchScanner(ctx context.Context, source locker.Source, name string, s source, deliver func(context.Context, locker.Input)) {
+	part := "scanner " + name
 	_ = s.Watch(ctx, func(text string, err error) { // its error is ctx's
 		switch {
 		case errors.Is(err, scanner.ErrGone):

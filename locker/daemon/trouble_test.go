@@ -2,6 +2,7 @@ package daemon_test
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"periph.io/x/conn/v3/gpio/gpioreg"
 	"periph.io/x/conn/v3/physic"
 
+	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/daemon"
 )
@@ -118,5 +120,38 @@ func TestALockThatIsOnByItselfIsSwitchedOffAndWaitsForClerks(t *testing.T) {
 	time.Sleep(1200 * time.Millisecond) // it is looked at once more
 	if fault(d, 2) != locker.FaultLock {
 		t.Error("back in service before anybody looked")
+	}
+}
+
+func TestOneScannerThatIsPluggedInDoesNotHealAnother(t *testing.T) {
+	b := newBench(t, "scanners-1")
+	wires := b.sim.Addresses()
+	b.config.Scanners = []daemon.Scanner{
+		{Source: daemon.Source(locker.SourceCitizen), Path: wires.Citizen},
+		{Source: daemon.Source(locker.SourceCitizen), Path: wires.Barcode},
+	}
+	b.init()
+	list, err := daemon.Check(t.Context(), b.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	finding(t, list, fmt.Sprintf("scanner %q (%s)", "citizen", wires.Citizen))
+	finding(t, list, fmt.Sprintf("scanner %q (%s)", "citizen 2", wires.Barcode))
+
+	b.run()
+	first := func() bool { return b.alarmed(locker.AlarmPart, "scanner citizen:") }
+	second := func() bool { return b.alarmed(locker.AlarmPart, "scanner citizen 2:") }
+	for _, device := range []firmwaresim.Device{firmwaresim.Citizen, firmwaresim.Barcode} {
+		if err := b.sim.Unplug(device); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "both alarms", func() bool { return first() && second() })
+	if err := b.sim.Plug(firmwaresim.Citizen); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the first one's end", func() bool { return !first() })
+	if !second() {
+		t.Errorf("%+v", b.published().Alarms)
 	}
 }
