@@ -28,7 +28,6 @@ type Status struct {
 	HardwareKey  bool                `json:"hardware_key"`        // false: erasure is logical only
 	Fault        string              `json:"fault,omitempty"`
 	Recorded     uint64              `json:"recorded,omitempty"` // events in the journal that this state includes, at least
-	Health       map[string]string   `json:"health,omitempty"`
 }
 
 // CompartmentStatus is one door and what is behind it.
@@ -71,11 +70,6 @@ func (t *Terminal) Status() Status {
 	v.Detection = l.Config.Detection
 	v.Exercise = t.exercise()
 	v.Tripped = sorted(l.Tripped)
-	for _, o := range l.Orders {
-		if o.State == orderOpen {
-			v.Waiting++
-		}
-	}
 	v.Waiting = l.waiting()
 	for _, k := range l.Keys {
 		if !k.Used && !k.Lapsed {

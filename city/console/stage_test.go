@@ -186,7 +186,7 @@ func marshal(t testing.TB, v any) []byte {
 func sound(ago func(time.Duration) time.Time, id string, recorded uint64, doors int) locker.Status {
 	s := locker.Status{
 		Terminal: id, Software: "1.2.3", Boot: 4, Time: ago(20 * time.Second), Quality: locker.TimeConfirmed, Open: true, Waiting: 3, Keys: 14, Roster: 2,
-		Recorded: recorded, Alarms: []locker.AlarmRaised{}, Health: map[string]string{"reader": "R503, firmware 2.1"},
+		Recorded: recorded, Alarms: []locker.AlarmRaised{},
 	}
 	for i := range doors {
 		d := locker.CompartmentStatus{Number: locker.CompartmentID(i + 1), Size: locker.Small, Row: i/6 + 1, Column: i%6 + 1, Use: "empty"}

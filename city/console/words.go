@@ -118,7 +118,7 @@ var words = map[string][2]string{
 	"behind": {"Rückstand", "Backlog"}, "behind.none": {"kein Rückstand", "no backlog"}, "behind.events": {"Ereignisse im Rückstand", "events behind"},
 	"line.cut": {"Die Stadt ist nicht mit dem Broker verbunden,", "The city is not connected to the broker,"},
 	"line.old": {"Was hier steht, ist so alt, und neue Alarme kommen nicht an.", "What stands here is that old, and new alarms do not arrive."}, "line.unknown": {"Verbindung unbekannt", "connection unknown"},
-	"unanswered": {"Nachrichten unbeantwortet", "messages unanswered"}, "part.reader": {"Fingerleser", "Finger reader"},
+	"unanswered":  {"Nachrichten unbeantwortet", "messages unanswered"},
 	"use.unknown": {"unbekannt", "unknown"},
 	"state":       {"Zustand", "State"}, "unknown": {"noch nichts gemeldet", "nothing reported yet"},
 	"told": {"Letzter Zustand", "Last state"}, "lag": {"Unbeantwortet", "Unanswered"}, "lag.none": {"nichts", "nothing"},
