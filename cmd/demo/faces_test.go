@@ -102,7 +102,7 @@ func (f *faces) deed(n locker.CompartmentID, deeds ...string) {
 func (f *faces) opened(name locker.ScreenName) locker.CompartmentID {
 	f.t.Helper()
 	n := f.await(name).Compartment
-	f.wall.sees(fmt.Sprintf(`[data-door="%d"].open`, n))
+	f.wall.sees(fmt.Sprintf(`[data-door="%d"].open.lit`, n))
 	return n
 }
 
@@ -155,6 +155,7 @@ func TestOneTerminalHasThreeFaces(t *testing.T) {
 	t.Logf("two documents loaded and one collected in %v", time.Since(began).Round(time.Second))
 
 	f.alarm(20)
+	f.sensor()
 	f.outages()
 }
 
@@ -173,6 +174,15 @@ func (f *faces) alarm(door locker.CompartmentID) {
 		chromedp.SendKeys(`.trouble textarea`, "looked <b>at it</b>", chromedp.ByQuery), chromedp.SendKeys(`.trouble input[name=by]`, "mk", chromedp.ByQuery))
 	f.console.click(`.trouble button`)
 	f.console.says("looked <b>at it</b>")
+}
+
+// sensor takes the mains away, and gives it back.
+func (f *faces) sensor() {
+	f.t.Helper()
+	f.wall.click(`[data-sensor="mains"][aria-pressed="false"]`)
+	f.console.says("Mains voltage away")
+	f.wall.click(`[data-sensor="mains"][aria-pressed="true"]`)
+	f.console.says("Sensor at rest")
 }
 
 // outages pull the network, the power and the reader, and put them back.

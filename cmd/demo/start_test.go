@@ -49,8 +49,13 @@ func (s *said) String() string {
 
 func visit(t testing.TB) *visitor {
 	t.Helper()
+	return visitOn(t, false)
+}
+
+func visitOn(t testing.TB, expanders bool) *visitor {
+	t.Helper()
 	said := new(said)
-	town, err := build(t.Context(), usual, slog.New(slog.NewTextHandler(said, nil)))
+	town, err := buildOn(t.Context(), expanders, usual, slog.New(slog.NewTextHandler(said, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,6 +164,7 @@ func (v *visitor) load() {
 	v.await(locker.ScreenRound)
 	v.hold(firmwaresim.Barcode, "Anna")
 	n := v.await(locker.ScreenLay).Compartment
+	v.lit(n)
 	v.door(n, firmwaresim.Lay, firmwaresim.Close)
 	v.at(locker.ScreenRound, "choice", string(locker.ChoiceFinish))
 	v.await(locker.ScreenConfirm)
@@ -168,6 +174,20 @@ func (v *visitor) load() {
 		return s.Round != nil && len(s.Round.Confirmed) == 1
 	})
 	v.hold(firmwaresim.Badge, string(clerks[1].Person))
+}
+
+// lit waits until these compartments are lit, and no others.
+func (v *visitor) lit(want ...locker.CompartmentID) {
+	v.t.Helper()
+	v.until(fmt.Sprint("light in ", want), func() bool {
+		var is []locker.CompartmentID
+		for _, d := range v.sim.Wall.Doors() {
+			if d.Light {
+				is = append(is, locker.CompartmentID(d.Number))
+			}
+		}
+		return slices.Equal(is, want)
+	})
 }
 
 func (v *visitor) offered(source firmwaresim.Device) (labels []string) {
@@ -180,7 +200,12 @@ func (v *visitor) offered(source firmwaresim.Device) (labels []string) {
 }
 
 func TestANewcomerLoadsAndCollectsWithWhatLiesReady(t *testing.T) {
-	v := visit(t)
+	for name, expanders := range map[string]bool{"lines": false, "expanders": true} {
+		t.Run(name, func(t *testing.T) { newcomer(t, visitOn(t, expanders)) })
+	}
+}
+
+func newcomer(t *testing.T, v *visitor) {
 	var said bytes.Buffer
 	v.explain(&said)
 	for _, link := range []string{v.startAt + "/\n", v.links().Kiosk + "\n", v.links().Wall + "\n"} {
@@ -207,9 +232,11 @@ func TestANewcomerLoadsAndCollectsWithWhatLiesReady(t *testing.T) {
 		t.Fatalf("lay a finger: %d %s", status, text)
 	}
 	n := v.await(locker.ScreenTake).Compartment
+	v.lit(n)
 	v.door(n, firmwaresim.Take, firmwaresim.Close)
 	v.at(locker.ScreenQuestion, "choice", string(locker.ChoiceYes))
 	v.await(locker.ScreenDone)
+	v.lit()
 }
 
 func TestTheStartPageFramesKioskAndWallAndNothingElse(t *testing.T) {

@@ -136,7 +136,7 @@ func (t *town) buildHardware(context.Context) (err error) {
 		Finger: func(name string, impression int) (image.Image, error) {
 			return finger.Named(name).Impression(impression), nil
 		},
-		Layout: layout(), People: t.wallPeople(), FrameAncestors: []string{t.startAt},
+		Layout: layout(), People: t.wallPeople(), Sensors: firmwaresim.CabinetSensors(), FrameAncestors: []string{t.startAt},
 		Power: &firmwaresim.Switch{Off: t.PowerOff, On: t.PowerOn},
 		Broker: &firmwaresim.Switch{
 			Off: func(context.Context) error { return t.broker.Stop() },
@@ -262,14 +262,20 @@ func configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses
 			Number: locker.CompartmentID(i + 1), Size: daemon.Size(at.size), Height: at.height, Row: row + 1, Column: column + 1, LowReach: row == 2,
 			Lock:    daemon.Wire{GPIO: firmwaresim.LockLine(terminal, i+1)},
 			Contact: daemon.Wire{GPIO: firmwaresim.DoorLine(terminal, i+1)},
+			Light:   daemon.Wire{GPIO: firmwaresim.LightLine(terminal, i+1)},
 		})
+	}
+	for _, s := range firmwaresim.CabinetSensors() {
+		c.Sensors = append(c.Sensors, daemon.Sensor{Kind: locker.Sensor(s), Wire: daemon.Wire{GPIO: firmwaresim.SensorLine(terminal, s)}})
 	}
 	return c
 }
 
 // hangOnExpanders wires locks and contacts to port expanders with active-low
-// relays, the first with its interrupt line, the others polled.
+// relays, the first with its interrupt line, the others polled. Lights and
+// sensors stay on lines of their own.
 func hangOnExpanders(c *daemon.Config) {
+	c.GPIO.OutputLow = true
 	for i := range (compartments + firmwaresim.PerExpander - 1) / firmwaresim.PerExpander {
 		x := daemon.Expander{
 			Name: fmt.Sprint("x", i), Bus: firmwaresim.ExpanderBus(terminal), Address: 0x20 + i,
