@@ -11,6 +11,9 @@
 // pickup code, once, when the letter is printed; before, the letter lies sealed
 // in its record, and afterwards nowhere.
 //
+// What is over and older than its period is pruned from the record; what is left
+// verifies as before.
+//
 // The record is package record's, the desks' interface package api's.
 package city
 
@@ -33,7 +36,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker/report/topic"
 )
 
-// Config is what a City needs; all of it is required but Socket, Name and Repeat.
+// Config is what a City needs; all of it is required but Socket, Name and the times.
 type Config struct {
 	Record    string        // path of the SQLite file; made if it is not there
 	Socket    string        // path of the desks' Unix socket; empty: none
@@ -45,6 +48,7 @@ type Config struct {
 	Suite     envelope.Suite
 	Repeat    time.Duration // of what is open; 0: one minute
 	Roll      time.Duration // after which a terminal that said nothing to a new connection is away; 0: one minute
+	Keep      time.Duration // of what is over and names people; 0: DefaultKeep
 	Now       func() time.Time
 	Rand      io.Reader // fit for keys
 	Logger    *slog.Logger
@@ -86,6 +90,12 @@ func Open(config Config) (*City, error) {
 	if config.Roll == 0 {
 		config.Roll = time.Minute
 	}
+	if config.Keep == 0 {
+		config.Keep = DefaultKeep
+	}
+	if config.Keep < LeastKeep || config.Keep > MostKeep {
+		return nil, fmt.Errorf("city: keep %v: wants %v to %v", config.Keep, LeastKeep, MostKeep)
+	}
 	if config.Broker.ClientID == "" {
 		name := config.Name
 		if name == "" {
@@ -111,6 +121,9 @@ func (c *City) Close() error { return c.record.Close() }
 // one that makes it impossible to go on.
 func (c *City) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
+	var pruning sync.WaitGroup
+	pruning.Go(func() { c.prune(ctx) })
+	defer pruning.Wait()
 	defer cancel()
 	serve := make(chan error, 1)
 	if c.config.Socket != "" {

@@ -10,9 +10,9 @@ import (
 	"github.com/nachtfach/nachtfach/city/api"
 )
 
-// Verify computes a terminal's tree anew from every event held, and holds it
-// against the checkpoint that the device signed. The error names the first
-// event that is wrong.
+// Verify computes a terminal's tree anew from every event held, from its hash
+// where it was pruned, and holds it against the checkpoint that the device
+// signed. The error names the first event that is wrong.
 func (c *City) Verify(ctx context.Context, terminal string) (api.Tree, error) {
 	t, err := c.record.Terminal(ctx, terminal)
 	if err != nil {
@@ -27,6 +27,32 @@ func (c *City) Verify(ctx context.Context, terminal string) (api.Tree, error) {
 		return hashes, nil
 	})
 	var n uint64
+	add := func(leaf tlog.Hash) error {
+		hashes, err := tlog.StoredHashesForRecordHash(int64(n), leaf, reader)
+		if err != nil {
+			return fmt.Errorf("verify %s: event %d: %w", terminal, n, err)
+		}
+		first := tlog.StoredHashIndex(0, int64(n))
+		for i, h := range hashes {
+			edge[first+int64(i)] = h
+		}
+		n++
+		return nil
+	}
+	for n < t.Pruned {
+		leaves, err := c.record.Pruned(ctx, terminal, n, 1000)
+		if err == nil && len(leaves) == 0 {
+			err = fmt.Errorf("verify %s: the hash of event %d is missing", terminal, n)
+		}
+		if err != nil {
+			return api.Tree{}, err
+		}
+		for _, leaf := range leaves {
+			if err := add(leaf); err != nil {
+				return api.Tree{}, err
+			}
+		}
+	}
 	for n < t.Size {
 		events, err := c.record.Events(ctx, terminal, n, 1000)
 		if err != nil {
@@ -39,18 +65,14 @@ func (c *City) Verify(ctx context.Context, terminal string) (api.Tree, error) {
 			if e.Sequence != n {
 				return api.Tree{}, fmt.Errorf("verify %s: event %d is missing", terminal, n)
 			}
-			hashes, err := tlog.StoredHashes(int64(n), e.Body, reader)
-			if err != nil {
-				return api.Tree{}, fmt.Errorf("verify %s: event %d: %w", terminal, n, err)
+			if err := add(tlog.RecordHash(e.Body)); err != nil {
+				return api.Tree{}, err
 			}
-			first := tlog.StoredHashIndex(0, int64(n))
-			for i, h := range hashes {
-				edge[first+int64(i)] = h
-			}
-			n++
 		}
 	}
-	return c.compare(ctx, terminal, t.Verifier, n, reader)
+	tree, err := c.compare(ctx, terminal, t.Verifier, n, reader)
+	tree.Pruned = t.Pruned
+	return tree, err
 }
 
 func (c *City) compare(ctx context.Context, terminal, verifier string, n uint64, reader tlog.HashReader) (api.Tree, error) {

@@ -22,8 +22,9 @@ type Identity struct {
 // Terminal is one registered terminal.
 type Terminal struct {
 	ID       string          `json:"id"`
-	Verifier string          `json:"verifier"` // of the device's notes
-	Size     uint64          `json:"size"`     // events that the city holds
+	Verifier string          `json:"verifier"`         // of the device's notes
+	Size     uint64          `json:"size"`             // events that the city holds
+	Pruned   uint64          `json:"pruned,omitempty"` // of those, from the first on, hashes alone
 	Online   bool            `json:"online"`
 	Since    time.Time       `json:"since,omitzero"`  // of Online's last change
 	State    json.RawMessage `json:"state,omitempty"` // as the terminal last showed it; unsigned
@@ -137,8 +138,9 @@ const (
 // Tree is a terminal's tree, recomputed from the events that the city holds.
 type Tree struct {
 	Size       uint64 `json:"size"`
-	Root       string `json:"root"`       // base64
-	Checkpoint []byte `json:"checkpoint"` // the device's note that covers it
+	Pruned     uint64 `json:"pruned,omitempty"` // of those, from the first on, hashes alone
+	Root       string `json:"root"`             // base64
+	Checkpoint []byte `json:"checkpoint"`       // the device's note that covers it
 }
 
 // Letter is what is printed, once. It is a secret.

@@ -91,10 +91,11 @@ func (r *Record) Hashes(ctx context.Context, terminal string, indexes []int64) (
 	return hashes, nil
 }
 
-// Events gives at most limit events from the given one on.
+// Events gives at most limit events from the given one on, without those that
+// were pruned.
 func (r *Record) Events(ctx context.Context, terminal string, from uint64, limit int) ([]api.Event, error) {
 	rows, err := r.db.QueryContext(ctx,
-		`SELECT seq, type, body FROM events WHERE terminal = ? AND seq >= ? ORDER BY seq LIMIT ?`, terminal, from, limit)
+		`SELECT seq, type, body FROM events WHERE terminal = ?1 AND seq >= max(?, `+unpruned+`) ORDER BY seq LIMIT ?`, terminal, from, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read events of %s: %w", terminal, err)
 	}
@@ -129,11 +130,11 @@ func (r *Record) AddTerminal(ctx context.Context, id, verifier string) error {
 	})
 }
 
-const terminalColumns = `id, verifier, size, online, since, state, COALESCE((SELECT since FROM stolen WHERE terminal = id), ''), closed`
+const terminalColumns = `id, verifier, size, pruned, online, since, state, COALESCE((SELECT since FROM stolen WHERE terminal = id), ''), closed`
 
 func scanTerminal(scan func(...any) error) (t api.Terminal, err error) {
 	var since, stolen, closed string
-	err = scan(&t.ID, &t.Verifier, &t.Size, &t.Online, &since, (*[]byte)(&t.State), &stolen, &closed)
+	err = scan(&t.ID, &t.Verifier, &t.Size, &t.Pruned, &t.Online, &since, (*[]byte)(&t.State), &stolen, &closed)
 	t.Since, t.Stolen, t.Closed = parseStamp(since), parseStamp(stolen), parseStamp(closed)
 	return t, err
 }

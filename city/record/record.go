@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 7
+const version = 8
 
 const schema = `
 CREATE TABLE terminals (
@@ -207,6 +207,7 @@ func (r *Record) prepare() error {
 			addClosed,
 			addVerifiers,
 			addTraining,
+			addPruned,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

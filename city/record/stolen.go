@@ -60,7 +60,7 @@ func (r *Record) Recovered(ctx context.Context, terminal string) error {
 func (r *Record) Burglary(ctx context.Context, terminal string) (api.Burglary, error) {
 	b := api.Burglary{Terminal: terminal}
 	var body []byte
-	err := r.db.QueryRowContext(ctx, `SELECT seq, body FROM events WHERE terminal = ? AND type = ? ORDER BY seq DESC LIMIT 1`,
+	err := r.db.QueryRowContext(ctx, `SELECT seq, body FROM events WHERE terminal = ?1 AND type = ? AND seq >= `+unpruned+` ORDER BY seq DESC LIMIT 1`,
 		terminal, locker.BurglaryDeclared{}.Type()).Scan(&b.Sequence, &body)
 	if errors.Is(err, sql.ErrNoRows) {
 		return b, fmt.Errorf("terminal %s has told of no burglary: %w", terminal, ErrUnknown)

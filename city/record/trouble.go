@@ -149,7 +149,7 @@ func (r *Record) Search(ctx context.Context, terminal, text string, before uint6
 	if before > searchDepth {
 		from = before - searchDepth
 	}
-	rows, err := r.db.QueryContext(ctx, `SELECT seq, type, body FROM events WHERE terminal = ? AND seq >= ? AND seq < ?
+	rows, err := r.db.QueryContext(ctx, `SELECT seq, type, body FROM events WHERE terminal = ?1 AND seq >= max(?, `+unpruned+`) AND seq < ?
 		AND (? = '' OR instr(lower(CAST(body AS TEXT)), lower(?)) > 0) ORDER BY seq DESC LIMIT ?`,
 		terminal, from, before, text, text, limit)
 	all, err := collect(rows, err, func(scan func(...any) error) (e api.Event, err error) {

@@ -162,7 +162,11 @@ func verify(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(out, "%d events, root %s, as the device signed it\n", tree.Size, tree.Root)
+	pruned := ""
+	if tree.Pruned > 0 {
+		pruned = fmt.Sprintf("; of the first %d, the hashes alone are left", tree.Pruned)
+	}
+	_, err = fmt.Fprintf(out, "%d events, root %s, as the device signed it%s\n", tree.Size, tree.Root, pruned)
 	return err
 }
 

@@ -32,6 +32,7 @@ type settings struct {
 	NoteKey   string `toml:"note_key"`
 	LetterKey string `toml:"letter_key"`
 	Repeat    string `toml:"repeat"`
+	Keep      string `toml:"keep"`
 	Broker    struct {
 		URL          string `toml:"url"`
 		ClientID     string `toml:"client_id"`
@@ -87,7 +88,7 @@ func placed(path string, err error) error {
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		e := unknown.Errors[0]
 		line, column := e.Position()
-		return fmt.Errorf("%s:%d:%d: unknown setting %q; known are record, socket, note_key, letter_key, repeat, and in [broker] url, client_id, username, password_file, ca, certificate, key, server_name; in [console] listen, hosts; in [town] name, office, address, phone, web, hours, bring, retention; in [[station]] terminal, place, hours",
+		return fmt.Errorf("%s:%d:%d: unknown setting %q; known are record, socket, note_key, letter_key, repeat, keep, and in [broker] url, client_id, username, password_file, ca, certificate, key, server_name; in [console] listen, hosts; in [town] name, office, address, phone, web, hours, bring, retention; in [[station]] terminal, place, hours",
 			path, line, column, strings.Join(e.Key(), "."))
 	}
 	var bad *toml.DecodeError
@@ -126,6 +127,12 @@ func (s settings) open(log *slog.Logger) (*city.City, error) {
 			return nil, fmt.Errorf("repeat %q: wants a time of 100ms or more, like 60s", s.Repeat)
 		}
 	}
+	var keep time.Duration
+	if s.Keep != "" {
+		if keep, err = time.ParseDuration(s.Keep); err != nil || keep < city.LeastKeep || keep > city.MostKeep {
+			return nil, fmt.Errorf("keep %q: wants a time of %v to %v, like %v", s.Keep, city.LeastKeep, city.MostKeep, city.DefaultKeep)
+		}
+	}
 	b, err := s.broker()
 	if err != nil {
 		return nil, err
@@ -133,7 +140,7 @@ func (s settings) open(log *slog.Logger) (*city.City, error) {
 	return city.Open(city.Config{
 		Record: s.Record, Socket: s.Socket, Broker: b,
 		Signer: signer, Verifier: strings.TrimSpace(string(verifier)), LetterKey: letter, Suite: envelope.Standard{},
-		Repeat: repeat, Now: time.Now, Rand: rand.Reader, Logger: log,
+		Repeat: repeat, Keep: keep, Now: time.Now, Rand: rand.Reader, Logger: log,
 	})
 }
 
@@ -196,6 +203,7 @@ socket     = "desk.sock"   # mode 0600: who may open it acts for the desks
 note_key   = "note.key"    # signs acknowledgements
 letter_key = "letter.key"  # opens letters
 repeat     = "60s"         # of what a terminal has not answered
+keep       = "26280h"      # three years: then what is over is pruned
 
 [broker]
 url = %q

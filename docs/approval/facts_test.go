@@ -17,6 +17,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/nachtfach/nachtfach/city"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/daemon"
 	"github.com/nachtfach/nachtfach/locker/vault"
@@ -298,6 +299,7 @@ func deletionPeriods(*testing.T) string {
 	out.row("Brief nicht versandt: Alarm und Entnahmeliste nach", german(r.PostingOverdue), "`rules.posting_overdue`")
 	out.row("unbenutzter einmaliger Schlüssel wird überschrieben nach", german(r.KeyLife), "`rules.key_life`")
 	out.row("Inhalte quittierter Ereignisse in der Station", german(daemon.DefaultKeep), "`journal.keep`")
+	out.row("was bei der Kommune beendet ist: Inhalte von Ereignissen, Auftragsnummern, Störungen", german(locker.Duration(city.DefaultKeep)), "`keep` (`cityd`)")
 	out.row("eine gebrauchte Codenummer (Selektor) ruht", german(locker.Duration(vault.SelectorRest)), "fest")
 	return out.String()
 }
