@@ -22,6 +22,7 @@ type Broker struct {
 
 	mu       sync.Mutex
 	server   *mqtt.Server // nil while stopped
+	turns    *turns       // of the server
 	watchers []func(topic string, payload []byte)
 }
 
@@ -47,6 +48,10 @@ func (b *Broker) Start() error {
 	defer b.mu.Unlock()
 	s := mqtt.New(&mqtt.Options{InlineClient: true, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	if err := s.AddHook(new(auth.AllowHook), nil); err != nil {
+		return fmt.Errorf("embedded broker: %w", err)
+	}
+	b.turns = new(turns)
+	if err := s.AddHook(b.turns, nil); err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
 	if err := s.AddListener(listeners.NewTCP(listeners.Config{ID: "tcp", Address: b.addr})); err != nil {
@@ -98,6 +103,8 @@ func (b *Broker) Watch(f func(topic string, payload []byte)) error {
 }
 
 func (b *Broker) subscribe(id int, f func(string, []byte)) error {
+	b.turns.mu.Lock()
+	defer b.turns.mu.Unlock()
 	err := b.server.Subscribe("nachtfach/#", id+1, func(_ *mqtt.Client, _ packets.Subscription, p packets.Packet) { f(p.TopicName, p.Payload) })
 	if err != nil {
 		return fmt.Errorf("embedded broker: watch: %w", err)
@@ -112,6 +119,8 @@ func (b *Broker) Retained(topic string) []byte {
 	if b.server == nil {
 		return nil
 	}
+	b.turns.mu.Lock()
+	defer b.turns.mu.Unlock()
 	for _, p := range b.server.Topics.Messages(topic) {
 		return p.Payload
 	}
