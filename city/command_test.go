@@ -142,6 +142,11 @@ func TestAStolenTerminalIsDeadAtOnceAndWithoutItsConsent(t *testing.T) {
 	held := d.seal("order-0002", 1, d.lease())
 	_, err := d.ask.SubmitOrder(t.Context(), held)
 	d.check(err)
+	citytest.Eventually(t, "the deposit and its share", soon, func() bool {
+		all, err := d.ask.Deposits(t.Context(), d.m.ID)
+		_, none := d.ask.DraftReissue(t.Context(), "order-0001")
+		return err == nil && len(all) == 1 && all[0].State == api.DepositLoaded && none == nil
+	})
 	text := d.draft(locker.Command{Kind: locker.CommandDeclare}).Text
 	d.check(d.ask.Command(t.Context(), d.m.ID, d.signed(text, d.admin, d.second())))
 
@@ -165,6 +170,24 @@ func TestAStolenTerminalIsDeadAtOnceAndWithoutItsConsent(t *testing.T) {
 	if err != nil || list[0].Stolen.IsZero() {
 		t.Errorf("terminals %+v, %v", list, err)
 	}
+
+	_, late := d.deposit(2, "order-0002") // on its way meanwhile, or told by the thief
+	d.m.Append(locker.DepositLoaded{Generation: 1}, locker.DepositExpired{Generation: 1})
+	citytest.Eventually(t, "its last word at the city", soon, func() bool {
+		all, err = d.ask.Deposits(t.Context(), d.m.ID)
+		return err == nil && len(all) == 2 && (all[0].Expired || all[1].Expired)
+	})
+	for _, now := range all {
+		if now.State != api.DepositDead {
+			t.Errorf("deposit %+v", now)
+		}
+	}
+	if o := d.order("order-0002"); o.State != api.OrderDead {
+		t.Errorf("the held order is %s", o.State)
+	}
+	_, err = d.ask.Letter(t.Context(), "order-0002")
+	d.refused(err, http.StatusNotFound, "letter")
+	d.forgotten("a share that came late", late.Bytes())
 
 	d.check(d.ask.Recovered(t.Context(), d.m.ID))
 	d.refused(d.ask.Recovered(t.Context(), d.m.ID), http.StatusConflict, "not declared")

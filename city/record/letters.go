@@ -19,8 +19,9 @@ type Letter struct {
 	Share      []byte
 }
 
-// KeepLetter stores a letter. One that is known, printed or not, and one of a
-// deposit that has ended are left alone; the answer tells whether it was new.
+// KeepLetter stores a letter. One that is known, printed or not, one of a
+// deposit that has ended and one of a stolen terminal are left alone; the answer
+// tells whether it was new.
 func (r *Record) KeepLetter(ctx context.Context, l Letter) (kept bool, err error) {
 	err = r.change(ctx, func(tx *sql.Tx) error {
 		var state string
@@ -35,7 +36,7 @@ func (r *Record) KeepLetter(ctx context.Context, l Letter) (kept bool, err error
 			return nil
 		}
 		done, err := tx.ExecContext(ctx, `INSERT INTO letters (terminal, generation, order_id, sealed, share, since)
-			VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			SELECT ?1, ?, ?, ?, ?, ? WHERE NOT `+stolen+` ON CONFLICT DO NOTHING`,
 			l.Terminal, l.Generation, l.Order, l.Sealed, l.Share, r.stamp())
 		if err != nil {
 			return err

@@ -102,18 +102,20 @@ func (p projection) offered(f locker.KeysOffered) error {
 }
 
 func (p projection) reserved(f locker.DepositReserved) error {
-	err := p.exec(`INSERT INTO deposits (terminal, generation, order_id, compartment, replaces, state, since)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-		p.terminal, f.Generation, f.Order, f.Compartment, f.Replaces, api.DepositReserved, p.at)
+	err := p.exec(`INSERT INTO deposits (terminal, generation, order_id, compartment, replaces, since, state)
+		VALUES (?1, ?, ?, ?, ?, ?, iif(`+stolen+`, ?, ?)) ON CONFLICT DO NOTHING`,
+		p.terminal, f.Generation, f.Order, f.Compartment, f.Replaces, p.at, api.DepositDead, api.DepositReserved)
 	if err == nil && f.Replaces != 0 { // the command has been followed
 		err = p.answered(locker.MessageCommand, string(f.Order))
 	}
 	return err
 }
 
+// deposit lives on in this state; one that is dead does not, whatever a stolen
+// terminal still tells.
 func (p projection) deposit(g locker.Generation, state api.DepositState) error {
-	return p.exec(`UPDATE deposits SET state = ?, since = ? WHERE terminal = ? AND generation = ?`,
-		state, p.at, p.terminal, g)
+	return p.exec(`UPDATE deposits SET state = ?, since = ? WHERE terminal = ? AND generation = ? AND state <> ?`,
+		state, p.at, p.terminal, g, api.DepositDead)
 }
 
 // followed is what an admin's command changed.
@@ -133,7 +135,8 @@ func (p projection) followed(f locker.CommandFollowed) error {
 
 // ended also forgets the share and the letter: they belong to a code that is dead.
 func (p projection) ended(g locker.Generation, state api.DepositState) error {
-	if err := p.deposit(g, state); err != nil {
+	err := p.exec(`UPDATE deposits SET state = ?, since = ? WHERE terminal = ? AND generation = ?`, state, p.at, p.terminal, g)
+	if err != nil {
 		return err
 	}
 	return p.forget(g)
@@ -150,8 +153,8 @@ func (p projection) forget(g locker.Generation) error {
 func (p projection) reissued(f locker.DepositReissued) error {
 	err := p.exec(`UPDATE deposits SET since = ?, state =
 		COALESCE((SELECT o.state FROM deposits o WHERE o.terminal = deposits.terminal AND o.generation = ?), ?)
-		WHERE terminal = ? AND generation = ?`,
-		p.at, f.Replaces, api.DepositLoaded, p.terminal, f.Generation)
+		WHERE terminal = ? AND generation = ? AND state <> ?`,
+		p.at, f.Replaces, api.DepositLoaded, p.terminal, f.Generation, api.DepositDead)
 	if err != nil {
 		return err
 	}
@@ -180,7 +183,7 @@ func (p projection) accepted(f locker.OrderAccepted) error {
 
 func (p projection) order(id locker.OrderID, version int, state api.OrderState, reason string) error {
 	return p.exec(`UPDATE orders SET state = ?, reason = ?, since = ?, sealed = NULL
-		WHERE id = ? AND terminal = ? AND version = ?`, state, reason, p.at, id, p.terminal, version)
+		WHERE id = ? AND terminal = ? AND version = ? AND state <> ?`, state, reason, p.at, id, p.terminal, version, api.OrderDead)
 }
 
 func (p projection) withdrawn(id locker.OrderID) error {

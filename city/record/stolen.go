@@ -12,6 +12,9 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 )
 
+// stolen holds for the terminal ?1 while it is declared stolen.
+const stolen = `EXISTS (SELECT 1 FROM stolen WHERE terminal = ?1)`
+
 // DeclareStolen ends what the city holds for a terminal, in one transaction:
 // letters and shares are overwritten, its deposits and open orders are dead,
 // its keys gone, and nothing is sent to it any more. The signed command is kept
