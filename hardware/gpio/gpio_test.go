@@ -185,3 +185,18 @@ func TestPeriphsOwnLinesAreRefusedForLocks(t *testing.T) {
 type alias struct{ gpio.PinIO }
 
 func (a alias) Real() gpio.PinIO { return a.PinIO }
+
+func TestALightWhoseLineFailsAtTheStartIsToldByItsSwitchAndBurnsLater(t *testing.T) {
+	p := &pin{name: t.Name(), fail: errors.New("no such device")}
+	light, err := hardware.OpenOutput(hardware.OutputConfig{Line: register(t, p), ActiveLow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := light.Switch(true); err == nil || !strings.Contains(err.Error(), p.name) {
+		t.Errorf("while it fails: %v", err)
+	}
+	p.fail = nil
+	if err := light.Switch(true); err != nil || p.level != gpio.Low {
+		t.Errorf("later: %v, line %v", err, p.level)
+	}
+}

@@ -38,8 +38,7 @@ type Line struct {
 	mu      sync.Mutex
 	as      Request // how the line is taken; of an output, Level is the one at rest
 	use     use
-	held    Held       // nil: not ours now
-	level   gpio.Level // last given to an output
+	held    Held // nil: not ours now
 	turn    chan struct{}
 	closed  bool
 	settles time.Duration // by the kernel's debouncing
@@ -135,7 +134,6 @@ func (l *Line) Out(level gpio.Level) error {
 	if err := l.held.Set(level); err != nil {
 		return l.lost("write", err)
 	}
-	l.level = level
 	return nil
 }
 
@@ -280,7 +278,7 @@ func (l *Line) take() (taken bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("line %q (%s): %w", l.name, at, refused(at, err))
 	}
-	l.held, l.settles, l.level = held, r.Debounce, r.Level
+	l.held, l.settles = held, r.Debounce
 	return true, nil
 }
 

@@ -19,8 +19,8 @@ type Output struct {
 	on   gpio.Level
 }
 
-// OpenOutput finds the line and switches it off. It refuses the same lines as
-// OpenCoil.
+// OpenOutput finds the line and switches it off; that this fails now is told by
+// the next Switch. It refuses the same lines as OpenCoil.
 func OpenOutput(cfg OutputConfig) (*Output, error) {
 	o := &Output{name: fmt.Sprintf("output line %q", cfg.Line), on: gpio.Level(!cfg.ActiveLow)}
 	pin, err := find(cfg.Line)
@@ -31,9 +31,7 @@ func OpenOutput(cfg OutputConfig) (*Output, error) {
 		return nil, fmt.Errorf("%s: %w", o.name, err)
 	}
 	o.pin = pin
-	if err := o.Switch(false); err != nil {
-		return nil, err
-	}
+	_ = o.Switch(false)
 	return o, nil
 }
 
