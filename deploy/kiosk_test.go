@@ -211,3 +211,37 @@ func answer[T any](t *testing.T, from <-chan T, ended chan error) T {
 	}
 	panic("unreachable")
 }
+
+// A keyboard at the screen has the keys that the pages need, and no way into the
+// browser.
+func TestTheScreensKeyboardHasNoKeyThatOpensAWindow(t *testing.T) {
+	xkbcli, err := exec.LookPath("xkbcli")
+	if err != nil {
+		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "cage") {
+			t.Fatalf("xkbcli is required here: %v", err)
+		}
+		t.Skip("no xkbcli here (Debian: apt-get install libxkbcommon-tools)")
+	}
+	_, environment := unit(t)
+	rules := ""
+	for _, setting := range environment {
+		if name, ok := strings.CutPrefix(setting, "XKB_DEFAULT_RULES="); ok {
+			rules = name
+		}
+	}
+	keymap := run(t, "", "env", "XKB_CONFIG_EXTRA_PATH=xkb", xkbcli, "compile-keymap", "--rules", rules)
+	_, symbols, found := strings.Cut(keymap, "xkb_symbols")
+	if !found {
+		t.Fatalf("no keymap:\n%s", keymap)
+	}
+	for _, key := range []string{"<AE01>", "<KP1>", "<BKSP>", "<ESC>", "<RTRN>", "<KPEN>", "<UP>"} {
+		if !strings.Contains(symbols, key) {
+			t.Errorf("it has no key %s", key)
+		}
+	}
+	for _, key := range []string{"<LCTL>", "<RCTL>", "<LALT>", "<RALT>", "<LWIN>", "<FK01>", "<FK11>", "<FK12>", "<MENU>"} {
+		if strings.Contains(symbols, key) {
+			t.Errorf("it has the key %s", key)
+		}
+	}
+}
