@@ -105,6 +105,26 @@ func TestPressesThatNobodyMeant(t *testing.T) {
 	})
 }
 
+func TestTheLanguageOfAVisitEndsWithIt(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t, 1080, 1920)
+	term := newStage()
+	show := func(n uint64, name locker.ScreenName, lang string) {
+		t.Helper()
+		term.set(locker.Screen{Number: n, Name: name})
+		do(t, ctx, chromedp.WaitVisible(`html[lang="`+lang+`"] #face[data-name="`+string(name)+`"][data-settled]`, chromedp.ByQuery))
+	}
+	do(t, ctx, chromedp.Navigate(serve(t, term)), settled("welcome"), chromedp.Click("#language", chromedp.ByQuery))
+	show(101, locker.ScreenPaced, "en")
+	show(102, locker.ScreenWelcome, "en")
+	show(103, locker.ScreenChecking, "en")
+	show(104, locker.ScreenRefused, "en")
+	show(105, locker.ScreenTake, "en")
+	show(106, locker.ScreenDone, "en")
+	show(107, locker.ScreenWelcome, "de")
+	show(108, locker.ScreenChecking, "de")
+}
+
 func TestThePageComesBackByItself(t *testing.T) {
 	t.Parallel()
 	ctx := browser(t, 1080, 1920)

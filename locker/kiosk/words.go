@@ -19,7 +19,8 @@ const (
 )
 
 // languageCookie carries the language that was chosen at the screen. The page
-// itself goes back to German when nobody has touched it for a while.
+// itself goes back to German when the visit has ended, or when nobody has
+// touched it for a while.
 const languageCookie = "nachtfach_language"
 
 func languageOf(r *http.Request) language {

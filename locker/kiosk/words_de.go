@@ -119,7 +119,6 @@ var germanWords = map[string]string{
 	"round_done.lead":     "Vielen Dank. Die Briefe gehen jetzt hinaus.",
 
 	"order":           "Beleg",
-	"round.clerks":    "Angemeldet",
 	"round.waiting":   "Warten auf Einlage",
 	"round.free":      "Freie Fächer",
 	"round.laid":      "Eingelegt",
@@ -130,8 +129,6 @@ var germanWords = map[string]string{
 	"round.todo":      "Zu tun",
 	"round.nothing":   "Nichts zu prüfen.",
 	"round.none":      "Noch nichts eingelegt.",
-	"legend.todo":     "zu tun",
-	"legend.laid":     "eingelegt",
 	"kind.unload":     "leeren",
 	"kind.inspect":    "prüfen",
 	"kind.clear":      "leer?",

@@ -118,7 +118,6 @@ var englishWords = map[string]string{
 	"round_done.lead":     "Thank you. The letters go out now.",
 
 	"order":           "Slip",
-	"round.clerks":    "Signed in",
 	"round.waiting":   "Waiting to be laid in",
 	"round.free":      "Free compartments",
 	"round.logical":   "No hardware key: what is erased is only overwritten.",
@@ -129,8 +128,6 @@ var englishWords = map[string]string{
 	"round.todo":      "To do",
 	"round.nothing":   "Nothing to check.",
 	"round.none":      "Nothing laid in yet.",
-	"legend.todo":     "to do",
-	"legend.laid":     "laid in",
 	"kind.unload":     "empty it",
 	"kind.inspect":    "check",
 	"kind.clear":      "empty?",

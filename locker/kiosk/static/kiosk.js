@@ -11,7 +11,7 @@
   const face = () => by("face");
   const current = () => Number(face()?.dataset.screen ?? -1);
   let heard = Date.now(), touched = Date.now(), drawn = Date.now();
-  let name = "", kept = "", carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
+  let name = "", served = false, kept = "", carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
 
   // Digits.
   const digits = (text) => text.replace(/[０-９]/g, (d) => String.fromCharCode(d.charCodeAt(0) - 0xfee0)).replace(/[^0-9]/g, "");
@@ -68,6 +68,8 @@
     if (!f) return;
     if (f.dataset.name !== name) drawn = Date.now();
     name = f.dataset.name;
+    if (served && name === "welcome" && !carried && german()) return; // a visit's language ends with it
+    served = !f.hasAttribute("data-idle");
     const count = by("count");
     if (count) count_from(Number(count.dataset.remaining)); else ends = 0;
     said = 0;
@@ -110,10 +112,17 @@
     }
     if (now - touched > quiet && face() && face().hasAttribute("data-idle")) {
       if (by("field") && by("field").value) fill("");
-      if (document.documentElement.lang !== "de") location.assign("/language/de");
+      german();
       touched = now;
     }
     if (now - heard > silence) lost();
+  }
+
+  // german tells whether the page has to be loaded anew for it.
+  function german() {
+    if (document.documentElement.lang === "de") return false;
+    location.replace("/language/de");
+    return true;
   }
 
   // The terminal is away: say so, and ask until it is back.
