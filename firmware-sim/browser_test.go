@@ -108,6 +108,7 @@ func TestAPersonUsesTheWallInABrowser(t *testing.T) {
 		chromedp.WaitVisible(`[data-door="9"].open.contact-open`, byQuery), deed("lay"),
 		chromedp.WaitVisible(`[data-door="9"].document`, byQuery))
 	picture(t, ctx, "wall-open-menu")
+	act(t, ctx, chromedp.WaitReady(`#menu [data-deed="close"]:focus`, byQuery)) // Enter would close it
 	act(t, ctx, deed("close"), chromedp.WaitVisible(`[data-door="9"].document:not(.open)`, byQuery))
 	if d := c.state().Doors[8]; d.Open || !d.Document {
 		t.Errorf("door 9 after force, lay and close: %+v", d)

@@ -117,8 +117,8 @@ function condition(d) {
 
 function deedsOf(d) {
   return [
-    d.open ? "close" : "open",
-    d.open && (d.document ? "take" : "lay"), null,
+    d.open ? (d.document ? "take" : "lay") : "open",
+    d.open && "close", null,
     !d.open && "force", !d.jammed && "jam", d.contact === "sound" && "dead", d.contact === "sound" && "bounce",
     (d.jammed || d.contact !== "sound") && "heal",
   ].filter((deed) => deed !== false);
@@ -158,7 +158,8 @@ function drawMenu() {
     make("p", { className: "small", textContent: w.counts(d.pulses, d.openings) }));
   menu.hidden = false;
   place(menu, doors.get(d.number));
-  if (focused !== null) (menu.querySelector(`[data-deed="${focused}"]`) || menu.querySelector("button")).focus();
+  // Who has laid something in, or taken it, closes next.
+  if (focused !== null) (menu.querySelector(`[data-deed="${focused}"]`) || menu.querySelector("[data-deed=close]") || menu.querySelector("button")).focus();
 }
 
 // place puts the menu beside its door, inside the window.
@@ -199,7 +200,6 @@ function buildColumn() {
     column.append(make("h3", { textContent: w.groups[group] }), ...present.map(buildDevice));
   }
   if (state.devices.includes("locks")) column.append(buildDevice("locks"));
-  if (state.wired.length || state.heating) column.append(make("h3", { textContent: w.groups.cabinet }), buildCabinet());
 }
 
 function buildDevice(device) {
@@ -217,18 +217,19 @@ function buildDevice(device) {
     make("div", { className: "head" }, make("h4", { textContent: w.devices[device] }), plug), rest);
 }
 
-// buildCabinet are the sensors of the terminal itself, and its heater's lamp.
-function buildCabinet() {
-  const sensors = state.wired.map((name) => {
+// buildFixtures are the sensors of the terminal itself, and its heater's lamp.
+function buildFixtures() {
+  const list = state.wired.map((name) => {
     const tripped = state.sensors[name];
-    const b = make("button", { type: "button", className: "switch sensor", data: { sensor: name }, aria: { pressed: String(tripped) } },
-      icon("bell"), w.sensors[name][tripped ? 1 : 0]);
+    const b = make("button", { type: "button", className: "switch sensor", data: { sensor: name }, aria: { pressed: String(tripped) },
+      title: tripped ? w.rest[name === "mains" ? 0 : 1] : "" }, icon("bell"), w.sensors[name][tripped ? 1 : 0]);
     b.addEventListener("click", () => post("/api/sensors/" + name, { tripped: !tripped }));
     return b;
   });
-  const heater = state.heating
-    ? make("p", { className: "heater" + (state.heater ? " lit" : ""), data: { heater: String(state.heater) } }, icon("heat"), `${w.heater} ${state.heater ? w.on : w.off}`) : null;
-  return make("div", { className: "fixtures" }, ...sensors, heater);
+  if (state.heating) {
+    list.push(make("p", { className: "heater" + (state.heater ? " lit" : ""), data: { heater: String(state.heater) } }, icon("heat"), `${w.heater} ${state.heater ? w.on : w.off}`));
+  }
+  return list;
 }
 
 function buildOffer(o) {
@@ -266,7 +267,7 @@ function flash(device) {
 
 function buildSwitches() {
   const at = byId("switches");
-  at.replaceChildren();
+  at.replaceChildren(...buildFixtures());
   for (const [name, picture] of [["power", "bolt"], ["broker", "net"]]) {
     if (!(name in state)) continue;
     const on = state[name];

@@ -8,12 +8,13 @@ const fingers = {
 };
 
 const de = {
-  title: "Die Wand", sign: "Abholstation", hands: "Was Sie in der Hand haben",
+  title: "Die Wand", sign: "Abholstation", hands: "In Ihrer Hand",
   gone: "Die Anlage antwortet nicht. Das Bild kommt von selbst wieder.",
   compartment: "Fach", fingers: fingers.de,
   sizes: { small: "klein", medium: "mittel", large: "groß" },
   legendCoil: "Schloss unter Strom", legendShut: "Kontakt: zu", legendOpen: "Kontakt: offen", legendDocument: "Dokument liegt drin", legendLight: "Licht im Fach", light: "Licht im Fach",
   sensors: { tamper: ["Erschütterung auslösen", "Erschütterung!"], mains: ["Netzspannung nehmen", "Netzspannung fehlt"], enclosure: ["Technikfach öffnen", "Technikfach offen"] },
+  rest: ["Ein zweiter Klick beendet es.", "Ein zweiter Klick beendet es. Wieder abholen kann man erst, wenn zwei Beschäftigte eine Runde abgeschlossen haben."],
   heater: "Heizung des Lesers",
   shut: "zu", open: "offen", document: "Dokument liegt drin", empty: "leer", jammed: "klemmt", dead: "Kontakt tot", bouncing: "Kontakt prellt",
   counts: (pulses, openings) => `${pulses} × entriegelt, ${openings} × geöffnet`,
@@ -21,7 +22,7 @@ const de = {
     open: "An der Tür ziehen", close: "Tür schließen", take: "Dokument nehmen", lay: "Dokument hineinlegen",
     force: "Aufbrechen", jam: "Festklemmen", dead: "Kontakt abreißen", bounce: "Kontakt prellen lassen", heal: "Reparieren",
   },
-  groups: { staff: "Beschäftigte", citizens: "Abholende", cabinet: "Gehäuse" },
+  groups: { staff: "Beschäftigte", citizens: "Abholende" },
   devices: { badge: "Kartenleser", barcode: "Belegscanner", citizen: "Briefscanner", reader: "Fingerleser", locks: "Leitung der Schlösser" },
   things: { badge: "Karte", barcode: "Beleg", citizen: "Brief", reader: "Finger" },
   notes: { badge: "Personalnr.", citizen: "Abholcode", barcode: "Nr." },
@@ -52,12 +53,13 @@ const de = {
 };
 
 const en = {
-  title: "The wall", sign: "Pickup station", hands: "What you have in your hands",
+  title: "The wall", sign: "Pickup terminal", hands: "In your hands",
   gone: "The terminal does not answer. The picture comes back by itself.",
   compartment: "Compartment", fingers: fingers.en,
   sizes: { small: "small", medium: "medium", large: "large" },
   legendCoil: "lock energised", legendShut: "contact: closed", legendOpen: "contact: open", legendDocument: "document inside", legendLight: "light inside", light: "light inside",
   sensors: { tamper: ["Shake the cabinet", "Cabinet shaken!"], mains: ["Take the mains away", "Mains is away"], enclosure: ["Open the electronics", "Electronics open"] },
+  rest: ["A second click ends it.", "A second click ends it. Nobody collects before two clerks have finished a round."],
   heater: "Reader's heater",
   shut: "closed", open: "open", document: "document inside", empty: "empty", jammed: "jammed", dead: "contact dead", bouncing: "contact bounces",
   counts: (pulses, openings) => `unlocked ${pulses} ×, opened ${openings} ×`,
@@ -65,7 +67,7 @@ const en = {
     open: "Pull the door", close: "Close the door", take: "Take the document", lay: "Lay a document in",
     force: "Force it open", jam: "Jam it", dead: "Tear off the contact", bounce: "Let the contact bounce", heal: "Repair it",
   },
-  groups: { staff: "Staff", citizens: "Citizens", cabinet: "Cabinet" },
+  groups: { staff: "Staff", citizens: "Citizens" },
   devices: { badge: "Card reader", barcode: "Slip scanner", citizen: "Letter scanner", reader: "Finger reader", locks: "Line of the locks" },
   things: { badge: "Card", barcode: "Slip", citizen: "Letter", reader: "Finger" },
   notes: { badge: "personal no.", citizen: "pickup code", barcode: "no." },
