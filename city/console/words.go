@@ -113,10 +113,10 @@ var words = map[string][2]string{
 	"none": {"Noch keine Abholstation. Anmelden: cityd terminal add", "No terminal yet. Register one: cityd terminal add"},
 
 	"health.good": {"In Ordnung", "All well"}, "health.poor": {"Bitte ansehen", "Needs a look"}, "health.bad": {"Handeln", "Act now"},
-	"online": {"verbunden", "connected"}, "offline": {"nicht verbunden", "not connected"}, "since": {"seit", "since"}, "ago": {"vor", "ago:"},
+	"online": {"verbunden", "connected"}, "offline": {"nicht verbunden", "not connected"}, "since": {"seit", "for"},
 	"all.terminals": {"Alle Stationen", "All terminals"}, "service": {"Betrieb", "Service"}, "connection": {"Verbindung", "Connection"},
 	"behind": {"Rückstand", "Backlog"}, "behind.none": {"kein Rückstand", "no backlog"}, "behind.events": {"Ereignisse im Rückstand", "events behind"},
-	"line.cut": {"Die Stadt ist nicht mit dem Broker verbunden,", "The city is not connected to the broker,"},
+	"line.cut": {"Die Stadt ist nicht mit dem Broker verbunden,", "The city has not been connected to the broker"},
 	"line.old": {"Was hier steht, ist so alt, und neue Alarme kommen nicht an.", "What stands here is that old, and new alarms do not arrive."}, "line.unknown": {"Verbindung unbekannt", "connection unknown"},
 	"unanswered":  {"Nachrichten unbeantwortet", "messages unanswered"},
 	"use.unknown": {"unbekannt", "unknown"},
@@ -128,7 +128,7 @@ var words = map[string][2]string{
 	"busy": {"Jemand steht davor", "Somebody is there"}, "idle": {"Niemand davor", "Nobody there"},
 	"waiting": {"Warten auf Einlage", "Waiting to be loaded"}, "keys": {"Freie Schlüssel", "Unused keys"}, "roster": {"Personalliste", "Roster"},
 	"software": {"Software", "Software"}, "fault": {"Störung", "Fault"}, "recorded": {"Ereignisse gesichert", "Events recorded"},
-	"version": {"Version", "version"}, "parts": {"Bauteile", "Parts"},
+	"version": {"Version", "version"},
 
 	"wall": {"Wand", "Wall"}, "compartment": {"Fach", "Compartment"},
 	"use.empty": {"leer", "empty"}, "use.reserved": {"reserviert", "reserved"}, "use.occupied": {"belegt", "occupied"},
@@ -149,7 +149,7 @@ var words = map[string][2]string{
 	"deposit.doubted": {"Verbleib unklar", "custody unknown"}, "deposit.missing": {"fehlt", "missing"}, "deposit.dead": {"Station gestohlen", "terminal stolen"},
 
 	"more.alarms": {"Weitere Alarme, die bestehen:", "Further alarms that stand:"},
-	"no.alarms":   {"Kein offener Alarm.", "No open alarm."}, "past": {"Erledigt", "Settled"}, "all.alarms": {"Alle Alarme", "All alarms"},
+	"no.alarms":   {"Kein offener Alarm.", "No open alarm."}, "past": {"Erledigt", "Settled"},
 	"class.wake": {"sofort", "now"}, "class.morning": {"am Morgen", "next morning"}, "class.statistics": {"Statistik", "statistics"},
 	"stands": {"besteht", "stands"}, "cleared": {"vorbei", "over"}, "times": {"mal", "times"},
 	"note": {"Notiz", "Note"}, "by": {"Kürzel", "Initials"}, "acknowledge": {"Quittieren", "Acknowledge"}, "again": {"Notiz ändern", "Change the note"},

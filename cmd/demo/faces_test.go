@@ -141,6 +141,10 @@ func TestOneTerminalHasThreeFaces(t *testing.T) {
 	f.loads("Anna", "Bernd")
 	f.console.says("ready")
 
+	f.screen.sees(`html[lang="de"]`) // the clerks' visit is over, and their language with it
+	f.screen.click("#language")
+	f.screen.sees(`html[lang="en"]`)
+	f.shows(locker.ScreenWelcome)
 	f.holds("citizen", "Anna")
 	f.shows(locker.ScreenFinger)
 	f.holds("reader", "Anna")
@@ -190,10 +194,10 @@ func (f *faces) outages() {
 	f.t.Helper()
 	f.wall.click(`[data-switch="broker"]`)
 	f.wall.sees(`[data-switch="broker"][aria-checked="false"]`)
-	f.console.says("not connected")
+	f.console.says("not been connected")
 	f.wall.click(`[data-switch="broker"]`)
 	f.wall.sees(`[data-switch="broker"][aria-checked="true"]`)
-	f.console.says("connected since")
+	f.console.says("connected for")
 
 	f.wall.click(`[data-switch="power"]`)
 	f.wall.sees(`[data-switch="power"][aria-checked="false"]`)
@@ -257,7 +261,7 @@ figcaption { height: 26px; }
 // BenchmarkWallToFaces is a door that moves at the wall until the console
 // shows it, and a card held up until the kiosk shows who is asked.
 func BenchmarkWallToFaces(b *testing.B) {
-	f := showFaces(b, "en", 1120, 700)
+	f := showFaces(b, "de", 1120, 700) // in English the kiosk would load anew after each visit
 	f.console.click(`.card[href="/terminals/demo"]`)
 	f.console.sees(".wall")
 	watch := func(p tab, is string) {

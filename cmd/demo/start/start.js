@@ -2,7 +2,7 @@
 
 const words = {
   de: {
-    title: "Nachtfach – Probieren", what: "Ausweise abholen, rund um die Uhr: links der Bildschirm, rechts die Wand mit den Fächern. Alles ist echt bis auf das Blech.",
+    title: "Nachtfach – Probieren", what: "Ausweise abholen, rund um die Uhr: links der Bildschirm, rechts die Fächer. Alles ist echt bis auf das Blech.",
     kiosk: "Bildschirm", wall: "Wand", console: "Konsole der Stadt", alone: "einzeln öffnen", off: "Der Strom ist aus. Rechts oben schalten Sie ihn wieder ein.",
     steps: (n) => [
       ["Anmelden, zu zweit", "Rechts die <b>Karte</b> von clerk-1 vorhalten, links die Nummer <b>" + n[0] + "</b> tippen. Dann clerk-2 mit <b>" + n[1] + "</b>."],
@@ -12,7 +12,7 @@ const words = {
     ],
   },
   en: {
-    title: "Nachtfach – try it", what: "Collect identity documents at any hour: the screen on the left, the wall of lockers on the right. All of it is real but the steel.",
+    title: "Nachtfach – try it", what: "Collect identity documents at any hour: the screen on the left, the lockers on the right. All is real but the steel. After each visit the screen is German again; the button below it makes it English.",
     kiosk: "Screen", wall: "Wall", console: "City's console", alone: "open alone", off: "The power is off. Turn it on again at the top right.",
     steps: (n) => [
       ["Two clerks sign in", "On the right, hold up the <b>card</b> of clerk-1; on the left, type <b>" + n[0] + "</b>. Then clerk-2 with <b>" + n[1] + "</b>."],
