@@ -17,7 +17,7 @@ import (
 func street(t *testing.T, s *firmwaresim.Simulator) *modbus.Line {
 	t.Helper()
 	line, err := modbus.Open(modbus.Config{Name: "locks", Path: s.Addresses().Locks, Baud: 115200,
-		Timeout: 100 * time.Millisecond, Poll: 20 * time.Millisecond, Supply: supply.New()})
+		Timeout: modbus.MaxTimeout, Poll: 20 * time.Millisecond, Supply: supply.New()})
 	if err != nil {
 		t.Fatal(err)
 	}
