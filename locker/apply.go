@@ -339,7 +339,6 @@ func (l *ledger) foldVisit(at time.Time, fact Fact) error {
 		if d.settle(f.Attempt) {
 			d.Charges--
 		}
-		l.Refusals = 0
 	case FactorCharged:
 		d.Factors[f.Finger]++
 		d.Comparing[f.Attempt] = f.Finger
@@ -347,6 +346,7 @@ func (l *ledger) foldVisit(at time.Time, fact Fact) error {
 		delete(d.Comparing, f.Attempt)
 		if f.Accepted {
 			d.Factors[f.Finger] = 0
+			l.Refusals = 0 // not before: a letter alone would buy a vandal ten tries each time
 		}
 	case PresentationRefused:
 		delete(d.Comparing, f.Attempt)

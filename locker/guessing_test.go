@@ -40,15 +40,7 @@ func (s *site) vandal(tries int) (locked int) {
 	s.t.Helper()
 	r := rand.New(rand.NewPCG(4, 4))
 	for range tries {
-		for s.term.Screen().Name != locker.ScreenWelcome {
-			wait := max(s.term.Deadline()-s.now.Uptime, time.Millisecond)
-			s.now.Uptime += wait
-			s.now.Wall = s.now.Wall.Add(wait)
-			s.give(locker.Tick{})
-			if sc := s.term.Screen(); slices.Contains(sc.Choices, locker.ChoiceCancel) {
-				s.choose(locker.ChoiceCancel)
-			}
-		}
+		s.comeBack()
 		c, err := pin.New(r.IntN(pin.Selectors), uint32(r.IntN(pin.Secrets)))
 		if err != nil {
 			s.t.Fatal(err)
@@ -61,6 +53,20 @@ func (s *site) vandal(tries int) (locked int) {
 		}
 	}
 	return locked
+}
+
+// comeBack waits, or cancels, until the next code can be typed.
+func (s *site) comeBack() {
+	s.t.Helper()
+	for s.term.Screen().Name != locker.ScreenWelcome {
+		wait := max(s.term.Deadline()-s.now.Uptime, time.Millisecond)
+		s.now.Uptime += wait
+		s.now.Wall = s.now.Wall.Add(wait)
+		s.give(locker.Tick{})
+		if sc := s.term.Screen(); slices.Contains(sc.Choices, locker.ChoiceCancel) {
+			s.choose(locker.ChoiceCancel)
+		}
+	}
 }
 
 // Row 4: a vandal locks people out.
@@ -88,6 +94,21 @@ func TestThreatAVandalLocksPeopleOut(t *testing.T) {
 		s.enter(g)
 		if sc := s.term.Screen(); sc.Name != locker.ScreenTake {
 			t.Errorf("the owner sees %s", sc.Name)
+		}
+	})
+	t.Run("a code without its factor buys no tries", func(t *testing.T) {
+		s := stocked(t, 2, func(r *locker.Rules) { r.AnswerAfter = 0 })
+		from := s.now.Uptime
+		for range 10 {
+			s.vandal(9)
+			s.comeBack()
+			s.image = locker.AdviceLay // nobody lays a finger
+			s.typeIn(code(1))          // of a letter that the vandal holds
+			s.wantScreen(locker.ScreenFinger)
+			s.choose(locker.ChoiceCancel)
+		}
+		if minutes := (s.now.Uptime - from).Minutes(); minutes < 75 {
+			t.Errorf("ninety tries took %.0f minutes: they were not paced", minutes)
 		}
 	})
 	t.Run("without the pace they do", func(t *testing.T) {
