@@ -56,6 +56,7 @@ func TestThePackageRunsUnderSystemd(t *testing.T) {
 	m.write(t, "/etc/nachtfach/lockerd.toml", b.configuration(p))
 	m.write(t, "/run/roster", string(b.town.cast.Roster))
 	m.run(t, append(as, "/usr/bin/lockerd", "init", "-roster", "/run/roster")...)
+	b.line(t)
 	m.run(t, "/usr/bin/systemctl", "start", "lockerd.service")
 	b.works(t, c)
 

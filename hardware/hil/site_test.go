@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,16 +32,13 @@ import (
 
 const terminal = "rathaus-1"
 
-// gateway is this machine, as one in QEMU's user network sees it.
-const gateway = "10.0.2.2"
-
 // town is the city, which no power cut of a terminal touches, and its people.
 type town struct {
 	city   *api.Client
 	cast   *tour.Cast
 	people []tour.Person
 	hub    *embedded.Broker
-	broker string // address, as the terminal sees it
+	port   int // of its broker, here and on the terminal's loopback
 	id     api.Identity
 }
 
@@ -50,7 +48,7 @@ func newTown(t *testing.T, people int) *town {
 	w.hub = must(embedded.Start())
 	t.Cleanup(func() { _ = w.hub.Stop() })
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(w.hub.URL(), "tcp://"))
-	w.broker = "tcp://" + net.JoinHostPort(gateway, port)
+	w.port = must(strconv.Atoi(port))
 	private, public, err := envelope.GenerateCity(rand.Reader, "laboratory")
 	if err != nil {
 		t.Fatal(err)
@@ -148,7 +146,7 @@ func (b *box) configuration(p plant) string {
 state = %q
 
 [city]
-broker = %q
+broker = "tcp://127.0.0.1:%d"
 verifier = %q
 letter_key = %q
 repeat = "2s"
@@ -174,7 +172,7 @@ passes = 1
 driver = "zfm"
 path = %q
 
-`, terminal, b.dir+"/state", b.town.broker, b.town.id.Verifier,
+`, terminal, b.dir+"/state", b.town.port, b.town.id.Verifier,
 		strings.TrimSpace(envelope.EncodeKey(envelope.LetterKey, false, b.town.id.LetterKey)), b.kiosk, p.parts, b.serial.Reader)
 	for source, path := range map[string]string{"citizen": b.serial.Citizen, "barcode": b.serial.Barcode, "badge": b.serial.Badge} {
 		device := fmt.Sprintf("path = %q", path)
@@ -203,9 +201,17 @@ func (b *box) initialise(t *testing.T) {
 	}
 }
 
+// line makes the city's broker reachable from inside, without TLS on the
+// loopback alone.
+func (b *box) line(t *testing.T) {
+	t.Helper()
+	b.m.call(t, "Forward", protocol.Forward{Port: b.town.port, Out: true}, nil)
+}
+
 // on starts lockerd; ready waits until it says that it is ready.
 func (b *box) on(t *testing.T) {
 	t.Helper()
+	b.line(t)
 	b.pid = b.m.start(t, "/bin/lockerd", "run", "-config", b.config())
 }
 

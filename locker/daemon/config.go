@@ -46,7 +46,7 @@ type Config struct {
 
 // City says where the city's broker is and by which keys the city is known.
 type City struct {
-	Broker       string          `toml:"broker"` // tcp://host:1883 or tls://host:8883
+	Broker       string          `toml:"broker"` // tls://host:8883, or tcp://127.0.0.1:1883
 	Username     string          `toml:"username"`
 	PasswordFile string          `toml:"password_file"`
 	TLS          broker.TLSFiles `toml:"tls"`

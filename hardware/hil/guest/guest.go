@@ -184,10 +184,18 @@ func (g *guest) Load(m protocol.Module, _ *protocol.Nothing) error {
 	return fmt.Errorf("no module %s", m.Name)
 }
 
-// Forward passes connections from the outside on to the loopback.
+// Forward passes connections from the outside on to the loopback, or from the
+// loopback to the outside.
 func (g *guest) Forward(f protocol.Forward, _ *protocol.Nothing) error {
 	number := strconv.Itoa(f.Port)
-	listener, err := net.Listen("tcp", net.JoinHostPort(outside, number))
+	from, to := net.JoinHostPort(outside, number), net.JoinHostPort("127.0.0.1", number)
+	if f.Out {
+		from, to = to, net.JoinHostPort(gateway, number)
+	}
+	listener, err := net.Listen("tcp", from)
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -197,7 +205,7 @@ func (g *guest) Forward(f protocol.Forward, _ *protocol.Nothing) error {
 			if err != nil {
 				return
 			}
-			go pass(conn, net.JoinHostPort("127.0.0.1", number))
+			go pass(conn, to)
 		}
 	}()
 	return nil
@@ -217,8 +225,11 @@ func pass(conn net.Conn, address string) {
 	_, _ = io.Copy(conn, inner)
 }
 
-// The machine's address in QEMU's user network.
-const outside = "10.0.2.15"
+// The machine's address in QEMU's user network, and its host's.
+const (
+	outside = "10.0.2.15"
+	gateway = "10.0.2.2"
+)
 
 // Network gives the machine its address.
 func (g *guest) Network(_, _ *protocol.Nothing) error {

@@ -48,8 +48,12 @@ type Module struct {
 }
 
 // Forward makes a port of the guest's loopback reachable from outside under
-// the same number.
-type Forward struct{ Port int }
+// the same number; Out, a port of outside on the guest's loopback. The same
+// again is no error.
+type Forward struct {
+	Port int
+	Out  bool
+}
 
 // Door is the wiring of one door of the wall: whoever drives the lock opens the
 // door, and the contact follows.

@@ -7,7 +7,7 @@
 // says only that the broker took the message. Brokers lose messages that they
 // acknowledged; whoever must be sure asks the receiver.
 //
-// TLS is 1.3 or nothing. What a broker sends is bounded per packet before
+// TLS is 1.3, and without it nothing leaves the machine. What a broker sends is bounded per packet before
 // memory is spent on it, and per connection by an [Inbox]; it never panics.
 //
 // The package leaves order, repetition and meaning to its callers.
@@ -21,6 +21,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"net/url"
 	"sync"
 	"time"
@@ -46,7 +47,8 @@ var ErrLost = errors.New("the connection to the broker is lost")
 
 // Config says where the broker is and as whom to connect.
 type Config struct {
-	// URL is tcp://host:1883 or tls://host:8883.
+	// URL is tls://host:8883, or tcp://127.0.0.1:1883 for a broker, or a tunnel
+	// to one, on the same machine.
 	URL string
 	// ClientID is unique at the broker: a second client of this name ends the first.
 	ClientID string
@@ -81,15 +83,25 @@ func (c Config) address() (*url.URL, error) {
 		return nil, fmt.Errorf("broker address: %w", err)
 	}
 	if u.Scheme != "tcp" && u.Scheme != "tls" {
-		return nil, fmt.Errorf("broker address %q: wants tcp://host:port or tls://host:port", c.URL)
+		return nil, fmt.Errorf("broker address %q: wants tls://host:port, or tcp://host:port on the loopback", c.URL)
 	}
 	if u.Hostname() == "" || u.Port() == "" {
 		return nil, fmt.Errorf("broker address %q: wants a host and a port", c.URL)
+	}
+	if u.Scheme == "tcp" && !loopback(u.Hostname()) {
+		return nil, fmt.Errorf("broker address %q: wants tls://host:port: without TLS no message leaves this machine", c.URL)
 	}
 	if u.User != nil {
 		return nil, errors.New("broker address: holds a password; username and password have settings of their own")
 	}
 	return u, nil
+}
+
+// loopback is strict: a name goes through the machine's resolver, which may say
+// anything.
+func loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // Conn is one connection. It is used up when [Conn.Lost] is closed.

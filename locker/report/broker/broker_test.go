@@ -299,3 +299,17 @@ func TestARenewedCertificateCountsFromTheNextConnectionOn(t *testing.T) {
 		t.Errorf("the broker saw %q, then %q", first, second)
 	}
 }
+
+// TestThreatWithoutTLS: whoever is on the wire reads who took what, and answers.
+func TestThreatWithoutTLS(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"tls://mqtt.example.org:8883": true, "tcp://127.0.0.1:1883": true, "tcp://[::1]:1883": true,
+		"tcp://mqtt.example.org:1883": false, "tcp://10.0.0.7:1883": false, "tcp://localhost:1883": false,
+		"tcp://127.0.0.1.example.org:1883": false, "tcp://[::ffff:10.0.0.7]:1883": false, "tcp://0.0.0.0:1883": false,
+		"ws://127.0.0.1:1883": false, "tcp://127.0.0.1": false,
+	} {
+		if err := (broker.Config{URL: url}).Validate(); (err == nil) != ok {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
