@@ -6,44 +6,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hiddeco/sshsig"
-	"golang.org/x/crypto/ssh"
-
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/envelope/forgery"
 )
-
-// gullible believes whose key a signature says it is.
-type gullible struct{ envelope.Standard }
-
-func (gullible) Verify(_ string, _, signature []byte) (string, error) {
-	s, err := sshsig.ParseSignature(signature)
-	if err != nil {
-		return "", err
-	}
-	return envelope.PublicKey(ssh.MarshalAuthorizedKey(s.PublicKey))
-}
-
-// forger signs with a key of their own and claims another's.
-type forger struct {
-	own    person
-	claims string
-}
-
-func (f forger) Sign(namespace string, message []byte) ([]byte, error) {
-	signature, err := f.own.Sign(namespace, message)
-	if err != nil {
-		return nil, err
-	}
-	s, err := sshsig.ParseSignature(signature)
-	if err != nil {
-		return nil, err
-	}
-	if s.PublicKey, _, _, _, err = ssh.ParseAuthorizedKey([]byte(f.claims)); err != nil {
-		return nil, err
-	}
-	return s.Marshal(), nil
-}
 
 // twins takes one person's two signatures for those of two.
 type twins struct {
@@ -102,15 +68,15 @@ func TestThreatForgedCommand(t *testing.T) {
 		leave    bool // the signer has left
 		disarmed func(*terminalSide)
 	}{
-		"signed with another key":     {sign(lock, forger{o.stranger, o.anna.key}), false, func(s *terminalSide) { s.suite = gullible{} }},
-		"changed after it was signed": {bytes.Replace(signed, []byte("kind lock"), []byte("kind burglary"), 1), false, func(s *terminalSide) { s.suite = gullible{} }},
-		"signed as another message":   {order, false, func(s *terminalSide) { s.suite = gullible{} }},
+		"signed with another key":     {sign(lock, forgery.Signer{Own: o.stranger, Claims: o.anna.key}), false, func(s *terminalSide) { s.suite = forgery.Gullible{} }},
+		"changed after it was signed": {bytes.Replace(signed, []byte("kind lock"), []byte("kind burglary"), 1), false, func(s *terminalSide) { s.suite = forgery.Gullible{} }},
+		"signed as another message":   {order, false, func(s *terminalSide) { s.suite = forgery.Gullible{} }},
 		"of somebody who left":        {signed, true, func(s *terminalSide) { s.people = &o.roster }},
 		"for another terminal":        {sign(elsewhere, o.anna), false, func(s *terminalSide) { s.terminal = "musterstadt-2" }},
 		"of an earlier start":         {sign(earlier, o.anna), false, func(s *terminalSide) { s.challenge = earlier.Challenge }},
 		"the same admin twice":        {sign(unlock, o.anna, o.anna), false, func(s *terminalSide) { s.people = twins{&o.roster, new(int)} }},
-		"one real and one forged": {sign(unlock, o.anna, forger{o.stranger, o.bert.key}), false, func(s *terminalSide) {
-			s.suite = gullible{}
+		"one real and one forged": {sign(unlock, o.anna, forgery.Signer{Own: o.stranger, Claims: o.bert.key}), false, func(s *terminalSide) {
+			s.suite = forgery.Gullible{}
 		}},
 	} {
 		open := func(s terminalSide) error {

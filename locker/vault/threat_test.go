@@ -4,49 +4,21 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hiddeco/sshsig"
-	"golang.org/x/crypto/ssh"
-
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/envelope/forgery"
 )
 
 // gullible believes whose key a signature says it is.
-type gullible struct{ *counting }
-
-func (gullible) Verify(_ string, _, signature []byte) (string, error) {
-	s, err := sshsig.ParseSignature(signature)
-	if err != nil {
-		return "", err
-	}
-	return envelope.PublicKey(ssh.MarshalAuthorizedKey(s.PublicKey))
-}
-
-// forger signs with a key of their own and claims another's.
-type forger struct {
-	own    person
-	claims string
-}
-
-func (f forger) Sign(namespace string, message []byte) ([]byte, error) {
-	signature, err := f.own.Sign(namespace, message)
-	if err != nil {
-		return nil, err
-	}
-	s, err := sshsig.ParseSignature(signature)
-	if err != nil {
-		return nil, err
-	}
-	if s.PublicKey, _, _, _, err = ssh.ParseAuthorizedKey([]byte(f.claims)); err != nil {
-		return nil, err
-	}
-	return s.Marshal(), nil
+type gullible struct {
+	*counting
+	forgery.Gullible
 }
 
 // believe takes the defence "signatures are verified" out.
 func (h *house) believe() {
 	h.t.Helper()
-	h.config.Crypto = gullible{h.crypto}
+	h.config.Crypto = gullible{counting: h.crypto}
 	h.open()
 }
 
@@ -77,7 +49,7 @@ func TestThreatForgedOrder(t *testing.T) {
 	}{
 		"an order that the desk did not sign": {
 			func(h *house) bool {
-				forged := person{forger{h.stranger, h.desk.key}, h.desk.key}
+				forged := person{forgery.Signer{Own: h.stranger, Claims: h.desk.key}, h.desk.key}
 				return order(h, now, h.sealed(forged, anOrder("A-2026-0001", 1)))
 			},
 			(*house).believe,
@@ -105,7 +77,7 @@ func TestThreatForgedOrder(t *testing.T) {
 			func(h *house) { h.records.buckets["forget"] = map[string][]byte{} },
 		},
 		"a roster of one admin": {
-			func(h *house) bool { return roster(h, 4, h.anna, forger{h.stranger, h.bert.key}) },
+			func(h *house) bool { return roster(h, 4, h.anna, forgery.Signer{Own: h.stranger, Claims: h.bert.key}) },
 			(*house).believe,
 		},
 	} {
