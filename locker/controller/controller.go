@@ -121,6 +121,7 @@ type Controller struct {
 	screen  atomic.Pointer[locker.Screen]
 	status  atomic.Pointer[locker.Status]
 	lit     atomic.Int64
+	waiting atomic.Int64 // bytes of the city's messages in the vault's lane
 	living  atomic.Pointer[announcements]
 	beats   atomic.Uint64
 	mu      sync.Mutex
@@ -228,12 +229,21 @@ func (k *Controller) Beats() uint64 { return k.beats.Load() }
 // It never blocks; a message that comes while the lane is full is dropped, and
 // the city repeats it.
 func (k *Controller) Receive(kind locker.MessageKind, raw []byte) {
-	at := k.Status().Time
-	if k.queues[VaultLane].length() > maxWaiting {
+	at, size := k.Status().Time, int64(len(raw))
+	if k.queues[VaultLane].length() > maxWaiting || k.waiting.Load() > maxWaitingBytes-size {
 		return
 	}
-	k.Start(VaultLane, func(context.Context) locker.Input { return k.Vault.Receive(kind, raw, at) })
+	k.waiting.Add(size)
+	k.Start(VaultLane, func(context.Context) locker.Input {
+		defer k.waiting.Add(-size)
+		return k.Vault.Receive(kind, raw, at)
+	})
 }
 
-// maxWaiting bounds the city's messages that wait for the vault.
-const maxWaiting = 256
+// Bounds of the city's messages that wait for the vault. Anybody may have sent
+// them, and a citizen's code waits behind them: twenty orders fit, and no flood
+// of large ones, which take the longest to refuse.
+const (
+	maxWaiting      = 256
+	maxWaitingBytes = 4 << 20
+)

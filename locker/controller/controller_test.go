@@ -318,6 +318,36 @@ func TestAFloodOfMessagesIsDroppedAndTheLoopGoesOn(t *testing.T) {
 	}
 }
 
+// A citizen's code waits behind what a hostile broker sends, and memory holds it.
+func TestFewLargeMessagesWait(t *testing.T) {
+	h, k := newHouse(t)
+	h.block = make(chan struct{})
+	run(t, k)
+	until(t, "the keys", func() bool { return slices.Contains(h.noted(), "announce keys") })
+	messages := func() (n int) {
+		for _, d := range h.noted() {
+			if d == "message" {
+				n++
+			}
+		}
+		return n
+	}
+	large := make([]byte, 1<<20)
+	for range 100 {
+		k.Receive(locker.MessageOrder, large)
+	}
+	close(h.block)
+	if _, err := k.Submit(context.Background(), locker.Scanned{Source: locker.SourceBadge, Text: "c1"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the card behind them", func() bool { return slices.Contains(h.noted(), "card") })
+	if n := messages(); n < 1 || n > 4 {
+		t.Fatalf("%d of 100 messages of 1 MiB waited", n)
+	}
+	before := messages()
+	until(t, "the next one", func() bool { k.Receive(locker.MessageOrder, large); return messages() > before })
+}
+
 func TestTheScreenTellsThatItChanged(t *testing.T) {
 	h, k := newHouse(t)
 	run(t, k)
