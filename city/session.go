@@ -308,7 +308,7 @@ func (s *session) handle(ctx context.Context, t *intake, on topic.Topic, payload
 		if err != nil {
 			return s.judge(ctx, t, api.AlarmSignature, err)
 		}
-		return s.record.OfferKeys(ctx, keys)
+		return s.record.OfferKeys(ctx, t.terminal, keys, payload)
 	case topic.Letter:
 		verifiers, err := s.record.Verifiers(ctx, t.terminal)
 		if err != nil {

@@ -38,12 +38,14 @@ type Retired struct {
 	Adoption []byte `json:"adoption"` // the city's note, for lockerd init -adopt
 }
 
-// Key is a one-time order key, leased to whoever asked.
+// Key is a one-time order key, leased to whoever asked. That it is the
+// terminal's, the list says and not the city; see desk.Key.
 type Key struct {
 	Terminal string       `json:"terminal"`
 	Key      locker.KeyID `json:"key"`
 	Public   []byte       `json:"public"`
 	Expires  time.Time    `json:"expires"`
+	List     []byte       `json:"list,omitempty"` // the device's signed list of its keys, as it last came
 }
 
 // OrderState is how far an order is, as the city knows.

@@ -7,6 +7,7 @@
 package desk
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base32"
 	"errors"
@@ -15,7 +16,10 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/nachtfach/nachtfach/biometrics"
+	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 )
@@ -89,6 +93,22 @@ func (a Application) Validate() error {
 		return errors.New("number: wants 6 to 12 digits")
 	}
 	return nil
+}
+
+// Key is the leased key, if the terminal's device signed for it. Without that,
+// whoever hands it out could hand out one of their own, read the templates, and
+// seal the signed order anew to the terminal's.
+func Key(leased api.Key, device note.Verifier) (envelope.PublishedKey, error) {
+	keys, err := envelope.OpenKeys(device, leased.Terminal, leased.List)
+	if err != nil {
+		return envelope.PublishedKey{}, fmt.Errorf("leased key %d: %w", leased.Key, err)
+	}
+	for _, k := range keys {
+		if k.ID == leased.Key && bytes.Equal(k.Public, leased.Public) {
+			return k, nil
+		}
+	}
+	return envelope.PublishedKey{}, fmt.Errorf("leased key %d is not on the list that terminal %s signed", leased.Key, leased.Terminal)
 }
 
 // Order signs with the desk's key and seals to a leased key of the terminal.

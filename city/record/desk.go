@@ -17,10 +17,20 @@ type Key struct {
 	Hash string
 }
 
-// OfferKeys notes one-time keys from the device's list. One that is known stays
-// as it is: leased is leased, and a public half is never replaced.
-func (r *Record) OfferKeys(ctx context.Context, keys []Key) error {
+// addKeyList adds to version 8 the lists of keys as devices signed them.
+func addKeyList(tx *sql.Tx) error {
+	_, err := tx.Exec(`ALTER TABLE terminals ADD COLUMN keylist BLOB`)
+	return err
+}
+
+// OfferKeys notes the one-time keys of the device's list, and keeps the list as
+// it was signed. A key that is known stays as it is: leased is leased, and a
+// public half is never replaced.
+func (r *Record) OfferKeys(ctx context.Context, terminal string, keys []Key, signed []byte) error {
 	return r.change(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `UPDATE terminals SET keylist = ? WHERE id = ?`, signed, terminal); err != nil {
+			return err
+		}
 		for _, k := range keys {
 			_, err := tx.ExecContext(ctx, `INSERT INTO keys (terminal, key, hash, public, expires) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET public = excluded.public WHERE public IS NULL AND hash = excluded.hash`,
@@ -49,6 +59,9 @@ func (r *Record) LeaseKey(ctx context.Context, terminal string) (api.Key, error)
 			return err
 		}
 		k.Expires = parseStamp(expires)
+		if err := tx.QueryRowContext(ctx, `SELECT keylist FROM terminals WHERE id = ?`, terminal).Scan(&k.List); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `UPDATE keys SET leased = ? WHERE terminal = ? AND key = ?`, r.stamp(), terminal, k.Key)
 		return err
 	})

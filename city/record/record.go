@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 8
+const version = 9
 
 const schema = `
 CREATE TABLE terminals (
@@ -208,6 +208,7 @@ func (r *Record) prepare() error {
 			addVerifiers,
 			addTraining,
 			addPruned,
+			addKeyList,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

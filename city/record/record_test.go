@@ -187,7 +187,7 @@ func TestThreatATerminalClaimsAnothersOrder(t *testing.T) {
 	key := record.Key{Hash: "h"}
 	key.Terminal, key.Key.Key, key.Public, key.Expires = "rathaus-1", 1, []byte("public"), time.Now().Add(time.Hour)
 	tell("rathaus-1", locker.KeysOffered{Keys: []locker.OfferedKey{{Key: 1, Hash: "h", Expires: key.Expires}}})
-	if err := r.OfferKeys(t.Context(), []record.Key{key}); err != nil {
+	if err := r.OfferKeys(t.Context(), "rathaus-1", []record.Key{key}, []byte("list")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.LeaseKey(t.Context(), "rathaus-1"); err != nil {

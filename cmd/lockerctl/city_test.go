@@ -79,7 +79,7 @@ func (w *town) hire() {
 	w.check(err)
 	w.lasting = private
 	w.identity, err = json.Marshal(map[string]string{
-		"terminal": "rathaus-1", "roster_key": strings.TrimSpace(envelope.EncodeKey(envelope.TerminalKey, false, public)),
+		"terminal": "rathaus-1", "verifier": w.terminal.Verifier, "roster_key": strings.TrimSpace(envelope.EncodeKey(envelope.TerminalKey, false, public)),
 	})
 	w.check(err)
 }

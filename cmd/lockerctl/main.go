@@ -22,7 +22,8 @@ import (
 )
 
 const usage = `Usage:
-    lockerctl order new -city SOCKET -key KEY -terminal T (-finger POSITION=IMAGE,IMAGE,IMAGE... | -number N)
+    lockerctl order new -city SOCKET -key KEY -terminal T -identity FILE
+                        (-finger POSITION=IMAGE,IMAGE,IMAGE... | -number N)
                         [-kind KIND] [-size SIZE] [-low-reach] [-pin-letter] [-training] [-dpi N]
     lockerctl order show     -city SOCKET ORDER
     lockerctl order arrived  -city SOCKET ORDER
@@ -75,7 +76,9 @@ and vacated compartments, all or those named, and measures their doors; it moves
 nothing by itself.
 
 order new makes an order of a finger's pictures, three of each finger, one or
-two fingers, and prints its id. The city holds it until "order arrived". With
+two fingers, and prints its id. The city holds it until "order arrived". It is
+sealed to a key that the terminal signed for, which is held against what
+"lockerd init" printed there (-identity): the city cannot read it. With
 -number N a number of 6 to 12 digits takes the place of fingers; "-" reads it
 from standard input, where nobody else on the machine sees it.
     POSITION  1 to 10, or right-thumb, right-index, … left-little
@@ -145,7 +148,7 @@ SVG, of the databases whose names begin with PREFIX.
 
 Example:
     $ lockerctl order new -city desk.sock -key ~/.ssh/desk -terminal rathaus-1 \
-        -finger right-index=a1.png,a2.png,a3.png
+        -identity rathaus-1.json -finger right-index=a1.png,a2.png,a3.png
     JRGX2ZWNY6Q3TD5A
     $ lockerctl order arrived -city desk.sock JRGX2ZWNY6Q3TD5A
 `

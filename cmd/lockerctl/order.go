@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/nachtfach/nachtfach/biometrics"
 	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/city/desk"
@@ -22,7 +24,7 @@ import (
 )
 
 func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) error {
-	city, keyFile := flags.String("city", "", ""), flags.String("key", "", "")
+	city, keyFile, identity := flags.String("city", "", ""), flags.String("key", "", ""), flags.String("identity", "", "")
 	a := desk.Application{Document: locker.IdentityCard, Size: locker.Small}
 	dpi := flags.Float64("dpi", 500, "")
 	fingers := fingerFlag{}
@@ -37,7 +39,7 @@ func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) 
 	if _, err := parse(flags, args); err != nil {
 		return err
 	}
-	if err := require(flags, "city", "key", "terminal"); err != nil {
+	if err := require(flags, "city", "key", "identity", "terminal"); err != nil {
 		return err
 	}
 	if (len(fingers) == 0) == (a.Number == "") {
@@ -46,11 +48,15 @@ func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) 
 	if err := t.capture(&a, fingers, *dpi); err != nil {
 		return err
 	}
+	device, err := deviceKey(*identity, a.Terminal)
+	if err != nil {
+		return err
+	}
 	by, err := t.openKey(ctx, *keyFile)
 	if err != nil {
 		return err
 	}
-	id, err := t.submit(ctx, api.Dial(*city), a, by)
+	id, err := t.submit(ctx, api.Dial(*city), a, by, device)
 	if err := errors.Join(err, by.Close()); err != nil {
 		return err
 	}
@@ -58,7 +64,7 @@ func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) 
 }
 
 // submit leases a key, seals and hands over.
-func (t tool) submit(ctx context.Context, city *api.Client, a desk.Application, by envelope.Signer) (locker.OrderID, error) {
+func (t tool) submit(ctx context.Context, city *api.Client, a desk.Application, by envelope.Signer, device note.Verifier) (locker.OrderID, error) {
 	leased, err := city.LeaseKey(ctx, a.Terminal)
 	if err != nil {
 		return "", fmt.Errorf("lease a one-time key: %w", err)
@@ -66,7 +72,10 @@ func (t tool) submit(ctx context.Context, city *api.Client, a desk.Application, 
 	if leased.Terminal != a.Terminal {
 		return "", fmt.Errorf("lease a one-time key: the city gave one of terminal %s", leased.Terminal)
 	}
-	public := envelope.PublishedKey{ID: leased.Key, Public: leased.Public, Expires: leased.Expires}
+	public, err := desk.Key(leased, device)
+	if err != nil {
+		return "", err
+	}
 	id, sealed, err := a.Order(by, public, t.now())
 	if err != nil {
 		return "", err

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/locker"
@@ -302,22 +303,46 @@ func (t tool) rosterSubmit(ctx context.Context, flags *flag.FlagSet, args []stri
 	return t.print("roster %d is on its way to terminal %s\n", r.Version, r.Terminal)
 }
 
-// terminalKey reads the key that rosters are sealed to from what lockerd init
-// printed for this terminal.
-func terminalKey(path, terminal string) ([]byte, error) {
+// identity is what lockerd init printed.
+type identity struct {
+	Terminal  string `json:"terminal"`
+	Verifier  string `json:"verifier"`
+	RosterKey string `json:"roster_key"`
+}
+
+// readIdentity reads that of this terminal.
+func readIdentity(path, terminal string) (id identity, err error) {
 	text, err := readFile(path)
+	if err != nil {
+		return id, err
+	}
+	if err := json.Unmarshal(text, &id); err != nil {
+		return id, fmt.Errorf("%s: wants what \"lockerd init\" printed: %w", path, err)
+	}
+	if id.Terminal != terminal {
+		return id, fmt.Errorf("%s: belongs to terminal %q, wanted is that of %q", path, id.Terminal, terminal)
+	}
+	return id, nil
+}
+
+// deviceKey is the key by which the terminal's notes are known.
+func deviceKey(path, terminal string) (note.Verifier, error) {
+	id, err := readIdentity(path, terminal)
 	if err != nil {
 		return nil, err
 	}
-	var id struct {
-		Terminal  string `json:"terminal"`
-		RosterKey string `json:"roster_key"`
+	v, err := note.NewVerifier(id.Verifier)
+	if err != nil {
+		return nil, fmt.Errorf("%s: verifier: %w", path, err)
 	}
-	if err := json.Unmarshal(text, &id); err != nil {
-		return nil, fmt.Errorf("%s: wants what \"lockerd init\" printed: %w", path, err)
-	}
-	if id.Terminal != terminal {
-		return nil, fmt.Errorf("%s: belongs to terminal %q, the roster to %q", path, id.Terminal, terminal)
+	return v, nil
+}
+
+// terminalKey is the key that rosters are sealed to.
+func terminalKey(path, terminal string) ([]byte, error) {
+	id, err := readIdentity(path, terminal)
+	if err != nil {
+		return nil, err
 	}
 	public, err := envelope.DecodeKey(envelope.TerminalKey, false, id.RosterKey)
 	if err != nil {
