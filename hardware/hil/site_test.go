@@ -190,6 +190,7 @@ path = %q
 // initialise makes the terminal, and tells the city.
 func (b *box) initialise(t *testing.T) {
 	t.Helper()
+	b.line(t)
 	roster := b.dir + "/roster"
 	b.m.write(t, roster, string(b.town.cast.Roster))
 	var id daemon.Identity
