@@ -35,7 +35,7 @@ var (
 type intake struct {
 	terminal string
 	verifier note.Verifier
-	next     note.Verifier // that the old key signed for; nil: none
+	next     note.Verifier // that the old key signed for, in an event that waits; nil: none
 	record   *record.Record
 
 	size    uint64         // stored
@@ -105,11 +105,12 @@ func (t *intake) checkpoint(ctx context.Context, size uint64, root tlog.Hash, si
 		}
 		bodies = append(bodies, body)
 	}
-	events, fresh, err := t.extend(ctx, bodies, root)
+	events, fresh, key, err := t.extend(ctx, bodies, root)
 	if err != nil {
 		t.drop()
 		return err
 	}
+	t.inForce(key)
 	for seq := t.head(); seq < size; seq++ {
 		t.bytes -= len(t.pending[seq])
 		delete(t.pending, seq)
@@ -123,7 +124,10 @@ func (t *intake) checkpoint(ctx context.Context, size uint64, root tlog.Hash, si
 }
 
 // extend recomputes the tree over the very bytes received and compares its root.
-func (t *intake) extend(ctx context.Context, bodies [][]byte, root tlog.Hash) ([]record.Event, map[int64]tlog.Hash, error) {
+// It answers with the device's key after them: an event that names one for which
+// the key before it did not sign is stored, and not followed.
+func (t *intake) extend(ctx context.Context, bodies [][]byte, root tlog.Hash) ([]record.Event, map[int64]tlog.Hash, note.Verifier, error) {
+	key := t.verifier
 	fresh := map[int64]tlog.Hash{}
 	reader := t.reader(ctx, fresh)
 	n := int64(t.head())
@@ -131,7 +135,7 @@ func (t *intake) extend(ctx context.Context, bodies [][]byte, root tlog.Hash) ([
 	for _, body := range bodies {
 		hashes, err := tlog.StoredHashes(n, body, reader)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		first := tlog.StoredHashIndex(0, n)
 		for i, h := range hashes {
@@ -139,21 +143,29 @@ func (t *intake) extend(ctx context.Context, bodies [][]byte, root tlog.Hash) ([
 		}
 		e, err := parseEvent(body)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
+		}
+		fact := e.fact()
+		if f, ok := fact.(locker.DeviceRekeyed); ok {
+			if v := t.successor(key, f); v != nil {
+				key = v
+			} else {
+				fact = nil
+			}
 		}
 		events = append(events, record.Event{
-			Body: body, Type: e.Type, Time: e.Time, Fact: e.fact(), Hashes: hashes,
+			Body: body, Type: e.Type, Time: e.Time, Fact: fact, Hashes: hashes,
 		})
 		n++
 	}
 	ours, err := tlog.TreeHash(n, reader)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if ours != root {
-		return nil, nil, fmt.Errorf("%w: of %d events", errMisfit, n)
+		return nil, nil, nil, fmt.Errorf("%w: of %d events", errMisfit, n)
 	}
-	return events, fresh, nil
+	return events, fresh, key, nil
 }
 
 // commit stores what is covered, in one transaction.
@@ -172,10 +184,6 @@ func (t *intake) commit(ctx context.Context) error {
 	t.due = true
 	for _, e := range events {
 		switch f := e.Fact.(type) {
-		case locker.DeviceRekeyed:
-			if t.next != nil {
-				t.verifier, t.next = t.next, nil
-			}
 		case locker.RosterAccepted:
 			t.cleared = true
 		case locker.MessageRefused:

@@ -212,11 +212,16 @@ func (s *session) take(ctx context.Context) error {
 	return nil
 }
 
-// settle stores what is covered and acknowledges it.
+// settle stores what is covered and acknowledges it. If it cannot be stored, but
+// that can be noted, the record is well and the terminal says what no record
+// holds: the others go on.
 func (s *session) settle(ctx context.Context, t *intake) error {
 	fresh := len(t.covered) > 0
-	if err := t.commit(ctx); err != nil {
+	if err := t.commit(ctx); errors.Is(err, record.ErrConflict) { // its log was closed meanwhile
 		return err
+	} else if err != nil {
+		delete(s.intakes, t.terminal)
+		return s.judge(ctx, t, api.AlarmContent, err)
 	}
 	if fresh {
 		s.changed()
