@@ -27,13 +27,6 @@ import (
 // idle is how long a text may pause before it is taken for broken off.
 const idle = 500 * time.Millisecond
 
-// Times between two attempts to open the device: doubling from the first to
-// the second.
-const (
-	firstPause = 100 * time.Millisecond
-	lastPause  = 5 * time.Second
-)
-
 // ErrKey is in the error of a text with a key that stands for no letter.
 var ErrKey = errors.New("text with a key that the layout has no letter for: is the layout the scanner's?")
 
@@ -99,25 +92,7 @@ func (k *Keyboard) Check() error {
 // Empty texts are ignored. heard is called from one goroutine, and should return
 // soon.
 func (k *Keyboard) Watch(ctx context.Context, heard func(text string, err error)) error {
-	pause, told := firstPause, false
-	for ctx.Err() == nil {
-		d, err := k.connect()
-		if err == nil {
-			pause, told = firstPause, false
-			heard("", nil)
-			err = k.listen(ctx, d, heard)
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		if !told {
-			told = true
-			heard("", fmt.Errorf("%w: %w", scanner.ErrGone, err))
-		}
-		sleep(ctx, pause)
-		pause = min(2*pause, lastPause)
-	}
-	return ctx.Err()
+	return scanner.Keep(ctx, k.connect, k.listen, heard)
 }
 
 // connect opens and grabs the device. One that cannot be grabbed is not read:
@@ -190,14 +165,5 @@ func pump(d Device, events chan<- evdev.InputEvent, stop <-chan struct{}) error 
 		case <-stop:
 			return nil
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
 	}
 }

@@ -38,7 +38,7 @@ const (
 	idle      = 500 * time.Millisecond
 )
 
-// Times between two attempts to open the line: doubling from the first to the
+// Times between two attempts to open a device: doubling from the first to the
 // second.
 const (
 	firstPause = 100 * time.Millisecond
@@ -116,14 +116,20 @@ func (s *Scanner) Check() error {
 // refused. Empty texts are ignored. heard is called from one goroutine, and
 // should return soon.
 func (s *Scanner) Watch(ctx context.Context, heard func(text string, err error)) error {
-	pause := firstPause
-	told := false
+	return Keep(ctx, s.connect, s.listen, heard)
+}
+
+// Keep connects a device and listens to it until ctx ends, and returns ctx's
+// error. A device that cannot be had or was lost is tried again, after pauses
+// that grow, and heard is told as Watch says. listen closes what connect opened.
+func Keep[D any](ctx context.Context, connect func() (D, error), listen func(context.Context, D, func(string, error)) error, heard func(string, error)) error {
+	pause, told := firstPause, false
 	for ctx.Err() == nil {
-		port, err := s.connect()
+		device, err := connect()
 		if err == nil {
 			pause, told = firstPause, false
 			heard("", nil)
-			err = s.listen(ctx, port, heard)
+			err = listen(ctx, device, heard)
 		}
 		if ctx.Err() != nil {
 			break
@@ -158,6 +164,7 @@ func (s *Scanner) connect() (Port, error) {
 func (s *Scanner) listen(ctx context.Context, port Port, heard func(string, error)) error {
 	defer port.Close() // nothing was written: its error tells nothing
 	var text splitter
+	defer text.clear()
 	var buf [256]byte
 	last := time.Now()
 	for ctx.Err() == nil {
