@@ -1,12 +1,14 @@
 package record
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -57,23 +59,56 @@ func addRaised(tx *sql.Tx) error {
 	return nil
 }
 
-// Troubles lists the alarms: those that stand or that nobody has noted first,
-// then the latest; at most 500 of the terminals' own and 500 of the city's.
+// mostTroubles bounds the alarms that are listed of one terminal, of its own and
+// of the city's about it: one that raises thousands hides no other's.
+const mostTroubles = 100
+
+// Troubles lists the terminals' own alarms, then the city's: those that stand or
+// that nobody has noted first, then the latest.
 func (r *Record) Troubles(ctx context.Context) ([]api.Trouble, error) {
+	rows, err := r.db.QueryContext(ctx, `SELECT id FROM terminals UNION SELECT terminal FROM alarms`)
+	terminals, err := collect(rows, err, func(scan func(...any) error) (id string, err error) { return id, scan(&id) })
+	if err != nil {
+		return nil, fmt.Errorf("read the terminals' alarms: %w", err)
+	}
+	var all, own []api.Trouble
+	for _, terminal := range terminals {
+		raised, noticed, err := r.troubles(ctx, terminal)
+		if err != nil {
+			return nil, err
+		}
+		all, own = append(all, raised...), append(own, noticed...)
+	}
+	byNeed := func(a, b api.Trouble) int {
+		over := func(t api.Trouble) bool { return !t.Noted.IsZero() && (!t.Cleared.IsZero() || !t.Last.IsZero()) } // the city's are not cleared
+		if over(a) != over(b) {
+			if over(a) {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Or(b.Last.Compare(a.Last), b.Since.Compare(a.Since))
+	}
+	slices.SortStableFunc(all, byNeed)
+	slices.SortStableFunc(own, byNeed)
+	return append(all, own...), nil
+}
+
+func (r *Record) troubles(ctx context.Context, terminal string) (all, own []api.Trouble, err error) {
 	rows, err := r.db.QueryContext(ctx, `SELECT terminal, alarm, class, kind, compartment, detail, since, cleared, note, noted_by, noted
-		FROM raised ORDER BY cleared <> '' AND noted <> '', since DESC LIMIT 500`)
-	all, err := collect(rows, err, func(scan func(...any) error) (t api.Trouble, err error) {
+		FROM raised WHERE terminal = ? ORDER BY cleared <> '' AND noted <> '', since DESC LIMIT ?`, terminal, mostTroubles)
+	all, err = collect(rows, err, func(scan func(...any) error) (t api.Trouble, err error) {
 		var since, cleared, noted string
 		err = scan(&t.Terminal, &t.ID, &t.Class, &t.Kind, &t.Compartment, &t.Detail, &since, &cleared, &t.Note, &t.By, &noted)
 		t.Since, t.Cleared, t.Noted = parseStamp(since), parseStamp(cleared), parseStamp(noted)
 		return t, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the terminals' alarms: %w", err)
+		return nil, nil, fmt.Errorf("read the alarms of %s: %w", terminal, err)
 	}
 	rows, err = r.db.QueryContext(ctx, `SELECT terminal, kind, detail, first, last, times, note, noted_by, noted
-		FROM alarms ORDER BY noted >= last, last DESC LIMIT 500`)
-	own, err := collect(rows, err, func(scan func(...any) error) (t api.Trouble, err error) {
+		FROM alarms WHERE terminal = ? ORDER BY noted >= last, last DESC LIMIT ?`, terminal, mostTroubles)
+	own, err = collect(rows, err, func(scan func(...any) error) (t api.Trouble, err error) {
 		var since, last, noted string
 		err = scan(&t.Terminal, &t.Kind, &t.Detail, &since, &last, &t.Times, &t.Note, &t.By, &noted)
 		t.Since, t.Last, t.Noted = parseStamp(since), parseStamp(last), parseStamp(noted)
@@ -84,9 +119,9 @@ func (r *Record) Troubles(ctx context.Context) ([]api.Trouble, error) {
 		return t, err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the city's alarms: %w", err)
+		return nil, nil, fmt.Errorf("read the city's alarms of %s: %w", terminal, err)
 	}
-	return append(all, own...), nil
+	return all, own, nil
 }
 
 func ownID(kind, detail string) string {

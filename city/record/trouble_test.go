@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -86,6 +87,30 @@ func TestACityAlarmThatComesAgainWantsANoteAgain(t *testing.T) {
 	again()
 	if a := troubles(t, r)[0]; !a.Noted.IsZero() || a.Note != "device replaced" || a.Times != 2 {
 		t.Errorf("it came again, and is %+v", a)
+	}
+}
+
+// A terminal in wrong hands raises alarms by the thousand, dated as it likes.
+func TestOneTerminalsAlarmsHideNoOthers(t *testing.T) {
+	r, _ := open(t)
+	if err := r.AddTerminal(t.Context(), "rathaus-2", "key"); err != nil {
+		t.Fatal(err)
+	}
+	var flood []record.Event
+	for n := range 1500 {
+		e := told(t, locker.AlarmRaised{Alarm: uint64(n + 1), Class: locker.Wake, Kind: locker.AlarmForced, Compartment: 3})
+		e.Time = time.Now().Add(1000 * 24 * time.Hour)
+		flood = append(flood, e)
+	}
+	if err := r.Append(t.Context(), "rathaus-1", 0, flood, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Append(t.Context(), "rathaus-2", 0, []record.Event{told(t, forced)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	all := troubles(t, r)
+	if len(all) > 200 || !slices.ContainsFunc(all, func(a api.Trouble) bool { return a.Terminal == "rathaus-2" }) {
+		t.Errorf("of %d alarms none is the other terminal's", len(all))
 	}
 }
 
