@@ -118,10 +118,14 @@
     if (now - heard > silence) lost();
   }
 
+  // The page is left for another language only if there is somebody who serves it.
+  function speak(language) {
+    fetch("/language/" + language, { redirect: "manual" }).then(() => location.replace("/"), lost);
+  }
   // german tells whether the page has to be loaded anew for it.
   function german() {
     if (document.documentElement.lang === "de") return false;
-    location.replace("/language/de");
+    speak("de");
     return true;
   }
 
@@ -131,7 +135,7 @@
     away = true;
     const show = setTimeout(() => {
       by("away").hidden = false;
-      for (const part of ["screen"]) by(part).inert = true;
+      by("screen").inert = true;
       fill("");
     }, 400);
     for (;;) {
@@ -189,6 +193,8 @@
     if (choice && Date.now() - drawn < settle) { e.preventDefault(); e.stopPropagation(); return; }
     const key = e.target.closest("[data-digit]");
     if (key) type(key.dataset.digit);
+    const other = e.target.closest("#language");
+    if (other) { e.preventDefault(); speak(other.lang); }
     if (e.target.closest("#key")) ask(by("key"));
     if (e.target.closest(".cells")) by("field").focus();
   }, true);
