@@ -290,9 +290,11 @@ func TestBadInputGetsAClearPage(t *testing.T) {
 	} {
 		r, err := s.browser.PostForm(s.base+"/alarms/note", form)
 		s.check(err)
+		page, err := io.ReadAll(r.Body)
+		s.check(err)
 		r.Body.Close()
-		if r.StatusCode/100 != 4 {
-			t.Errorf("%s is answered with %d", name, r.StatusCode)
+		if r.StatusCode/100 != 4 || !strings.Contains(string(page), `name="back" value="/"`) {
+			t.Errorf("%s is answered with %d and %s", name, r.StatusCode, page)
 		}
 	}
 	for _, back := range []string{"//evil.example/", "/\\evil.example/", "/\t/evil.example/", "https://evil.example/", "", "/\n/evil.example"} {

@@ -20,6 +20,9 @@ type request struct {
 
 func (c *Console) request(r *http.Request) *request {
 	q := &request{Language: "de", Path: r.URL.RequestURI(), now: c.config.Now(), zone: c.config.Zone}
+	if r.Method != http.MethodGet {
+		q.Path = "/" // a refused form is no page to come back to
+	}
 	if strings.HasPrefix(r.Header.Get("Accept-Language"), "en") {
 		q.Language = "en"
 	}
