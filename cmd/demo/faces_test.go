@@ -119,8 +119,11 @@ func (f *faces) loads(people ...string) {
 	f.types(clerks[1].Number)
 	for _, p := range people {
 		f.shows(locker.ScreenRound)
+		began := time.Now()
 		f.holds("barcode", p)
-		f.deed(f.opened(locker.ScreenLay), "lay", "close")
+		n := f.opened(locker.ScreenLay)
+		f.t.Logf("from the slip to the open door: %v", time.Since(began).Round(time.Millisecond))
+		f.deed(n, "lay", "close")
 	}
 	f.shows(locker.ScreenRound)
 	f.chooses(locker.ChoiceFinish, locker.ScreenConfirm)
