@@ -3,9 +3,7 @@ package firmwaresim_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,34 +13,13 @@ import (
 	"periph.io/x/conn/v3/gpio/gpioreg"
 
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
+	"github.com/nachtfach/nachtfach/internal/chromium"
 )
 
-// browser is a Chromium without a window; the test is skipped without one,
-// unless NACHTFACH_REQUIRE names it.
+// browser has a window of this size.
 func browser(t *testing.T, width, height int) context.Context {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {
-			t.Fatalf("chromium is required here: %v", err)
-		}
-		t.Skip("no chromium here (Debian: apt-get install chromium)")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(width, height),
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("lang", "de"))
-	// Not the test's context, which ends before the cleanup: the browser is to end by itself.
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // waits for the browser to end; it is killed otherwise
-		cancel()
-	})
-	ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(chromium.Start(t, width, height, chromedp.Flag("lang", "de")), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -9,11 +9,8 @@ import (
 	"github.com/chromedp/chromedp"
 
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
+	"github.com/nachtfach/nachtfach/internal/chromium"
 )
-
-// axeRun checks what WCAG 2.2 asks for at levels A and AA.
-const axeRun = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
-	.then(r => r.violations.map(v => v.id + ": " + v.help + " " + v.nodes.map(n => n.html.slice(0, 120) + " " + (n.any[0]?.message || "")).join(" | ")))`
 
 // The wall, whatever it shows, has nothing that WCAG 2.2 A or AA objects to.
 func TestTheWallIsForEverybody(t *testing.T) {
@@ -35,7 +32,7 @@ func TestTheWallIsForEverybody(t *testing.T) {
 		look := func(what string) {
 			t.Helper()
 			var violations, wide []string
-			act(t, ctx, chromedp.Evaluate(axeRun, &violations, awaited), chromedp.Evaluate(`[...document.querySelectorAll("header *, .thing, .thing *, .menu *, h4, .legend *")]
+			act(t, ctx, chromedp.Evaluate(chromium.AxeRun, &violations, awaited), chromedp.Evaluate(`[...document.querySelectorAll("header *, .thing, .thing *, .menu *, h4, .legend *")]
 				.filter(e => e.clientWidth && getComputedStyle(e).display !== "inline" && e.scrollWidth > e.clientWidth + 1).map(e => e.className + " " + e.innerText)`, &wide))
 			if len(violations) > 0 {
 				t.Errorf("%s, %s: axe: %s", what, language, strings.Join(violations, "\n\t"))

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +12,8 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/nachtfach/nachtfach/internal/chromium"
 )
 
 // What admins hold: a screen on a desk, and a phone at night.
@@ -31,36 +31,11 @@ var pages = []struct{ name, path string }{
 	{"wrong", "/terminals/nirgends"}, {"cut", "/"},
 }
 
-// browser is a Chromium without a window; the test is skipped without one,
-// unless NACHTFACH_REQUIRE names it.
+// browser has a window of this size at first.
 func browser(t *testing.T) context.Context {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {
-			t.Fatalf("chromium is required here: %v", err)
-		}
-		t.Skip("no chromium here (Debian: apt-get install chromium)")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1440, 900),
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("lang", "de"))
-	// Not the test's context, which ends before the cleanup: the browser is to end by itself.
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := context.WithTimeout(chromium.Start(t, 1440, 900, chromedp.Flag("lang", "de")), 4*time.Minute)
 	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // waits for the browser to end; it is killed otherwise
-		cancel()
-	})
-	ctx, cancel = context.WithTimeout(ctx, 4*time.Minute)
-	t.Cleanup(cancel)
-	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as the context that starts it
-		t.Fatalf("start %s: %v", path, err)
-	}
 	return ctx
 }
 
@@ -99,10 +74,6 @@ func speak(language string) chromedp.Action {
 		return chromedp.WaitReady(fmt.Sprintf(`html[lang=%q]`, language), chromedp.ByQuery).Do(ctx)
 	})
 }
-
-// axeRun checks what WCAG 2.2 asks for at levels A and AA.
-const axeRun = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
-	.then(r => r.violations.map(v => v.id + ": " + v.help + " " + v.nodes.map(n => n.html.slice(0, 120) + " " + (n.any[0]?.message || "")).join(" | ")))`
 
 // layoutRun finds what is wider than the screen, cut off, or too small to hit.
 const layoutRun = `(() => {
@@ -157,7 +128,7 @@ func TestEveryPageCanBeReadAndReached(t *testing.T) {
 	everyPage(t, ctx, func(name string) {
 		var wrong, violations []string
 		do(t, ctx, chromedp.Evaluate(`document.querySelectorAll("main details").forEach((d, i) => { d.open = i < 12; })`, nil),
-			chromedp.Evaluate(layoutRun, &wrong), chromedp.Evaluate("if (!window.axe) {"+string(axe)+"}\n0", nil), chromedp.Evaluate(axeRun, &violations, awaited))
+			chromedp.Evaluate(layoutRun, &wrong), chromedp.Evaluate("if (!window.axe) {"+string(axe)+"}\n0", nil), chromedp.Evaluate(chromium.AxeRun, &violations, awaited))
 		if len(wrong) > 0 {
 			t.Errorf("%s: %s", name, strings.Join(wrong, "; "))
 		}

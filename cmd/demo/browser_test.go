@@ -3,45 +3,20 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"os/exec"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/nachtfach/nachtfach/internal/chromium"
 )
 
-// browser is a Chromium without a window; the test is skipped without one,
-// unless NACHTFACH_REQUIRE names it.
+// browser keeps frames of other origins in one process: they are many.
 func browser(t testing.TB) context.Context {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium") {
-			t.Fatalf("chromium is required here: %v", err)
-		}
-		t.Skip("no chromium here (Debian: apt-get install chromium)")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.WindowSize(1440, 900),
-		chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-features", "IsolateOrigins,site-per-process"))
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // waits for the browser's end; it is killed otherwise
-		cancel()
-	})
-	if err := chromedp.Run(ctx); err != nil { // the browser lives as long as the context that starts it
-		t.Fatalf("start %s: %v", path, err)
-	}
-	return ctx
+	return chromium.Start(t, 1440, 900, chromedp.Flag("disable-features", "IsolateOrigins,site-per-process"))
 }
 
 // tab is one page of the browser.

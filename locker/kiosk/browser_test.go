@@ -2,14 +2,10 @@ package kiosk_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,15 +15,16 @@ import (
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
+	"github.com/nachtfach/nachtfach/internal/chromium"
 	"github.com/nachtfach/nachtfach/locker/kiosk"
 )
 
 // The screens that a terminal has: tall in the street, wide on a desk.
 var sizes = map[string][2]int64{"1080x1920": {1080, 1920}, "1280x800": {1280, 800}}
 
-// chromium is the one browser of these tests. Each test has a window of its
+// shared is the one browser of these tests. Each test has a window of its
 // own in it, and cookies of its own: those of two ports would mix.
-var chromium = sync.OnceValues(startChromium)
+var shared = sync.OnceValues(startChromium)
 
 // stopChromium ends it, if it was ever started.
 var stopChromium = func() {}
@@ -46,22 +43,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-var errNoChromium = errors.New("chromium is not installed")
-
 func startChromium() (context.Context, error) {
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil {
-			path = p
-			break
-		}
-	}
-	if path == "" {
-		return nil, errNoChromium
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WSURLReadTimeout(patience),
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+	options := chromium.Options(chromedp.WSURLReadTimeout(patience),
 		chromedp.Flag("host-resolver-rules", "MAP "+kioskName+" 127.0.0.1"),
 		chromedp.Flag("ignore-certificate-errors-spki-list", townCertificate().pin),
 	)
@@ -78,14 +61,9 @@ func startChromium() (context.Context, error) {
 // no Chromium.
 func browser(t testing.TB, width, height int64) context.Context {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a browser takes its time")
-	}
-	ctx, err := chromium()
-	switch {
-	case errors.Is(err, errNoChromium) && !slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "chromium"):
-		t.Skip(err)
-	case err != nil:
+	chromium.Need(t)
+	ctx, err := shared()
+	if err != nil {
 		t.Fatalf("start a browser: %v", err)
 	}
 	tab := newWindow(t, ctx)

@@ -8,16 +8,13 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/nachtfach/nachtfach/internal/chromium"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/kiosk"
 )
 
 //go:embed testdata/axe/axe.min.js
 var axe string
-
-// axeRun checks what WCAG 2.2 asks for at levels A and AA.
-const axeRun = `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]})
-	.then(r => r.violations.map(v => v.id + ": " + v.help + " " + v.nodes.map(n => n.html.slice(0, 120) + " " + (n.any[0]?.message || "")).join(" | ")))`
 
 // layoutRun finds what is cut off, covered or outside the screen. Each part of
 // a page keeps to its own box; the boxes do not overlap; each button can be hit.
@@ -76,7 +73,7 @@ func TestEveryScreenCanBeReadAndReached(t *testing.T) {
 					sc.screen.Number += uint64(pass+1) * 1000
 					term.set(sc.screen)
 					var wrong, violations []string
-					do(t, ctx, chromedp.WaitVisible(`#face[data-screen="`+itoa(sc.screen.Number)+`"][data-ready]`, chromedp.ByQuery), chromedp.Evaluate(layoutRun, &wrong), chromedp.Evaluate(axeRun, &violations, awaited))
+					do(t, ctx, chromedp.WaitVisible(`#face[data-screen="`+itoa(sc.screen.Number)+`"][data-ready]`, chromedp.ByQuery), chromedp.Evaluate(layoutRun, &wrong), chromedp.Evaluate(chromium.AxeRun, &violations, awaited))
 					if len(wrong) > 0 {
 						t.Errorf("%s %s %s: %s", sc.name, lang, size, strings.Join(wrong, "; "))
 					}
