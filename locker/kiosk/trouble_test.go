@@ -67,7 +67,7 @@ func TestClerksPutRightWhatWentWrong(t *testing.T) {
 		}
 
 		playSignIn(t, ctx, h, by)
-		do(t, ctx, settled("round"), chromedp.WaitVisible(`#hint`, chromedp.ByQuery))
+		do(t, ctx, chromedp.WaitVisible(`#face[data-name="round"][data-settled] #hint`, chromedp.ByQuery))
 		playTask(t, ctx, h, by, "task_inspect", locker.ChoicePresent)
 		playConfirm(t, ctx, h, by)
 
@@ -117,7 +117,7 @@ func playJammed(t *testing.T, ctx context.Context, h *house, by hands) {
 		Recipients: []locker.Recipient{{Kind: locker.Applicant, Factor: locker.FactorFinger, Fingers: []int{2}}},
 	}})
 	h.scan(order(9)) // for the jammed one: nothing opens, and the slip is to be scanned again
-	do(t, ctx, settled("round"), chromedp.WaitVisible(`#hint`, chromedp.ByQuery))
+	do(t, ctx, chromedp.WaitVisible(`#face[data-name="round"][data-settled] #hint`, chromedp.ByQuery))
 	by.choose(locker.ChoiceNext)
 	do(t, ctx, settled("task_defect"))
 	by.choose(locker.ChoiceByHand)
