@@ -13,7 +13,7 @@ import (
 	"periph.io/x/conn/v3/gpio/gpioreg"
 
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
-	"github.com/nachtfach/nachtfach/internal/chromium"
+	"github.com/nachtfach/nachtfach/locker/kiosk/chromium"
 )
 
 // browser has a window of this size.

@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
-	"github.com/nachtfach/nachtfach/internal/chromium"
+	"github.com/nachtfach/nachtfach/locker/kiosk/chromium"
 )
 
 // The wall, whatever it shows, has nothing that WCAG 2.2 A or AA objects to.

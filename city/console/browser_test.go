@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/nachtfach/nachtfach/internal/chromium"
+	"github.com/nachtfach/nachtfach/locker/kiosk/chromium"
 )
 
 // What admins hold: a screen on a desk, and a phone at night.

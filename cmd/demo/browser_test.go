@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	"github.com/nachtfach/nachtfach/internal/chromium"
+	"github.com/nachtfach/nachtfach/locker/kiosk/chromium"
 )
 
 // browser keeps frames of other origins in one process: they are many.

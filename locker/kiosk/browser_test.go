@@ -15,8 +15,8 @@ import (
 	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 
-	"github.com/nachtfach/nachtfach/internal/chromium"
 	"github.com/nachtfach/nachtfach/locker/kiosk"
+	"github.com/nachtfach/nachtfach/locker/kiosk/chromium"
 )
 
 // The screens that a terminal has: tall in the street, wide on a desk.

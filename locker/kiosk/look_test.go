@@ -8,9 +8,9 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"github.com/nachtfach/nachtfach/internal/chromium"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/kiosk"
+	"github.com/nachtfach/nachtfach/locker/kiosk/chromium"
 )
 
 //go:embed testdata/axe/axe.min.js
