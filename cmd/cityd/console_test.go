@@ -44,7 +44,7 @@ func TestTheConsoleLetsInWhoeverMayReadItsAddress(t *testing.T) {
 		go func() { done <- run(ctx, []string{"run", "-config", config}, io.Discard, &errs) }()
 		address := filepath.Join(folder, "console.url")
 		var link []byte
-		for range 500 {
+		for range 3000 {
 			if link, _ = os.ReadFile(address); bytes.HasSuffix(link, []byte("\n")) {
 				break
 			}

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 func TestCommands(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", Cmds: map[string]func(*testscript.TestScript, bool, []string){
 		"waitfor": func(ts *testscript.TestScript, _ bool, args []string) {
-			for range 500 {
+			for range 3000 {
 				if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 					return
 				}

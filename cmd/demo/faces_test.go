@@ -65,7 +65,7 @@ func (f *faces) types(digits string) {
 func (f *faces) chooses(c locker.Choice, next locker.ScreenName) {
 	f.t.Helper()
 	there := fmt.Sprintf(`document.querySelector("#face")?.dataset.name === %q`, next)
-	for range 8 {
+	for range 30 {
 		var is bool
 		f.screen.do(chromedp.Evaluate(fmt.Sprintf(`document.querySelector('button[value=%q]')?.click()`, c), nil))
 		for range 40 {

@@ -215,7 +215,7 @@ func (w *world) brokerOn(ctx context.Context) error {
 	if err := w.mosquitto.Start(); err != nil {
 		return err
 	}
-	for range 200 {
+	for range 2400 {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", w.broker)
 		if err == nil {
 			return conn.Close()
@@ -246,7 +246,7 @@ func (w *world) startCity() {
 	}
 	w.start("cityd", "run", "-config", config)
 	w.city = api.Dial(filepath.Join(dir, "desk.sock"))
-	for range 400 {
+	for range 2400 {
 		if _, err = w.city.Identity(w.t.Context()); err == nil {
 			return
 		}
