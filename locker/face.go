@@ -251,7 +251,7 @@ func (t *Terminal) viewRound(v *Screen) {
 			v.Choices = append(v.Choices, ChoiceNext)
 		}
 		v.Choices = append(v.Choices, ChoiceFinish)
-		if len(t.ledger.Inventory) == 0 {
+		if !t.ledger.looking() {
 			v.Choices = append(v.Choices, ChoiceInventory)
 		}
 		v.Choices = append(v.Choices, ChoiceByKey)

@@ -1,6 +1,9 @@
 package locker
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // An inventory is two clerks' look into every compartment, against what the
 // records say lies there: after a new board took over a wall whose documents it
@@ -88,6 +91,11 @@ func (l *ledger) listed(n CompartmentID) bool {
 	return is
 }
 
+// looking tells whether the inventory still names a compartment that is there.
+func (l *ledger) looking() bool {
+	return slices.ContainsFunc(sorted(l.Inventory), l.built)
+}
+
 // byKey tells whether two clerks have announced that they open doors with the
 // mechanical key.
 func (l *ledger) byKey() bool { return l.Open != nil && l.Open.ByKey }
@@ -138,7 +146,7 @@ func (s *step) inspected(n CompartmentID, found Choice) {
 	case !lies && order != "":
 		s.raise(Wake, AlarmMissing, n, 0, "two clerks found nothing where the record names a document")
 	}
-	if len(s.ledger.Inventory) == 0 {
+	if !s.ledger.looking() {
 		s.clear(AlarmInventory, 0)
 	}
 }

@@ -170,3 +170,21 @@ func TestAnAnnouncementDoesNotOutliveARestart(t *testing.T) {
 	s.door(n, true)
 	s.wantAlarm(locker.AlarmForced, locker.Wake)
 }
+
+func TestAnInventoryEndsWithoutACompartmentThatIsGone(t *testing.T) {
+	s := newSite(t)
+	s.signIn("c1", "c2")
+	s.clear()
+	s.choose(locker.ChoiceInventory)
+	s.pass(time.Hour)
+	s.config.Compartments = s.config.Compartments[:5]
+	s.boot()
+	s.signIn("c1", "c2")
+	for len(s.wantScreen(locker.ScreenRound).Round.Tasks) > 0 {
+		s.choose(locker.ChoiceNext)
+		n := s.wantScreen(locker.ScreenInspect).Compartment
+		s.choose(locker.ChoiceNothing)
+		s.door(n, false)
+	}
+	s.wantAlarm(locker.AlarmInventory, "")
+}
