@@ -9,7 +9,7 @@ import (
 // while the document could be collected.
 func (l *ledger) counts(d *deposit) bool {
 	return d.State == depositLoaded && !d.Posted.IsZero() && l.Locked == "" &&
-		l.door(d.Compartment).Fault == "" && !l.door(d.Compartment).Disabled &&
+		l.door(d.Compartment).Fault == "" && !l.door(d.Compartment).Disabled && !l.listed(d.Compartment) &&
 		(!l.failing("reader") || l.withoutReader(d))
 }
 

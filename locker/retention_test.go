@@ -167,3 +167,15 @@ func TestALetterIsNotPostedBeforeItIsReleased(t *testing.T) {
 	count[locker.LetterPosted](s, 0)
 	s.wantMessageRefused(locker.MessagePosted, "not released")
 }
+
+func TestRetentionStandsStillWhileACompartmentIsToBeLookedInto(t *testing.T) {
+	s, n, _ := loaded(t)
+	s.signIn("c1", "c2")
+	s.choose(locker.ChoiceInventory)
+	s.pass(time.Hour)
+	s.wantScreen(locker.ScreenWelcome)
+	s.pass(8 * 24 * time.Hour)
+	if s.at(n).Expired {
+		t.Fatal("expired while nobody could collect it")
+	}
+}
