@@ -32,10 +32,17 @@ const (
 	awaitingSecond
 )
 
-// badge takes a clerk's card, wherever it is shown.
+// cardLies is within which time a card that is read again was not taken away.
+const cardLies = 2 * time.Second
+
+// badge takes a clerk's card, wherever it is shown. One that is left on the
+// reader begins nothing anew: the screen is the citizens' as well.
 func (s *step) badge(card string) {
 	ses := s.session
+	lies := card == ses.card && ses.cardAt > 0 && s.now.Uptime-ses.cardAt < cardLies
+	ses.card, ses.cardAt = card, s.now.Uptime
 	switch {
+	case lies && (ses.mode == idle || ses.mode == visiting && ses.visit.stage == ended):
 	case ses.mode == idle, ses.mode == visiting && ses.visit.stage == ended:
 		s.show(signingIn)
 		s.findCard(card)

@@ -245,3 +245,31 @@ func TestACardInTheMiddleOfAVisitWaits(t *testing.T) {
 		t.Fatalf("hint %q", h)
 	}
 }
+
+func TestACardLeftOnTheReaderHindersNobody(t *testing.T) {
+	for _, card := range []string{"stranger", "c1"} {
+		s, n, g := loaded(t)
+		lies := func(d time.Duration) {
+			for range d / time.Second {
+				s.badge(card)
+				s.pass(time.Second)
+			}
+		}
+		lies(time.Minute)
+		number, events := s.wantScreen(locker.ScreenWelcome).Number, len(s.events)
+		lies(time.Minute)
+		if now := s.wantScreen(locker.ScreenWelcome).Number; now != number {
+			t.Errorf("%s: the screen became another: what was being typed is lost", card)
+		}
+		if len(s.events) > events {
+			t.Errorf("%s: %d events", card, len(s.events)-events)
+		}
+		s.enter(g)
+		lies(10 * time.Second)
+		s.wantScreen(locker.ScreenTake)
+		s.door(n, false)
+		s.choose(locker.ChoiceYes)
+		s.pass(time.Minute)
+		s.signIn("c1") // taken away, and shown again
+	}
+}

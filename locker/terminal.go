@@ -152,7 +152,9 @@ type session struct {
 	exercise map[CompartmentID]bool   // asked for
 	flight   map[string]time.Duration // obligations under way, by name: uptime at which they are tried again
 	refused  window
-	check    uint64 // the last check of a card or number
+	check    uint64        // the last check of a card or number
+	card     string        // that was read last
+	cardAt   time.Duration // uptime of that
 	// reissues are the new codes under way: uptime at which they are given up.
 	reissues map[Generation]time.Duration
 }
