@@ -267,6 +267,9 @@ func (l *ledger) foldDoor(fact Fact) error {
 		if c.Release != nil && !c.Release.Opened {
 			if d := l.Deposits[c.Release.Generation]; d != nil && (d.State == depositReleased || d.State == depositUnloading) {
 				d.State = depositLoaded
+				if d.Loaded.IsZero() {
+					d.State = depositLaid
+				}
 				if c.Use == useDoubt {
 					d.State = depositDoubted
 				}
@@ -292,7 +295,7 @@ func (d *deposit) released(p Purpose) {
 	case ForUnload:
 		d.State = depositUnloading
 	case ForInspect:
-		if d.State == depositLoaded {
+		if d.State == depositLoaded || d.State == depositLaid {
 			d.State = depositUnloading // until the clerks say that it stays
 		}
 	}
@@ -382,7 +385,7 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 	case DepositAbandoned:
 		l.abandon(d, c)
 	case DocumentLaid:
-		d.State = depositLaid
+		d.State, d.Laid = depositLaid, true
 		c.Use = useOccupied
 		if l.Open != nil && l.Open.Round == f.Round && !slices.Contains(l.Open.Laid, g) {
 			l.Open.Laid = append(l.Open.Laid, g)

@@ -136,6 +136,7 @@ type deposit struct {
 	Expired     bool              `json:"expired"`
 	Revoked     bool              `json:"revoked"`
 	Doubts      int               `json:"doubts"`
+	Laid        bool              `json:"laid,omitempty"`    // two clerks closed the door over it
 	Attempt     AttemptID         `json:"attempt,omitempty"` // that released it last
 	Slot        bool              `json:"slot"`              // a slot may exist
 	Letter      bool              `json:"letter"`            // a letter may exist

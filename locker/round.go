@@ -208,7 +208,7 @@ func (s *step) finishLooking(d *deposit, found Choice) {
 		s.seen(n, found != ChoiceNotEmpty)
 		return
 	}
-	unconfirmed, laid := d.Loaded.IsZero(), d.State == depositLaid
+	unconfirmed, laid := d.Loaded.IsZero(), d.Laid || d.State == depositUnloading
 	switch {
 	case found == ChoicePresent && unconfirmed:
 		s.emit(DocumentLaid{Generation: d.Generation, Round: r.id})

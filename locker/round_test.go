@@ -402,3 +402,64 @@ func TestTheNextClerksAreToldOfARoundThatWasNotFinished(t *testing.T) {
 		t.Errorf("the hint is %q", h)
 	}
 }
+
+func TestADocumentGoneBeforeItWasConfirmedIsMissed(t *testing.T) {
+	s := newSite(t)
+	s.order("ORDER-1", 1)
+	s.signIn("c1", "c2")
+	s.clear()
+	n := s.load("ORDER-1")
+	s.door(n, true) // forced
+	s.door(n, false)
+	s.choose(locker.ChoiceNext)
+	s.wantScreen(locker.ScreenInspect)
+	s.choose(locker.ChoiceNothing)
+	s.door(n, false)
+	count[locker.DocumentMissing](s, 1)
+	s.wantAlarm(locker.AlarmMissing, locker.Wake)
+}
+
+func TestAnInspectionOfAnUnconfirmedDocumentCutShortDoubtsIt(t *testing.T) {
+	for name, cut := range map[string]func(*site){
+		"nobody went on": func(s *site) { s.pass(4 * time.Minute) },
+		"restart":        (*site).boot,
+	} {
+		s, n := unconfirmed(t)
+		s.choose(locker.ChoiceNext)
+		s.wantScreen(locker.ScreenInspect)
+		s.door(n, false)
+		cut(s)
+		s.wantScreen(locker.ScreenWelcome)
+		if c := s.at(n).Custody; c != locker.CustodyUnknown {
+			t.Errorf("%s: custody %q, and perhaps the clerks have the document", name, c)
+		}
+	}
+}
+
+func TestAnUnconfirmedDocumentBehindADoorThatDoesNotOpenStaysUnconfirmed(t *testing.T) {
+	s, n := unconfirmed(t)
+	s.jammed[n] = true
+	s.choose(locker.ChoiceNext)
+	s.pass(time.Minute)
+	s.wantScreen(locker.ScreenTaskDefect)
+	s.choose(locker.ChoiceSkip)
+	s.finish()
+	count[locker.DepositLoaded](s, 0)
+	if c := s.at(n); c.Deposit != "laid" || c.Custody != locker.CustodyCompartment {
+		t.Fatalf("deposit %s, custody %s: nobody opened it", c.Deposit, c.Custody)
+	}
+}
+
+// unconfirmed is a round of two clerks after one that was broken off: it laid a
+// document in, and never confirmed it.
+func unconfirmed(t *testing.T) (*site, locker.CompartmentID) {
+	t.Helper()
+	s := newSite(t)
+	s.order("ORDER-1", 1)
+	s.signIn("c1", "c2")
+	s.clear()
+	n := s.load("ORDER-1")
+	s.pass(4 * time.Minute)
+	s.signIn("c1", "c2")
+	return s, n
+}
