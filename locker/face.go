@@ -243,7 +243,7 @@ func (t *Terminal) viewRound(v *Screen) {
 	r := t.session.round
 	v.Compartment, v.Order = r.task.Compartment, r.task.Order.Short()
 	v.Round = t.roundView()
-	waived := v.Compartment != 0 && t.ledger.door(v.Compartment).Waived && r.stage == taskOpen
+	byWord := r.stage == taskOpen && (t.ledger.door(v.Compartment).Waived || r.stood && r.answer == "")
 	switch r.stage {
 	case menu:
 		v.Name = ScreenRound
@@ -273,7 +273,7 @@ func (t *Terminal) viewRound(v *Screen) {
 	case roundDone:
 		v.Name, v.Choices = ScreenRoundDone, []Choice{ChoiceCancel}
 	}
-	if waived {
+	if byWord {
 		v.Choices = append(v.Choices, ChoiceDoorClosed)
 	}
 }

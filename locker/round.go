@@ -12,6 +12,7 @@ type round struct {
 	task       Task
 	generation Generation
 	answer     Choice // given before the door was closed
+	stood      bool   // the door was open before it was told to open: its contact says so
 	skipped    map[CompartmentID]bool
 	confirmed  []Person
 	exercised  []LockExercised // of this round
@@ -98,7 +99,7 @@ func (s *step) chosenInRound(c Choice) {
 		s.show(idle)
 	case taskOpen, taskShut:
 		if c == ChoiceDoorClosed {
-			s.closed(s.ledger.door(r.task.Compartment))
+			s.saidClosed(s.ledger.door(r.task.Compartment))
 			return
 		}
 		r.answer = c
@@ -127,8 +128,25 @@ func (s *step) startTask(t Task) {
 	r := &s.session.round
 	c := s.ledger.door(t.Compartment)
 	r.stage, r.task, r.generation, r.answer = taskOpening, t, c.Deposit, ""
+	r.stood = c.Open && !c.Waived
 	purpose := map[TaskKind]Purpose{TaskUnload: ForUnload, TaskInspect: ForInspect, TaskClear: ForClear, TaskLoad: ForLoading, TaskExercise: ForExercise}[t.Kind]
 	s.release(t.Compartment, purpose, c.Deposit)
+}
+
+// saidClosed follows two clerks who find a door closed. Of one without its
+// contact that is its closing. Where the contact says that the door stood open
+// before they came, it is the contact that fails: they go on without it, for
+// no lock was driven yet.
+func (s *step) saidClosed(c *compartment) {
+	if c.Waived {
+		s.closed(c)
+		return
+	}
+	s.fault(c.Number, FaultContact, "says open where two clerks find the door closed")
+	delete(s.session.doors, c.Number)
+	s.emit(CompartmentClosed{Compartment: c.Number})
+	s.emit(SensorWaived{Compartment: c.Number, Round: s.session.round.id})
+	s.startTask(s.session.round.task)
 }
 
 func (s *step) taskOpened() {

@@ -52,3 +52,50 @@ func TestAContactThatWorksAgainIsBelieved(t *testing.T) {
 		t.Fatalf("compartment 1 is %+v, want it fit for use", c)
 	}
 }
+
+func TestAContactThatAlwaysSaysOpenTrapsNoDocument(t *testing.T) {
+	s, n, _ := loaded(t)
+	s.door(n, true) // its wire broke; the door is closed
+	s.signIn("c1", "c2")
+	s.jammed[n] = true // it tells nothing any more
+	pulses := len(s.pulses)
+	s.choose(locker.ChoiceNext)
+	s.wantScreen(locker.ScreenInspect)
+	s.choose(locker.ChoiceDoorClosed)
+	s.wantScreen(locker.ScreenInspect)
+	if len(s.pulses) != pulses+1 {
+		t.Fatalf("%d pulses, want one: the door is closed", len(s.pulses)-pulses)
+	}
+	s.wantAlarm(locker.AlarmFault, locker.Morning)
+	s.choose(locker.ChoiceRemoved)
+	s.choose(locker.ChoiceDoorClosed)
+	s.wantScreen(locker.ScreenRound)
+	count[locker.DocumentUnloaded](s, 1)
+	if c := s.at(n); c.Fault != locker.FaultContact || c.Open {
+		t.Fatalf("compartment is %+v, want it closed and out of service", c)
+	}
+	s.finish()
+	s.door(n, false) // mended
+	s.jammed[n] = false
+	s.signIn("c1", "c2")
+	s.clear()
+	if c := s.at(n); c.Fault != "" || c.Waived || c.Use != "empty" {
+		t.Fatalf("compartment is %+v, want it fit for use", c)
+	}
+}
+
+func TestADoorThatStandsOpenIsClosedByItsContact(t *testing.T) {
+	s, n, _ := loaded(t)
+	s.door(n, true)
+	s.signIn("c1", "c2")
+	s.choose(locker.ChoiceNext)
+	s.choose(locker.ChoiceRemoved)
+	if c := s.wantScreen(locker.ScreenInspect).Choices; slices.Contains(c, locker.ChoiceDoorClosed) {
+		t.Fatalf("choices %v: they looked into it, so it was open", c)
+	}
+	s.door(n, false)
+	s.wantScreen(locker.ScreenRound)
+	if c := s.at(n); c.Fault != "" || c.Waived {
+		t.Fatalf("compartment is %+v", c)
+	}
+}
