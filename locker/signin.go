@@ -32,17 +32,23 @@ const (
 	awaitingSecond
 )
 
-// cardLies is within which time a card that is read again was not taken away.
-const cardLies = 2 * time.Second
+// A card that is read more often than this, each time this soon after the last,
+// was not shown again: it lies on the reader.
+const (
+	cardReads = 3
+	cardSoon  = 2 * time.Second
+)
 
 // badge takes a clerk's card, wherever it is shown. One that is left on the
 // reader begins nothing anew: the screen is the citizens' as well.
 func (s *step) badge(card string) {
 	ses := s.session
-	lies := card == ses.card && ses.cardAt > 0 && s.now.Uptime-ses.cardAt < cardLies
-	ses.card, ses.cardAt = card, s.now.Uptime
+	if card != ses.card || s.now.Uptime-ses.cardAt >= cardSoon {
+		ses.cardRead = 0
+	}
+	ses.card, ses.cardAt, ses.cardRead = card, s.now.Uptime, min(ses.cardRead+1, cardReads+1)
 	switch {
-	case lies && (ses.mode == idle || ses.mode == visiting && ses.visit.stage == ended):
+	case ses.cardRead > cardReads && (ses.mode == idle || ses.mode == visiting && ses.visit.stage == ended):
 	case ses.mode == idle, ses.mode == visiting && ses.visit.stage == ended:
 		s.show(signingIn)
 		s.findCard(card)

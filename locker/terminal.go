@@ -155,6 +155,7 @@ type session struct {
 	check    uint64        // the last check of a card or number
 	card     string        // that was read last
 	cardAt   time.Duration // uptime of that
+	cardRead int           // how often in a row, each time soon after the last
 	// reissues are the new codes under way: uptime at which they are given up.
 	reissues map[Generation]time.Duration
 }
