@@ -43,7 +43,7 @@ scanner, heating, clock, wires, store and the broker, moves nothing, and prints 
 table of what it found, by kind of part. It exits with 0 if all is well and with 1
 if something is wrong or could not be checked. With -json it prints one list of
 objects: kind, compartment, part, state, note, error, advice. The daemon must not
-run.
+run: beside it check looks at nothing but says so.
 
 rekey gives the terminal new keys of its own; no deposit is lost. The old key
 signs for the new one in the journal, and the city follows. The daemon must not

@@ -49,12 +49,15 @@ const (
 // and thermometer are read; lights and heater are switched off; readers,
 // scanners, store and broker are spoken to. No other daemon may run.
 func Check(ctx context.Context, c Config) ([]Finding, error) {
+	k := check{ctx: ctx, config: c}
+	if err := k.store(); errors.Is(err, journal.ErrLocked) {
+		return k.findings, nil
+	}
 	p, err := openParts(c)
 	if err != nil {
 		return nil, err
 	}
-	k := check{ctx: ctx, config: c, parts: p}
-	k.store()
+	k.parts = p
 	k.derivation()
 	k.doors()
 	k.lights()
@@ -106,22 +109,23 @@ func (k *check) fault(part string) error {
 	return nil
 }
 
-func (k *check) store() {
+// store returns what kept it from opening the journal.
+func (k *check) store() error {
 	f := files{k.config.State}
 	for _, path := range []string{f.device(), f.terminal(), f.slots(), f.journal()} {
 		if _, err := os.Stat(path); err != nil {
 			k.found(kindStore, "state folder", "", err, "run lockerd init")
-			return
+			return err
 		}
 	}
 	s, err := openStore(k.config, f, false)
 	switch {
 	case errors.Is(err, journal.ErrLocked):
-		k.found(kindStore, "journal", "", err, "stop lockerd first: check opens the same parts")
-		return
+		k.found(kindStore, "journal", "", err, "stop lockerd first; nothing else was looked at, because two programs on one wire disturb each other")
+		return err
 	case err != nil:
 		k.found(kindStore, "journal", "", err, "")
-		return
+		return err
 	}
 	k.found(kindStore, "journal", fmt.Sprintf("%d events, %d acknowledged by the city", s.journal.Size(), s.journal.Cursor()), nil, "")
 	switch filesystem, bad := s.slots.CopyOnWrite(); {
@@ -135,9 +139,10 @@ func (k *check) store() {
 	if s.limits != nil {
 		k.tries(s)
 	}
-	if err := s.Close(); err != nil {
+	if err = s.Close(); err != nil {
 		k.found(kindStore, "journal", "", err, "")
 	}
+	return err
 }
 
 // tries says for how many deposits the chip limits the tries at a code, and how

@@ -58,6 +58,16 @@ func TestACheckLooksAtEveryPartAndMovesNothing(t *testing.T) {
 	}
 }
 
+func TestACheckBesideTheDaemonLeavesItsPartsAlone(t *testing.T) {
+	b := newBench(t, "check-4")
+	b.init()
+	b.run()
+	list, err := daemon.Check(t.Context(), b.config)
+	if err != nil || len(list) != 1 || list[0].Part != "journal" || !strings.Contains(list[0].Advice, "stop lockerd") {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
 func TestACheckOfBoardsTellsWhatTheyCannotDo(t *testing.T) {
 	b := newBench(t, "check-2")
 	b.config.Modbus = []daemon.Modbus{{Name: "locks", Path: b.sim.Addresses().Locks, Baud: 115200}}
