@@ -62,7 +62,8 @@ func (r *Reporter) serve(ctx context.Context, conn *broker.Conn) error {
 }
 
 // greet subscribes before it says that the terminal is online, because that is
-// what makes the city repeat what is open.
+// what makes the city repeat what is open. Events go first: one of them may name
+// the key that signed the rest.
 func (s *session) greet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -78,15 +79,17 @@ func (s *session) greet(ctx context.Context) error {
 	if err := s.publish(topic.Online, []byte("true"), true); err != nil {
 		return err
 	}
+	cursor := s.next
+	if err := s.fill(); err != nil {
+		return err
+	}
 	if err := s.showAll(); err != nil {
 		return err
 	}
-	if s.next > 0 { // shows the city at once whether its record and ours agree
-		if err := s.checkpoint(s.next); err != nil {
-			return err
-		}
+	if cursor == 0 {
+		return nil
 	}
-	return s.fill()
+	return s.checkpoint(s.next) // shows the city at once whether its record and ours agree
 }
 
 func (s *session) loop(ctx context.Context) error {
