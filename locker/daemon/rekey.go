@@ -35,11 +35,7 @@ func Rekey(c Config) (Identity, error) {
 	return id, nil
 }
 
-func (f files) rekey(c Config) (Identity, error) {
-	id, err := f.nextKeys(c)
-	if err != nil {
-		return id, err
-	}
+func (f files) rekey(c Config) (id Identity, err error) {
 	s, err := openStore(c, f, false)
 	if errors.Is(err, vault.ErrTerminalKey) { // the roster is sealed to the new key already
 		if err := os.Rename(next(f.terminal()), f.terminal()); err != nil {
@@ -47,8 +43,14 @@ func (f files) rekey(c Config) (Identity, error) {
 		}
 		s, err = openStore(c, f, false)
 	}
+	if errors.Is(err, journal.ErrLocked) {
+		return id, fmt.Errorf("%w: stop lockerd first; nothing was changed", err)
+	}
 	if err != nil {
 		return id, err
+	}
+	if id, err = f.nextKeys(c); err != nil {
+		return id, errors.Join(err, s.Close())
 	}
 	if err := f.hand(c, s, id); err != nil {
 		return id, errors.Join(err, s.Close())

@@ -40,6 +40,23 @@ func (w *town) key() string {
 	return string(key)
 }
 
+// beginRekey leaves what a rekey leaves that was cut short after its first
+// step, and returns the new verifier.
+func (w *town) beginRekey() string {
+	w.t.Helper()
+	private, public, err := envelope.GenerateDevice(rand.Reader, w.config.Terminal)
+	w.must(err)
+	key, _, err := envelope.Standard{}.GenerateKey()
+	w.must(err)
+	for name, text := range map[string]string{
+		"terminal.key.next": envelope.EncodeKey(envelope.TerminalKey, true, key),
+		"device.key.next":   private + "\n" + public + "\n",
+	} {
+		w.must(os.WriteFile(filepath.Join(w.config.State, name), []byte(text), 0o600))
+	}
+	return public
+}
+
 func TestADeviceGetsNewKeysAndNoDepositIsLost(t *testing.T) {
 	w, order := stocked(t, "rekey-1")
 	was := w.key()
@@ -47,13 +64,16 @@ func TestADeviceGetsNewKeysAndNoDepositIsLost(t *testing.T) {
 		t.Fatalf("beside a daemon: %v", err)
 	}
 	w.off()
+	w.powerOn() // a refused rekey leaves nothing that keeps it from starting
+	w.off()
+	begun := w.beginRekey()
 	if _, err := w.open(); err == nil || !strings.Contains(err.Error(), "lockerd rekey") {
 		t.Fatalf("with half a rekey the terminal starts: %v", err)
 	}
 	id, err := daemon.Rekey(w.config) // goes on with the keys of the first try
 	w.must(err)
-	if w.key() == was || id.Fingerprint == "" {
-		t.Fatalf("the keys are %+v", id)
+	if w.key() == was || id.Fingerprint == "" || id.Verifier != begun {
+		t.Fatalf("the keys are %+v, begun with %s", id, begun)
 	}
 	w.powerOn()
 	eventually(t, "the city follows", func() bool {
@@ -66,8 +86,10 @@ func TestADeviceGetsNewKeysAndNoDepositIsLost(t *testing.T) {
 		tree, err := w.city.Verify(t.Context(), "rekey-1")
 		return err == nil && tree.Size == uint64(strings.Count(w.journal(), "\n"))
 	})
-	if forks := w.city.Alarmed(api.AlarmFork); len(forks) > 0 {
-		t.Errorf("the city says %q", forks)
+	for _, kind := range []string{api.AlarmFork, api.AlarmSignature} {
+		if alarms := w.city.Alarmed(kind); len(alarms) > 0 {
+			t.Errorf("the city says %q", alarms)
+		}
 	}
 	again := w.order("162342") // to keys that the new device key offered
 	eventually(t, "a new order", func() bool { return w.state(again) == api.OrderAccepted })
