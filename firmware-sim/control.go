@@ -112,6 +112,7 @@ func (s *Simulator) unplugged() []Device {
 //	POST /api/doors/{n}  {"do": a Deed}
 //	POST /api/finger     {"finger": "anna", "impression": 2, "for": "3s"} or {"lift": true},
 //	                     or a PNG image with Content-Type image/png, and ?for=3s
+//	GET  /api/finger/{name}/{impression}  its picture, a PNG of 500 dpi, as the desk captures it
 //	POST /api/scan       {"source": "citizen|badge|barcode", "text": "…"}
 //	POST /api/unplug     {"device": a Device}, the reader if none is named, or
 //	                     {"after_packets": 100}: the reader's, in the middle of an image
@@ -131,6 +132,7 @@ func (s *Simulator) Handler() http.Handler {
 	mux.HandleFunc("GET /api/state", s.answer(func(*http.Request) (any, error) { return s.State(), nil }))
 	mux.HandleFunc("POST /api/doors/{n}", s.answer(s.postDoor))
 	mux.HandleFunc("POST /api/finger", s.answer(s.postFinger))
+	mux.HandleFunc("GET /api/finger/{name}/{impression}", s.getFinger)
 	mux.HandleFunc("POST /api/scan", s.answer(s.postScan))
 	mux.HandleFunc("POST /api/unplug", s.answer(s.postUnplug))
 	mux.HandleFunc("POST /api/sensors/{name}", s.answer(s.postSensor))
@@ -288,6 +290,22 @@ func (s *Simulator) postFinger(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return s.State().Reader, nil
+}
+
+// getFinger gives a finger with a name to the desk, which makes an order of it.
+func (s *Simulator) getFinger(w http.ResponseWriter, r *http.Request) {
+	impression, err := strconv.Atoi(r.PathValue("impression"))
+	if err != nil {
+		reply(w, http.StatusBadRequest, failure{fmt.Sprintf("%q is no impression's number", r.PathValue("impression"))})
+		return
+	}
+	img, err := s.picture(r.PathValue("name"), impression)
+	if err != nil {
+		reply(w, status(err), failure{err.Error()})
+		return
+	}
+	w.Header().Set("Content-Type", "image/png")
+	_ = png.Encode(w, img) // a client that left needs no answer
 }
 
 func parseStay(text string) (time.Duration, error) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
+	"github.com/nachtfach/nachtfach/hardware/zfm"
 )
 
 // control is a simulator's control plane and a person who uses it.
@@ -89,6 +90,29 @@ func TestAPersonUsesTheWallOverHTTP(t *testing.T) {
 	c.ok("/api/plug", `{}`)
 	if !c.state().Reader.Plugged {
 		t.Error("the reader is not plugged in again")
+	}
+}
+
+func TestTheDeskGetsAPictureOfAFinger(t *testing.T) {
+	c := newControl(t)
+	for path, want := range map[string]int{
+		"anna/2": http.StatusOK, "anna/x": http.StatusBadRequest, "anna/-1": http.StatusBadRequest,
+	} {
+		answer, err := http.Get(c.url + "/api/finger/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%s: %s", path, answer.Status)
+		}
+		if want != http.StatusOK {
+			continue
+		}
+		size, err := png.DecodeConfig(answer.Body)
+		if err != nil || size.Width != zfm.Width || size.Height != zfm.Height {
+			t.Errorf("%s: %+v, %v", path, size, err)
+		}
 	}
 }
 

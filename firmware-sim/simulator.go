@@ -278,17 +278,26 @@ const MaxImpression = 1_000_000
 
 // LayFinger lays an impression of a named finger on the reader; see Module.Lay.
 func (s *Simulator) LayFinger(name string, impression int, stay time.Duration) error {
+	img, err := s.picture(name, impression)
+	if err != nil {
+		return err
+	}
+	return s.Module.Lay(img, fmt.Sprintf("%s/%d", name, impression), stay)
+}
+
+// picture is an impression of a finger by its name, dark ridges on light ground.
+func (s *Simulator) picture(name string, impression int) (image.Image, error) {
 	if s.cfg.Finger == nil {
-		return ErrNoFingers
+		return nil, ErrNoFingers
 	}
 	if name == "" || impression < 0 || impression > MaxImpression {
-		return fmt.Errorf("finger %q, impression %d: a finger has a name, and impressions 0 to %d", name, impression, MaxImpression)
+		return nil, badRequest("finger %q, impression %d: a finger has a name, and impressions 0 to %d", name, impression, MaxImpression)
 	}
 	img, err := s.cfg.Finger(name, impression)
 	if err != nil {
-		return fmt.Errorf("finger %q, impression %d: %w", name, impression, err)
+		return nil, fmt.Errorf("finger %q, impression %d: %w", name, impression, err)
 	}
-	return s.Module.Lay(img, fmt.Sprintf("%s/%d", name, impression), stay)
+	return img, nil
 }
 
 // Close unplugs everything, takes the lines out of the registry and lets go of
