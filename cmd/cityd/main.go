@@ -36,7 +36,8 @@ note key signs acknowledgements and posted letters; terminals refuse any other.
 Letters are sealed to the letter key. Keep copies of both in a safe.
 
 All commands but init take -config FILE (default: /etc/nachtfach/cityd.toml);
-there they find the socket of the daemon, which must run.
+there they find the socket of the daemon, which must run. Flags may stand before
+or after the arguments.
 
 letter shows the code exactly once. It is forgotten before it is printed, and
 from that day on the document is kept. If paper jams: re-issue it. ADDRESS is a
@@ -103,17 +104,25 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	return fmt.Errorf("unknown command %q: %w", name, errUsage)
 }
 
-// flags parses the arguments of one command, which wants n more after its flags.
+// flags parses the arguments of one command, which wants n beside its flags;
+// these may stand before, between and after them. f.Arg gives the n.
 func flags(f *flag.FlagSet, args []string, n int) error {
 	f.SetOutput(io.Discard)
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
+	var given []string
+	for {
+		if err := f.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return err
+			}
+			return fmt.Errorf("%s: %w: %w", f.Name(), err, errUsage)
 		}
-		return fmt.Errorf("%s: %w: %w", f.Name(), err, errUsage)
+		if f.NArg() == 0 {
+			break
+		}
+		given, args = append(given, f.Arg(0)), f.Args()[1:]
 	}
-	if f.NArg() != n {
-		return fmt.Errorf("%s: %d arguments, wants %d: %w", f.Name(), f.NArg(), n, errUsage)
+	if len(given) != n {
+		return fmt.Errorf("%s: %d arguments, wants %d: %w", f.Name(), len(given), n, errUsage)
 	}
-	return nil
+	return f.Parse(append([]string{"--"}, given...))
 }
