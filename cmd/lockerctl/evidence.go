@@ -52,6 +52,9 @@ func (t tool) journalVerify(ctx context.Context, flags *flag.FlagSet, args []str
 	if trust.Device != nil {
 		said += ", signed by the device"
 	}
+	if trust.City != nil {
+		said += fmt.Sprintf(", the first %d acknowledged by the city", j.Cursor())
+	}
 	if n := j.Pruned(); n > 0 {
 		said += fmt.Sprintf("; of the first %d, the hashes alone are left", n)
 	}
