@@ -58,7 +58,7 @@ func (r *Record) Letter(ctx context.Context, id locker.OrderID) (Letter, error) 
 		WHERE order_id = ? AND sealed IS NOT NULL AND `+ownOrder("letters")+` ORDER BY generation DESC LIMIT 1`, id).
 		Scan(&l.Terminal, &l.Generation, &l.Sealed)
 	if errors.Is(err, sql.ErrNoRows) {
-		return l, fmt.Errorf("order %q has no letter that is not printed yet: %w", id, ErrUnknown)
+		return l, fmt.Errorf("order %q has no letter that is not printed yet (the terminal sends one when two clerks have confirmed the deposit; instead of a printed one, re-issue the code): %w", id, ErrUnknown)
 	}
 	return l, err
 }

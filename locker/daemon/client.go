@@ -68,12 +68,12 @@ func (c *Client) get(ctx context.Context, path string, read func(io.Reader) erro
 func (c *Client) do(r *http.Request, read func(io.Reader) error) error {
 	resp, err := c.http.Do(r)
 	if err != nil {
-		return fmt.Errorf("ask lockerd: %w", err)
+		return fmt.Errorf("ask lockerd (does it run, and may you open its socket?): %w", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10)) // the status says enough
-		return fmt.Errorf("ask lockerd: %s: %s", resp.Status, text)
+		return fmt.Errorf("ask lockerd: %s: %s", resp.Status, bytes.TrimSpace(text))
 	}
 	return read(resp.Body)
 }

@@ -48,7 +48,7 @@ func (g guard) wrap(next http.Handler) http.Handler {
 			return
 		}
 		if !g.known(r) {
-			g.refuse(w, r, "this needs the kiosk's token of this boot")
+			g.refuse(w, r, "this needs the token in kiosk.token of the state folder, drawn anew at each boot")
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -73,7 +73,7 @@ func (g guard) foreign(r *http.Request) string {
 // in no link, and gives it back as a cookie.
 func (g guard) admit(w http.ResponseWriter, r *http.Request) {
 	if !g.same(r.URL.Query().Get("token")) {
-		g.refuse(w, r, "this is not the kiosk's token of this boot")
+		g.refuse(w, r, "this is not the token in kiosk.token of the state folder, drawn anew at each boot")
 		return
 	}
 	http.SetCookie(w, cookie(r, cookieName, g.token))
