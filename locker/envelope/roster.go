@@ -88,6 +88,16 @@ func IsSealedRoster(message []byte) bool {
 	return decodeStrict(message, &m) == nil
 }
 
+// RosterVersion is what a sealed roster says of its version outside the seal, 0
+// if that cannot be read.
+func RosterVersion(message []byte) int {
+	var m SealedRoster
+	if decodeStrict(message, &m) != nil || checkVersion(m.Version) != nil {
+		return 0
+	}
+	return m.Version
+}
+
 // UnsealRoster opens a message with the terminal's lasting key and returns the
 // signed text, which nobody has verified yet.
 func UnsealRoster(s Suite, private, message []byte) ([]byte, error) {

@@ -117,8 +117,8 @@ func (v *Vault) ReceiveRoster(message []byte, at time.Time) (locker.Input, error
 		return reject(0, errors.New("roster: this terminal has none yet; the first one is given at lockerd init, with two admins present"))
 	}
 	signed, err := envelope.UnsealRoster(v.Crypto, v.TerminalKey, message)
-	if err != nil {
-		return reject(0, err)
+	if err != nil { // the city must know which to repeat no more
+		return reject(envelope.RosterVersion(message), err)
 	}
 	defer clear(signed)
 	if envelope.Hash(signed) == v.rosterHash {

@@ -222,6 +222,15 @@ func TestRosterIsReplacedByItsAdminsAlone(t *testing.T) {
 	rejected(t, in, err, "version 0")
 	in, err = h.vault.ReceiveRoster(h.signed(next, h.anna, h.bert), now)
 	rejected(t, in, err, "roster")
+	other, _, err := h.crypto.GenerateKey() // one that the terminal had before a rekey
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err = h.vault.ReceiveRoster(must(envelope.SealRoster(h.crypto, must(h.crypto.PublicKey(other)), h.signed(next, h.anna, h.bert))), now)
+	rejected(t, in, err, "does not open")
+	if r, _ := in.(locker.MessageRejected); r.Version != 4 {
+		t.Errorf("which one does not open, the city is not told: %+v", r)
+	}
 
 	accepted, err := receive(next, h.anna, h.bert)
 	r, ok := accepted.(locker.RosterReceived)
