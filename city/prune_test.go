@@ -54,6 +54,7 @@ func TestWhatIsOverIsPrunedAfterItsPeriod(t *testing.T) {
 	}
 	m.Append(lay(1, "order-over")...)
 	m.Append(lay(2, "order-here")...)
+	citytest.Eventually(t, "that the city listens", soon, held(m.Journal.Size())) // a letter comes again after a minute
 	old := letterOf(t, c, m, 1, "order-over")
 	m.Desk.Show(nil, nil, old, letterOf(t, c, m, 2, "order-here"))
 	r.Refresh()
