@@ -88,7 +88,7 @@ func (r *Record) Share(ctx context.Context, terminal string, g locker.Generation
 	err := r.db.QueryRowContext(ctx, `SELECT share FROM letters WHERE terminal = ? AND generation = ? AND share IS NOT NULL`,
 		terminal, g).Scan(&share)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("re-issue share of generation %d at %s: %w", g, terminal, ErrUnknown)
+		return nil, fmt.Errorf("re-issue share of generation %d at %s (it ends with the order and with its terminal's keys): %w", g, terminal, ErrUnknown)
 	}
 	return share, err
 }

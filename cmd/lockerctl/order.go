@@ -311,6 +311,9 @@ func (t tool) orderWithdraw(ctx context.Context, flags *flag.FlagSet, args []str
 	if err != nil {
 		return err
 	}
+	if envelope.CheckTerminal(o.Terminal) != nil { // a closed log's name
+		return fmt.Errorf("order %s is %s since its terminal's board was replaced: nothing is left to withdraw", id, o.State)
+	}
 	w := envelope.Withdrawal{Terminal: o.Terminal, Order: id, Issued: t.now().UTC().Truncate(time.Second)}
 	signed, err := envelope.SignWithdrawal(by, w)
 	if err != nil {
