@@ -181,7 +181,7 @@ func (l *ledger) foldOrder(at time.Time, fact Fact) error {
 		if l.Orders[f.Order] != nil {
 			return fmt.Errorf("order %s is there already", f.Order)
 		}
-		l.Orders[f.Order] = &order{OrderTerms: f.OrderTerms, Hash: f.Hash, State: orderOpen}
+		l.Orders[f.Order] = &order{OrderTerms: f.OrderTerms, Hash: f.Hash, State: orderOpen, Since: at}
 		if k := l.Keys[f.Key]; k != nil {
 			k.Used = true
 		}

@@ -188,4 +188,15 @@ func (s *step) lapseLedger() {
 	for _, id := range sortedIf(l.Keys, func(k *orderKey) bool { return !k.Used && !k.Lapsed && !s.at.Before(k.Expires) }) {
 		s.emit(KeyLapsed{Key: id})
 	}
+	// A template is not kept for a document that never comes.
+	for _, id := range sortedIf(l.Orders, func(o *order) bool { return o.State == orderOpen && s.stale(o) }) {
+		s.emit(OrderWithdrawn{Order: id})
+	}
+}
+
+func (s *step) stale(o *order) bool {
+	if k := s.ledger.Keys[o.Key]; o.Since.IsZero() && k != nil {
+		return !s.at.Before(k.Expires)
+	}
+	return s.at.Sub(o.Since) >= time.Duration(s.rules().KeyLife)
 }

@@ -34,7 +34,7 @@ type CompartmentSpec struct {
 type Rules struct {
 	Retention      Duration `json:"retention" toml:"retention"`                 // from the letter's posting to expiry
 	PostingOverdue Duration `json:"posting_overdue" toml:"posting_overdue"`     // a letter not posted by then: alarm, unloading list
-	KeyLife        Duration `json:"key_life" toml:"key_life"`                   // of an offered order key
+	KeyLife        Duration `json:"key_life" toml:"key_life"`                   // of an offered order key, and of an order that nobody loads
 	KeysOffered    int      `json:"keys_offered" toml:"keys_offered"`           // unused keys that are kept on offer
 	CodeTries      int      `json:"code_tries" toml:"code_tries"`               // failed or unsettled charges a generation
 	FactorTries    int      `json:"factor_tries" toml:"factor_tries"`           // failed comparisons until a finger is closed

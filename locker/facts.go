@@ -188,7 +188,8 @@ type (
 		OrderTerms
 		Hash string `json:"hash"` // SHA-256 of the sealed order, hex
 	}
-	// OrderWithdrawn tells that the desk took the order back.
+	// OrderWithdrawn tells that the desk took the order back; without a desk, that
+	// nobody loaded it for as long as a key lives.
 	OrderWithdrawn struct {
 		Order OrderID `json:"order"`
 		Desk  Person  `json:"desk"`

@@ -99,7 +99,8 @@ type order struct {
 	Hash    string     `json:"hash"`
 	State   orderState `json:"state"`
 	Deposit Generation `json:"deposit,omitempty"`
-	Erased  bool       `json:"erased"` // sealed order and key
+	Since   time.Time  `json:"since,omitzero"` // it waits; none: from before this was kept
+	Erased  bool       `json:"erased"`         // sealed order and key
 	Ended   time.Time  `json:"ended,omitzero"`
 }
 

@@ -41,6 +41,21 @@ func TestAKeyServesOneOrder(t *testing.T) {
 	count[locker.OrderAccepted](s, 1)
 }
 
+func TestAnOrderThatNobodyLoadsIsForgotten(t *testing.T) {
+	s := newSite(t)
+	s.order("ORDER-1", 1)
+	s.pass(179 * day)
+	count[locker.OrderWithdrawn](s, 0)
+	s.pass(day)
+	if w := has[locker.OrderWithdrawn](s); len(w) != 1 || w[0] != (locker.OrderWithdrawn{Order: "ORDER-1"}) {
+		t.Fatalf("withdrawn %v", w)
+	}
+	count[locker.OrderErased](s, 1)
+	if n := s.term.Status().Waiting; n != 0 {
+		t.Errorf("%d orders wait", n)
+	}
+}
+
 func TestALapsedKeyIsErasedAndOpensNothing(t *testing.T) {
 	s := newSite(t)
 	s.config.Rules.KeyLife = locker.Duration(time.Hour)

@@ -57,7 +57,10 @@ func (p projection) apply(fact locker.Fact) error {
 	case locker.OrderAccepted:
 		return p.accepted(f)
 	case locker.OrderWithdrawn:
-		return p.withdrawn(f.Order)
+		if f.Desk == "" {
+			return p.withdrawn(f.Order, "nobody loaded it in time")
+		}
+		return p.withdrawn(f.Order, "")
 	case locker.CommandFollowed:
 		return p.followed(f)
 	case locker.CommandRefused:
@@ -125,7 +128,7 @@ func (p projection) followed(f locker.CommandFollowed) error {
 	}
 	switch f.Kind {
 	case locker.CommandRevoke:
-		return p.withdrawn(f.Order)
+		return p.withdrawn(f.Order, "")
 	case locker.CommandExtend:
 		return p.exec(`UPDATE deposits SET expired = 0 WHERE terminal = ? AND generation = ?`, p.terminal, f.Generation)
 	default:
@@ -186,14 +189,14 @@ func (p projection) order(id locker.OrderID, version int, state api.OrderState, 
 		WHERE id = ? AND terminal = ? AND version = ? AND state <> ?`, state, reason, p.at, id, p.terminal, version, api.OrderDead)
 }
 
-func (p projection) withdrawn(id locker.OrderID) error {
+func (p projection) withdrawn(id locker.OrderID, reason string) error {
 	for _, kind := range []locker.MessageKind{locker.MessageWithdrawal, locker.MessageOrder} {
 		if err := p.answered(kind, string(id)); err != nil {
 			return err
 		}
 	}
-	return p.exec(`UPDATE orders SET state = ?, since = ?, sealed = NULL WHERE id = ? AND terminal = ?`,
-		api.OrderWithdrawn, p.at, id, p.terminal)
+	return p.exec(`UPDATE orders SET state = ?, reason = ?, since = ?, sealed = NULL WHERE id = ? AND terminal = ?`,
+		api.OrderWithdrawn, reason, p.at, id, p.terminal)
 }
 
 // refused ends the repetition: the terminal will not change its mind. A refused

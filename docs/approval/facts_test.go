@@ -298,6 +298,7 @@ func deletionPeriods(*testing.T) string {
 	out.row("Abholfrist ab Versand des Briefs; danach Entnahmeliste", german(r.Retention), "`rules.retention`")
 	out.row("Brief nicht versandt: Alarm und Entnahmeliste nach", german(r.PostingOverdue), "`rules.posting_overdue`")
 	out.row("unbenutzter einmaliger Schlüssel wird überschrieben nach", german(r.KeyLife), "`rules.key_life`")
+	out.row("Auftrag, den niemand einlegt, wird samt Schlüssel überschrieben nach", german(r.KeyLife), "`rules.key_life`")
 	out.row("Inhalte quittierter Ereignisse in der Station", german(daemon.DefaultKeep), "`journal.keep`")
 	out.row("was bei der Kommune beendet ist: Inhalte von Ereignissen, Auftragsnummern, Störungen", german(locker.Duration(city.DefaultKeep)), "`keep` (`cityd`)")
 	out.row("eine gebrauchte Codenummer (Selektor) ruht", german(locker.Duration(vault.SelectorRest)), "fest")
