@@ -19,17 +19,22 @@ const (
 	confirmedFor = 24 * time.Hour
 	// jump is a correction that is recorded.
 	jump = 10 * time.Minute
+	// believable is how far the city's time may be ahead of two clocks here that
+	// agree with each other. Nothing moves time back: once followed, a city whose
+	// clock is years ahead would have let keys and commands expire for good.
+	believable = 31 * 24 * time.Hour
 )
 
 // clock keeps trusted time: the ledger's mark plus monotonic elapsed time. The
-// wall clock moves it forward in small steps only, the city's signed time
-// in any; nothing moves it back.
+// wall clock moves it forward in small steps only, the city's signed time in any
+// that is believable; nothing moves it back.
 type clock struct {
 	base      time.Time     // trusted time
 	at        time.Duration // uptime at which base was true
 	allowance time.Duration // by which the wall clock may still move it
 	heard     time.Duration // uptime of the city's last signed time
 	confirmed bool
+	disputed  bool        // the city's time was not believed, and no better one came since
 	quality   TimeQuality // of base
 }
 
@@ -79,8 +84,11 @@ func (s *step) cityTime(t time.Time) {
 	if t.Before(s.at.Add(-jump)) {
 		return
 	}
-	c.heard, c.confirmed, c.quality = s.now.Uptime, true, TimeConfirmed
 	ahead := t.Sub(s.at)
+	if c.disputed = ahead > believable && s.now.Wall.Sub(s.at).Abs() <= agrees; c.disputed {
+		return
+	}
+	c.heard, c.confirmed, c.quality = s.now.Uptime, true, TimeConfirmed
 	if ahead <= 0 {
 		return
 	}
@@ -98,11 +106,13 @@ func (s *step) keepTime() {
 	if s.at.Sub(s.ledger.Time) >= time.Duration(s.rules().Mark) {
 		s.emit(ClockMarked{})
 	}
-	a := s.ledger.alarmed(AlarmClockHeld, 0, 0)
-	if s.quality == TimeHeld && a == nil {
+	a, disputed := s.ledger.alarmed(AlarmClockHeld, 0, 0), s.session.clock.disputed
+	switch doubted := s.quality == TimeHeld || disputed; {
+	case doubted && a == nil && disputed:
+		s.raise(Morning, AlarmClockHeld, 0, 0, "the city's clock is far ahead of this terminal's")
+	case doubted && a == nil:
 		s.raise(Morning, AlarmClockHeld, 0, 0, "")
-	}
-	if s.quality != TimeHeld && a != nil {
+	case !doubted && a != nil:
 		s.emit(AlarmCleared{Alarm: a.Alarm})
 	}
 }

@@ -110,6 +110,25 @@ func TestTheCitysTimeMovesForwardOnly(t *testing.T) {
 	}
 }
 
+func TestACityWhoseClockIsYearsAheadIsNotFollowed(t *testing.T) {
+	s := newSite(t)
+	at := s.term.Now()
+	s.give(locker.CityTime{Time: at.AddDate(10, 0, 0)})
+	if !s.term.Now().Equal(at) {
+		t.Fatalf("it is %v now", s.term.Now())
+	}
+	s.wantAlarm(locker.AlarmClockHeld, locker.Morning)
+	count[locker.KeyLapsed](s, 0)
+	s.give(locker.CityTime{Time: at.Add(time.Minute)})
+	s.wantAlarm(locker.AlarmClockHeld, "")
+
+	s.now.Wall = time.Unix(0, 0) // a board that has lost its time believes the city
+	s.give(locker.CityTime{Time: at.AddDate(10, 0, 0)})
+	if want := at.AddDate(10, 0, 0); !s.term.Now().Equal(want) {
+		t.Fatalf("it is %v, the city says %v", s.term.Now(), want)
+	}
+}
+
 func TestACorrectionIsNobodysRetention(t *testing.T) {
 	s, _, _ := loaded(t)
 	s.give(locker.CityTime{Time: s.term.Now().Add(30 * day)})
