@@ -85,6 +85,8 @@ from standard input, where nobody else on the machine sees it.
     KIND      identity_card (default), passport, residence_permit, other
     SIZE      small (default), medium, large
 
+order show prints what became of the order, and where its document is.
+
 order reissue makes a new letter with a new code; the one before it dies.
 
 order receipt prints a deletion's receipt for each generation of the order's

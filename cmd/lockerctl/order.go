@@ -251,7 +251,22 @@ func (t tool) orderShow(ctx context.Context, flags *flag.FlagSet, args []string)
 	if o.Reason != "" {
 		reason = ": " + o.Reason
 	}
-	return t.print("order %s for terminal %s is %s since %s%s\n", o.Order, o.Terminal, o.State, o.Since.UTC().Format(time.RFC3339), reason)
+	if err := t.print("order %s for terminal %s is %s since %s%s\n", o.Order, o.Terminal, o.State, o.Since.UTC().Format(time.RFC3339), reason); err != nil {
+		return err
+	}
+	deposits, err := city.Deposits(ctx, o.Terminal)
+	if err != nil {
+		return err
+	}
+	for _, d := range deposits {
+		if d.Order != id {
+			continue
+		}
+		if err := t.print("generation %d, compartment %d: %s since %s\n", d.Generation, d.Compartment, d.State, d.Since.UTC().Format(time.RFC3339)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // orderReceipt prints what the terminal told of the deletion of the order's slots.
