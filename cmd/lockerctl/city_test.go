@@ -52,9 +52,10 @@ func newTown(t *testing.T) *town {
 	w.hire()
 	r, _ := w.terminal.Report(broker.URL())
 	w.offer(6)
-	w.deposit("order-0001")
 	r.Refresh()
 	citytest.Eventually(t, "the keys", soon, func() bool { _, err := w.ask.LeaseKey(t.Context(), "rathaus-1"); return err == nil })
+	w.deposit("order-0001") // the city listens: a letter comes again after a minute
+	r.Refresh()
 	citytest.Eventually(t, "the letter", soon, func() bool { _, err := w.ask.Letter(t.Context(), "order-0001"); return err == nil })
 	return w
 }
