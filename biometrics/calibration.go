@@ -14,7 +14,7 @@ import "math"
 type law struct{ zero, decade float64 }
 
 var (
-	minutiaeLaw = law{0.10, 0.19}  // of contest.confirmed
+	minutiaeLaw = law{0.05, 0.14}  // of contest.confirmed
 	denseLaw    = law{0.18, 0.065} // of registered.likeness
 )
 

@@ -96,17 +96,22 @@ const (
 
 func (b *bend) apply(x, y float64) (float64, float64) {
 	x, y = b.motion.apply(x, y)
+	dx, dy := b.displacement(x, y, -1)
+	return x + dx, y + dy
+}
+
+// displacement blends the knots around a pixel of the probe, all but one.
+func (b *bend) displacement(x, y float64, but int) (dx, dy float64) {
 	sum := bendPrior
-	var dx, dy float64
-	for _, k := range b.knots {
+	for i, k := range b.knots {
 		d := ((x-k.x)*(x-k.x) + (y-k.y)*(y-k.y)) / (2 * bendSigma * bendSigma)
-		if d > 8 {
+		if d > 8 || i == but {
 			continue
 		}
 		g := k.weight * math.Exp(-d)
 		dx, dy, sum = dx+g*k.dx, dy+g*k.dy, sum+g
 	}
-	return x + dx/sum, y + dy/sum
+	return dx / sum, dy / sum
 }
 
 // pairElastically refines a hypothesis: a rigid motion from its pairs, then the
@@ -171,10 +176,13 @@ func (c *contest) agree(pairs []pair, w warp, back warp) (a agreement) {
 
 // confirmed is what minutiae say where nothing else is known. Each pair counts
 // as much as the pairs nearby agree with it, squared: strangers' pairs meet one
-// by one, those of one finger move together. The ratio counts twice, once for
+// by one, those of one finger move together. It counts less the further it lies
+// from where the others' bend has it, without its own knot: a bend that knows the
+// pair brings strangers' minutiae together too. The ratio counts twice, once for
 // either print.
 func (c *contest) confirmed(m motion, pairs []pair, ratio float64) float64 {
 	var sum float64
+	b := c.bendOf(m, pairs)
 	for k, p := range pairs {
 		var near, fitting float64
 		for l, q := range pairs {
@@ -191,13 +199,18 @@ func (c *contest) confirmed(m motion, pairs []pair, ratio float64) float64 {
 		}
 		if near > 0 {
 			share := fitting / near
-			sum += p.similarity * share * share
+			at := b.knots[k]
+			dx, dy := b.displacement(at.x, at.y, k)
+			miss := (at.dx-dx)*(at.dx-dx) + (at.dy-dy)*(at.dy-dy)
+			sum += p.similarity * share * share * math.Exp(-miss/(2*missSigma*missSigma))
 		}
 	}
 	return sum * ratio * ratio
 }
 
 const (
+	missSigma = 7.0 // px: three quarters of a ridge period; other makers tell places no better
+
 	nearbyReach   = 100.0 // px: pairs further apart tell little of each other
 	nearbySlack   = 4.0   // px that two pairs may differ in their vector, and
 	nearbyStretch = 0.15  // of its length
