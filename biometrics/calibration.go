@@ -14,12 +14,17 @@ import "math"
 type law struct{ zero, decade float64 }
 
 var (
-	minutiaeLaw = law{0.05, 0.14}  // of contest.confirmed
-	denseLaw    = law{0.18, 0.065} // of registered.likeness
+	minutiaeLaw = law{0.05, 0.14} // of contest.confirmed
+	denseLaw    = law{0.14, 0.09} // of registered.likeness
 )
 
 // score returns the similarity in powers of ten, and the rate that it stands for.
 func (l law) score(raw float64) Score {
-	s := (raw - l.zero) / l.decade
-	return Score{Similarity: s, FMR: math.Min(math.Pow(10, -s), 1)}
+	return scoreOf((raw - l.zero) / l.decade)
 }
+
+func scoreOf(similarity float64) Score {
+	return Score{Similarity: similarity, FMR: math.Min(math.Pow(10, -similarity), 1)}
+}
+
+func (s Score) atMost(similarity float64) Score { return scoreOf(math.Min(s.Similarity, similarity)) }

@@ -2,6 +2,7 @@ package biometrics_test
 
 import (
 	"errors"
+	"math"
 	"sync"
 	"testing"
 
@@ -50,6 +51,23 @@ func TestDifferentFingersDoNotMatch(t *testing.T) {
 			if s := biometrics.Compare(a.Plain(), b.Plain()); s.FMR < 0.001 {
 				t.Errorf("minutiae alone: %+v", s)
 			}
+		}
+	}
+}
+
+// On a small sensor there may be hardly a minutia in common; how the ridges run
+// then says where to lay them on each other. But a scrap opens nothing.
+func TestFewMinutiaeMatchByTheirRidges(t *testing.T) {
+	for seed := range uint64(8) {
+		finger := newDrawing(seed)
+		finger.spirals = finger.spirals[:15+2*seed]
+		p := impression{dpi: 500, width: 9, height: 9, noise: 12, seed: 1, x: 1, y: 1}
+		q := impression{dpi: 500, width: 9, height: 9, noise: 12, seed: 2, x: -1, y: 0, turn: 0.2}
+		a, b := extract(t, finger.print(p)), extract(t, finger.print(q))
+		few := min(len(a.Minutiae()), len(b.Minutiae()))
+		s := biometrics.Compare(a, b)
+		if most := math.Pow(10, -1.5-float64(few)/2); s.FMR < 0.99*most || s.FMR > max(most, 1e-3) {
+			t.Errorf("finger %d, %d minutiae: %+v", seed, few, s)
 		}
 	}
 }

@@ -79,6 +79,12 @@ const (
 
 	hypotheses = 3 // kept: more did not help
 
+	// Where a print has this few minutiae, they do not know each other by their
+	// neighbours: a small sensor. How the ridges run is asked, too.
+	fewMinutiae = 20
+	minFlowing  = 0.5 // likeness of the ridges around a pair
+	alongFlows  = 20  // most alike pairs tried
+
 	// Hypotheses nearer than this to a better one are the same.
 	sameShift = 16.0 // px, at the candidate's middle
 	sameTurn  = 0.15 // rad
@@ -141,6 +147,36 @@ func (c *contest) hypothesise() []hypothesis {
 		}
 	}
 	return kept
+}
+
+// alongFlow is for prints with few minutiae: of the pairs whose surroundings run
+// most alike, whatever minutiae are near, it returns the one under which the
+// prints do as a whole. Votes are how sure that is: Fisher's transformation of a
+// correlation times the root of what it was measured on, here mm².
+func (c *contest) alongFlow() (best hypothesis, ok bool) {
+	if min(len(c.probe.minutiae), len(c.candidate.minutiae)) > fewMinutiae {
+		return best, false
+	}
+	var alike []pair
+	for i, a := range c.probe.minutiae {
+		for j, b := range c.candidate.minutiae {
+			if math.Abs(normalAngle(a.Angle-b.Angle)) > maxTurn {
+				continue
+			}
+			if s := c.probe.textures[i].similarity(&c.candidate.textures[j]); s > minFlowing {
+				alike = append(alike, pair{i, j, s})
+			}
+		}
+	}
+	slices.SortFunc(alike, moreSimilar)
+	for _, anchor := range alike[:min(len(alike), alongFlows)] {
+		m := c.align(anchor)
+		flow, area := c.flow(m)
+		if sure := math.Atanh(min(flow, 0.999)) * math.Sqrt(area); sure > best.votes {
+			best, ok = hypothesis{m, anchor, sure}, true
+		}
+	}
+	return best, ok
 }
 
 // align is the motion that lays the pair's minutiae on each other.
