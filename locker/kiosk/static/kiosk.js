@@ -11,7 +11,7 @@
   const face = () => by("face");
   const current = () => Number(face()?.dataset.screen ?? -1);
   let heard = Date.now(), touched = Date.now(), drawn = Date.now();
-  let name = "", served = false, kept = "", carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
+  let name = "", served = false, kept = "", keptFor = null, carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
 
   // Digits.
   const digits = (text) => text.replace(/[０-９]/g, (d) => String.fromCharCode(d.charCodeAt(0) - 0xfee0)).replace(/[^0-9]/g, "");
@@ -74,14 +74,19 @@
     if (count) count_from(Number(count.dataset.remaining)); else ends = 0;
     said = 0;
     const field = by("field");
+    // The same screen may be drawn twice, by the answer and by the stream: what
+    // was kept for it is kept for both.
+    if (keptFor !== null && keptFor !== current()) kept = "";
+    again = !carried && Boolean(field && by("hint") && by("cells") && kept);
+    if (!again) kept = "";
+    keptFor = again ? current() : null;
     if (field) {
-      again = !carried && Boolean(by("hint") && by("cells") && kept);
-      fill(carried || (again ? kept : ""));
+      fill(carried || kept);
       field.focus();
     } else {
       by("title").focus();
     }
-    kept = carried = "";
+    carried = "";
     const key = by("key");
     if ((key ? key.dataset.challenge : "") !== challenge) ask(key);
     f.dataset.ready = "";
@@ -201,7 +206,7 @@
   document.addEventListener("contextmenu", (e) => e.preventDefault());
 
   // What htmx brings.
-  document.addEventListener("submit", (e) => { if (e.target.id === "entry") kept = by("field").value; }, true);
+  document.addEventListener("submit", (e) => { if (e.target.id === "entry") { kept = by("field").value; keptFor = null; } }, true);
   document.addEventListener("htmx:sse:before:message", (e) => {
     heard = Date.now();
     const { event, id } = e.detail.message;
