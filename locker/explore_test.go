@@ -99,8 +99,8 @@ func (w *tiny) answers() (all []move) {
 			answer("vault fails", DepositReady{Generation: a.Generation, Err: "disk full"}, func(w *tiny) { w.hand = "" })
 		case CheckClerk:
 			person := tinyCards[a.Card]
-			answer("number checked", ClerkChecked{Check: a.Check, Person: person, Proved: a.Number == "4711"}, func(w *tiny) {
-				if a.Number == "4711" {
+			answer("number checked", ClerkChecked{Check: a.Check, Person: person, Proved: a.Number == "471108"}, func(w *tiny) {
+				if a.Number == "471108" {
 					w.book.Proved[person] = true
 				}
 			})
@@ -162,8 +162,8 @@ func (w *tiny) texts() (all []move) {
 		}
 		typed("an unknown code", tinyCode(9000, 1))
 	case sc.Name == ScreenClerk:
-		typed("the right number", "4711")
-		typed("a wrong number", "0815")
+		typed("the right number", "471108")
+		typed("a wrong number", "081547")
 	}
 	badges := []string{}
 	switch sc.Name {

@@ -16,7 +16,7 @@ func (s *step) typed(text string) {
 			s.clerkNumber(text)
 			return
 		}
-		if !digits(text, 4, 32) {
+		if !ValidNumber(text) {
 			s.session.hint = HintDigits
 			return
 		}
@@ -24,8 +24,11 @@ func (s *step) typed(text string) {
 	}
 }
 
-// digits tells whether text is a number of this many digits; another line
-// costs no attempt.
+// ValidNumber reports whether text can be a clerk's personal number or a
+// recipient's number: 6 to 12 digits. Any other line costs no attempt.
+func ValidNumber(text string) bool { return digits(text, 6, 12) }
+
+// digits tells whether text is a number of this many digits.
 func digits(text string, from, to int) bool {
 	return len(text) >= from && len(text) <= to && strings.Trim(text, "0123456789") == ""
 }

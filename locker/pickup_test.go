@@ -35,7 +35,7 @@ func TestAVacatedCompartmentIsNotGivenAgainUnseen(t *testing.T) {
 	s.choose(locker.ChoiceYes)
 	s.order("ORDER-2", 2)
 	s.badge("c1")
-	s.typeIn("4711")
+	s.typeIn("471108")
 	s.signIn("c2")
 	s.slip("ORDER-2")
 	if got := s.wantScreen(locker.ScreenLay).Compartment; got == n {

@@ -108,7 +108,7 @@ func (m *mischief) turn() {
 	case 12:
 		m.feed(locker.Scanned{Source: locker.SourceBarcode, Text: fmt.Sprintf("ORDER-%d", m.pick(5))})
 	case 13, 14:
-		text := []string{"4711", "4711", "0815", "12a4", "", code(m.pick(12)), code(m.pick(6) + 1), "123412341234"}[m.pick(8)]
+		text := []string{"471108", "471108", "081547", "12a4", "", code(m.pick(12)), code(m.pick(6) + 1), "123412341234"}[m.pick(8)]
 		m.feed(locker.Typed{Screen: m.term.Screen().Number - uint64(m.pick(8)/7), Text: text})
 	case 15, 16, 17:
 		m.move(n)
@@ -139,7 +139,7 @@ func (m *mischief) sensible() {
 		}
 		m.card(1)
 	case locker.ScreenClerk, locker.ScreenNumber:
-		m.feed(locker.Typed{Screen: sc.Number, Text: "4711"})
+		m.feed(locker.Typed{Screen: sc.Number, Text: "471108"})
 	case locker.ScreenSecond:
 		m.card(2)
 	case locker.ScreenConfirm:

@@ -159,7 +159,7 @@ func (s *step) noEntry(p Person, reason RefusalReason) {
 
 func (s *step) clerkNumber(text string) {
 	i := &s.session.signin
-	if i.stage != awaitingNumber || !digits(text, 4, 12) {
+	if i.stage != awaitingNumber || !ValidNumber(text) {
 		s.session.hint = HintDigits
 		return
 	}

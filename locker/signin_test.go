@@ -74,13 +74,13 @@ func TestFiveWrongNumbersBlockAClerkUntilAnAdminAndAColleagueHelp(t *testing.T) 
 	s := newSite(t)
 	s.badge("c1")
 	for range 2 {
-		s.typeIn("0815")
+		s.typeIn("081547")
 	}
 	s.boot() // the count outlives a restart
 	s.badge("c1")
 	for range 3 {
 		s.wantScreen(locker.ScreenClerk)
-		s.typeIn("0815")
+		s.typeIn("081547")
 	}
 	s.wantRefused("p1", locker.RefusedBlocked)
 	s.badge("c1")
@@ -110,7 +110,7 @@ func TestAnUnblockingLapsesAndCountsOnce(t *testing.T) {
 	block := func() {
 		s.badge("c1")
 		for s.term.Screen().Name == locker.ScreenClerk {
-			s.typeIn("0815")
+			s.typeIn("081547")
 		}
 		s.wantRefused("p1", locker.RefusedBlocked)
 	}
@@ -133,7 +133,7 @@ func TestANumberIsChargedBeforeItIsTried(t *testing.T) {
 	s := newSite(t)
 	for range 5 { // the power is cut before the answer, again and again
 		s.badge("c1")
-		actions := s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: "4711"})
+		actions := s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: "471108"})
 		held[locker.CheckClerk](t, actions)
 		s.boot()
 	}
@@ -147,9 +147,9 @@ func TestARightNumberForgivesTheWrongOnes(t *testing.T) {
 	for range 3 {
 		s.badge("c1")
 		for range 3 {
-			s.typeIn("0815")
+			s.typeIn("081547")
 		}
-		s.typeIn("4711")
+		s.typeIn("471108")
 		s.choose(locker.ChoiceCancel)
 	}
 	count[locker.ClerkAdmitted](s, 3)
@@ -158,7 +158,7 @@ func TestARightNumberForgivesTheWrongOnes(t *testing.T) {
 func TestNumbersThatAreNoneCostNothing(t *testing.T) {
 	s := newSite(t)
 	s.badge("c1")
-	for _, text := range []string{"", "47", "47a1", "1234567890123"} {
+	for _, text := range []string{"", "47", "47110", "4711a1", "1234567890123"} {
 		s.typeIn(text)
 		if h := s.wantScreen(locker.ScreenClerk).Hint; h != locker.HintDigits {
 			t.Fatalf("%q: hint %q", text, h)
@@ -226,7 +226,7 @@ func TestALeaveDateThatPassesInARoundForbidsTheConfirmation(t *testing.T) {
 func TestAVaultThatCannotCheckRefusesAndSaysSo(t *testing.T) {
 	s := newSite(t)
 	s.badge("c1")
-	c := held[locker.CheckClerk](t, s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: "4711"}))
+	c := held[locker.CheckClerk](t, s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: "471108"}))
 	s.give(locker.ClerkChecked{Check: c.Check, Err: "roster unreadable"})
 	s.wantRefused("p1", locker.RefusedBroken)
 	s.wantAlarm(locker.AlarmVault, locker.Morning)

@@ -168,7 +168,7 @@ func (s *site) answer(a locker.Action) []locker.Input {
 	case locker.CheckKey:
 		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: bytes.Equal(a.Assertion, s.challenge)}}
 	case locker.CheckClerk:
-		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: a.Number == "4711"}}
+		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: a.Number == "471108"}}
 	}
 	return nil
 }
@@ -256,7 +256,7 @@ func (s *site) signIn(cards ...string) {
 	for _, c := range cards {
 		s.badge(c)
 		s.wantScreen(locker.ScreenClerk)
-		s.typeIn("4711")
+		s.typeIn("471108")
 	}
 }
 

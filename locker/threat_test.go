@@ -63,14 +63,14 @@ func TestThreatOneDishonestClerk(t *testing.T) {
 		for _, card := range []string{"c1", "c1b"} { // the same card, another one of the same person
 			s.badge(card)
 			if s.term.Screen().Name == locker.ScreenClerk {
-				s.typeIn("4711")
+				s.typeIn("471108")
 			}
 		}
 		if s.term.Screen().Name == locker.ScreenSecond {
 			s.badge("c2")
 			for range 6 {
 				if s.term.Screen().Name == locker.ScreenClerk {
-					s.typeIn("0815")
+					s.typeIn("081547")
 				}
 			}
 		}

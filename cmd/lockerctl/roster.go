@@ -37,7 +37,7 @@ type personEntry struct {
 	Person string   `toml:"name"` // a pseudonym
 	Role   string   `toml:"role"` // clerk, admin, desk
 	Cards  []string `toml:"cards"`
-	Number string   `toml:"number"` // personal number, 4 to 12 digits
+	Number string   `toml:"number"` // personal number, 6 to 12 digits
 	Keys   []string `toml:"keys"`   // as in an authorized_keys or .pub file
 	FIDO2  []string `toml:"fido2"`  // as fido2-cred -V writes it
 	Leaves any      `toml:"leaves"` // the first day, or time, without access; a day begins at midnight UTC
@@ -128,9 +128,8 @@ func (t tool) entry(p personEntry, before *envelope.Roster) (envelope.Entry, err
 	}
 	switch {
 	case p.Number != "":
-		// As many as the terminal takes at sign-in.
-		if len(p.Number) < 4 || len(p.Number) > 12 || strings.Trim(p.Number, "0123456789") != "" {
-			return e, fmt.Errorf("%s: number: wants 4 to 12 digits", p.Person)
+		if !locker.ValidNumber(p.Number) {
+			return e, fmt.Errorf("%s: number: wants 6 to 12 digits", p.Person)
 		}
 		e.Number, err = seal.HashNumber(t.rand, seal.DefaultParams(), p.Number)
 	case before != nil:

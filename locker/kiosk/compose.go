@@ -154,7 +154,7 @@ func (p *page) typing(screen locker.Screen) {
 	case screen.Expects == locker.ExpectsNumber && screen.Name == locker.ScreenClerk:
 		p.Field = &field{Label: l.say("field.staff"), Length: 12}
 	case screen.Expects == locker.ExpectsNumber:
-		p.Field = &field{Label: l.say("field.number"), Length: 32}
+		p.Field = &field{Label: l.say("field.number"), Length: 12}
 	}
 }
 

@@ -72,13 +72,13 @@ func TestWhatIsHeldUpInTheWrongPlace(t *testing.T) {
 		by.digits(h.letter(1)) // typed, it is a wrong number
 		do(t, ctx, saying("#face[data-settled] #hint", "Zahl"))
 		still(t, locker.ScreenClerk)
-		by.digits("4711")
+		by.digits("471108")
 		do(t, ctx, settled("second_clerk"))
 		citizen(h.letter(1))
 		still(t, locker.ScreenSecond)
 		h.badge("c2")
 		do(t, ctx, settled("clerk_number"))
-		by.digits("4711")
+		by.digits("471108")
 		do(t, ctx, settled("round"))
 		citizen(h.letter(1))
 		h.scan(locker.OrderID(h.letter(1))) // at the scanner for slips

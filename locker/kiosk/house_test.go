@@ -186,7 +186,7 @@ func (h *house) load() {
 	h.t.Helper()
 	for i, then := range []locker.ScreenName{locker.ScreenSecond, locker.ScreenRound} {
 		h.badge([]string{"c1", "c2"}[i])
-		h.give(locker.Typed{Screen: h.await(locker.ScreenClerk).Number, Text: "4711"})
+		h.give(locker.Typed{Screen: h.await(locker.ScreenClerk).Number, Text: "471108"})
 		h.await(then)
 	}
 	for range h.config.Compartments {
@@ -344,7 +344,7 @@ func (s *safe) FindCard(card string) locker.Person {
 }
 
 func (s *safe) CheckClerk(card, number string) (locker.Person, bool, error) {
-	return s.FindCard(card), number == "4711", nil
+	return s.FindCard(card), number == "471108", nil
 }
 
 func (s *safe) AskKey(ask locker.FindCard) (*locker.KeyRequest, error) {

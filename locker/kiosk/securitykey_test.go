@@ -140,7 +140,7 @@ func TestAClerkSignsInWithASecurityKey(t *testing.T) {
 	do(t, ctx, webauthn.SetUserVerified(device, true), chromedp.Click("#key", chromedp.ByQuery), settled("second_clerk"))
 	h.badge("c2") // who has none types the number
 	do(t, ctx, settled("clerk_number"))
-	keypad{t, ctx}.digits("4711")
+	keypad{t, ctx}.digits("471108")
 	do(t, ctx, settled("round"))
 }
 

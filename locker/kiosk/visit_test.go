@@ -126,13 +126,13 @@ func playSignIn(t *testing.T, ctx context.Context, h *house, by hands) {
 	t.Helper()
 	h.badge("c1")
 	do(t, ctx, settled("clerk_number"))
-	by.digits("4712")
+	by.digits("471109")
 	do(t, ctx, chromedp.WaitVisible(`#face[data-settled] #hint`, chromedp.ByQuery))
-	by.digits("4711")
+	by.digits("471108")
 	do(t, ctx, settled("second_clerk"))
 	h.badge("c2")
 	do(t, ctx, settled("clerk_number"))
-	by.digits("4711")
+	by.digits("471108")
 }
 
 func playRound(t *testing.T, ctx context.Context, h *house, by hands) {

@@ -139,7 +139,7 @@ var germanWords = map[string]string{
 
 	"hint.slip":          "Da ist ein Tippfehler. Der Versuch zählt nicht. Bitte vergleichen Sie mit dem Brief.",
 	"hint.length":        "Der Abholcode hat zwölf Ziffern. Bitte geben Sie alle ein.",
-	"hint.digits":        "Bitte geben Sie nur Ziffern ein, mindestens vier.",
+	"hint.digits":        "Bitte geben Sie nur Ziffern ein, mindestens sechs.",
 	"hint.no_match":      "Der Finger wurde nicht erkannt. Heben Sie ihn ab und legen Sie ihn noch einmal auf.",
 	"hint.wrong_number":  "Die Zahl stimmt nicht. Bitte versuchen Sie es noch einmal.",
 	"hint.unknown_slip":  "Zu diesem Beleg wartet kein Auftrag.",

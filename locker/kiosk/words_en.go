@@ -138,7 +138,7 @@ var englishWords = map[string]string{
 
 	"hint.slip":          "There is a typing error. This try does not count. Please compare with the letter.",
 	"hint.length":        "The pickup code has twelve digits. Please enter all of them.",
-	"hint.digits":        "Please enter digits only, at least four.",
+	"hint.digits":        "Please enter digits only, at least six.",
 	"hint.no_match":      "The finger was not recognised. Lift it and put it on once more.",
 	"hint.wrong_number":  "The number is wrong. Please try again.",
 	"hint.unknown_slip":  "No order waits for this slip.",

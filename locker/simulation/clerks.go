@@ -17,10 +17,10 @@ type clerk struct {
 
 // clerks are those of the first roster. Hans has two cards, and bad intentions.
 var clerks = []clerk{
-	{"hans", []string{"card-hans-1", "card-hans-2"}, "4711"},
-	{"grete", []string{"card-grete"}, "5822"},
-	{"otto", []string{"card-otto"}, "6933"},
-	{"emma", []string{"card-emma"}, "7044"},
+	{"hans", []string{"card-hans-1", "card-hans-2"}, "471108"},
+	{"grete", []string{"card-grete"}, "582219"},
+	{"otto", []string{"card-otto"}, "693320"},
+	{"emma", []string{"card-emma"}, "704431"},
 }
 
 // pair is two clerks with what they carry.

@@ -100,7 +100,7 @@ func (h *dishonest) act(s locker.Screen) time.Duration {
 			h.w.choose(s, locker.ChoiceNext)
 		}
 	case s.Name == locker.ScreenClerk && h.tries%3 == 0:
-		h.w.typeIn(s, "0000")
+		h.w.typeIn(s, "000000")
 	case s.Name == locker.ScreenClerk:
 		h.w.oracle.proves(hans.person)
 		h.w.typeIn(s, hans.number)

@@ -10,9 +10,17 @@ import (
 	"golang.org/x/crypto/argon2"
 )
 
+// minNumber is the length of the shortest personal number, in digits. Four
+// digits fall to a few thousand tries.
+const minNumber = 6
+
 // HashNumber returns a personal number's argon2id hash in PHC form,
-// "$argon2id$v=19$m=65536,t=3,p=1$salt$hash".
+// "$argon2id$v=19$m=65536,t=3,p=1$salt$hash". A number of fewer than six digits
+// is an error.
 func HashNumber(rand io.Reader, p Params, number string) (string, error) {
+	if len(number) < minNumber || strings.Trim(number, "0123456789") != "" {
+		return "", fmt.Errorf("hash a personal number: wants at least %d digits", minNumber)
+	}
 	if err := p.Validate(); err != nil {
 		return "", fmt.Errorf("hash a personal number: %w", err)
 	}

@@ -237,6 +237,14 @@ func TestNumberIsCheckedAgainstItsHash(t *testing.T) {
 	}
 }
 
+func TestANumberOfFewerThanSixDigitsIsNotHashed(t *testing.T) {
+	for _, short := range []string{"", "4711", "47110", "47110a"} {
+		if phc, err := seal.HashNumber(source(), cheap, short); err == nil {
+			t.Errorf("%q: %q", short, phc)
+		}
+	}
+}
+
 func TestHashHasOneForm(t *testing.T) {
 	phc, err := seal.HashNumber(source(), cheap, "246813")
 	if err != nil {
