@@ -2,7 +2,7 @@
 // what is shown replaced. Without script the pages work, and stand still.
 (() => {
   const lamp = document.getElementById("lamp");
-  let stale = false, busy = false, heard = Date.now();
+  let stale = false, busy = false, heard = performance.now();
 
   const show = (live) => {
     lamp.dataset.live = live;
@@ -49,10 +49,10 @@
   };
 
   const source = new EventSource("/live");
-  const alive = () => { heard = Date.now(); show(true); };
+  const alive = () => { heard = performance.now(); show(true); };
   source.addEventListener("change", () => { alive(); refresh(); });
   source.addEventListener("beat", () => { alive(); refresh(); }); // ages grow
   source.onerror = () => show(false);
   document.addEventListener("focusout", () => setTimeout(() => stale && refresh(), 200));
-  setInterval(() => { if (Date.now() - heard > 25000) show(false); }, 5000);
+  setInterval(() => { if (performance.now() - heard > 25000) show(false); }, 5000);
 })();

@@ -10,7 +10,7 @@
   const by = (id) => document.getElementById(id);
   const face = () => by("face");
   const current = () => Number(face()?.dataset.screen ?? -1);
-  let heard = Date.now(), touched = Date.now(), drawn = Date.now();
+  let heard = performance.now(), touched = performance.now(), drawn = performance.now();
   let name = "", served = false, kept = "", keptFor = null, carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
 
   // Digits.
@@ -66,7 +66,7 @@
   function draw() {
     const f = face();
     if (!f) return;
-    if (f.dataset.name !== name) drawn = Date.now();
+    if (f.dataset.name !== name) drawn = performance.now();
     name = f.dataset.name;
     if (served && name === "welcome" && !carried && german()) return; // a visit's language ends with it
     served = !f.hasAttribute("data-idle");
@@ -93,12 +93,12 @@
     setTimeout(() => { f.dataset.settled = ""; }, settle);
   }
   function count_from(left) {
-    ends = Date.now() + left;
+    ends = performance.now() + left;
     total = left;
     tick();
   }
   function tick() {
-    const now = Date.now();
+    const now = performance.now();
     const count = by("count");
     if (count && ends) {
       const left = Math.max(0, Math.ceil((ends - now) / 1000));
@@ -155,7 +155,7 @@
 
   // What the keypad types.
   document.addEventListener("keydown", (e) => {
-    touched = Date.now();
+    touched = performance.now();
     if (e.ctrlKey || e.altKey || e.metaKey) return;
     const field = by("field");
     const digit = /^[0-9]$/.test(e.key);
@@ -192,10 +192,10 @@
     e.preventDefault();
   });
   document.addEventListener("input", (e) => { if (e.target.id === "field") fill(e.target.value); });
-  document.addEventListener("pointerdown", () => { touched = Date.now(); });
+  document.addEventListener("pointerdown", () => { touched = performance.now(); });
   document.addEventListener("click", (e) => {
     const choice = e.target.closest("[name=choice]");
-    if (choice && Date.now() - drawn < settle) { e.preventDefault(); e.stopPropagation(); return; }
+    if (choice && performance.now() - drawn < settle) { e.preventDefault(); e.stopPropagation(); return; }
     const key = e.target.closest("[data-digit]");
     if (key) type(key.dataset.digit);
     const other = e.target.closest("#language");
@@ -208,12 +208,12 @@
   // What htmx brings.
   document.addEventListener("submit", (e) => { if (e.target.id === "entry") { kept = by("field").value; keptFor = null; } }, true);
   document.addEventListener("htmx:sse:before:message", (e) => {
-    heard = Date.now();
+    heard = performance.now();
     const { event, id } = e.detail.message;
     if (!event && Number(id) <= current()) e.preventDefault();
   });
   document.addEventListener("time", (e) => {
-    heard = Date.now();
+    heard = performance.now();
     if (by("count") && Number(e.detail.id) === current()) { said = 0; count_from(Number(e.detail.data)); }
   });
   document.addEventListener("htmx:before:swap", (e) => {
