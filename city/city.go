@@ -67,6 +67,7 @@ type City struct {
 	mu     sync.Mutex
 	closed map[string]bool // terminals whose log was closed while a session knew it
 	nudged map[string]bool // terminals for which there is something new to send
+	joined map[string]bool // terminals that were registered since the session last looked
 	nudge  chan struct{}
 	change chan struct{} // closed at the next change of what admins see
 	line   api.Line      // to the broker
@@ -109,7 +110,7 @@ func Open(config Config) (*City, error) {
 	}
 	return &City{
 		config: config, record: r, letter: letter,
-		inbox: broker.NewInbox(inboxLimit), nudged: map[string]bool{}, closed: map[string]bool{}, nudge: make(chan struct{}, 1), change: make(chan struct{}),
+		inbox: broker.NewInbox(inboxLimit), nudged: map[string]bool{}, joined: map[string]bool{}, closed: map[string]bool{}, nudge: make(chan struct{}, 1), change: make(chan struct{}),
 		line: api.Line{Since: config.Now()},
 	}, nil
 }

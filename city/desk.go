@@ -39,6 +39,9 @@ func (c *City) AddTerminal(ctx context.Context, id, verifier string) error {
 	if err := c.record.AddTerminal(ctx, id, verifier); err != nil {
 		return err
 	}
+	c.mu.Lock()
+	c.joined[id] = true
+	c.mu.Unlock()
 	c.poke(id)
 	return nil
 }

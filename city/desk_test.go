@@ -80,7 +80,7 @@ func (d *desk) offer(ids ...locker.KeyID) {
 		private, public, err := envelope.Standard{}.GenerateKey()
 		d.check(err)
 		d.keys[id] = private
-		k := envelope.PublishedKey{ID: id, Public: public, Expires: time.Now().Add(180 * 24 * time.Hour)}
+		k := envelope.PublishedKey{ID: id, Public: public, Expires: time.Now().Add(locker.KeyLife)}
 		list = append(list, k)
 		fact.Keys = append(fact.Keys, k.Offered())
 	}
@@ -472,4 +472,20 @@ func TestTheSocketIsForItsOwnerAlone(t *testing.T) {
 			t.Errorf("the record's file %q has mode %v", suffix, info.Mode())
 		}
 	}
+}
+
+// TestAHeldOrderEndsWithItsKey waits for a document that never comes: when the
+// terminal has erased the order's key, the city forgets the sealed order too.
+func TestAHeldOrderEndsWithItsKey(t *testing.T) {
+	d := open(t)
+	d.offer(1)
+	sealed := d.seal("order-0001", 1, d.lease())
+	_, err := d.ask.SubmitOrder(t.Context(), sealed)
+	d.check(err)
+	d.m.Append(locker.KeyLapsed{Key: 1})
+	citytest.Eventually(t, "the order's end", soon, func() bool { return d.order("order-0001").State == api.OrderWithdrawn })
+	if reason := d.order("order-0001").Reason; !strings.Contains(reason, "capture the order again") {
+		t.Errorf("the reason is %q", reason)
+	}
+	d.forgotten("the sealed order", m(sealed))
 }

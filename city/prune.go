@@ -3,14 +3,17 @@ package city
 import (
 	"context"
 	"time"
+
+	"github.com/nachtfach/nachtfach/locker"
 )
 
 // How long what is over stays in the record: by default, and at the least and
 // most that may be asked for. A terminal keeps its own events for 90 days, and a
-// captured order may wait for its document for 180.
+// captured order waits for its document for locker.KeyLife: the record keeps both
+// for twice as long at least.
 const (
 	DefaultKeep = 3 * 365 * 24 * time.Hour
-	LeastKeep   = 180 * 24 * time.Hour
+	LeastKeep   = 2 * locker.KeyLife
 	MostKeep    = 30 * 366 * 24 * time.Hour
 )
 

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -50,11 +52,7 @@ func (c *City) serve(ctx context.Context, conn *broker.Conn) error {
 		case <-c.inbox.Ready():
 			err = s.take(ctx)
 		case <-c.nudge:
-			for _, terminal := range c.poked() {
-				if err = s.repeat(ctx, terminal); err != nil {
-					break
-				}
-			}
+			err = s.nudged(ctx)
 		case <-repeat.C:
 			err = s.repeatAll(ctx)
 		case <-missing.C:
@@ -64,6 +62,50 @@ func (c *City) serve(ctx context.Context, conn *broker.Conn) error {
 			return err
 		}
 	}
+}
+
+// nudged sends what is new for terminals.
+func (s *session) nudged(ctx context.Context) error {
+	if err := s.welcome(ctx); err != nil {
+		return err
+	}
+	for _, terminal := range s.poked() {
+		if err := s.repeat(ctx, terminal); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// welcome asks the broker again for what it retains of terminals that were
+// registered during this session: when that came first, nobody knew them. A
+// broker sends retained messages to each new subscription (MQTT 3.1.1, 3.8.4).
+func (s *session) welcome(ctx context.Context) error {
+	within, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for _, terminal := range s.joining() {
+		var filters []string
+		for _, t := range []topic.Topic{topic.Keys, topic.State, topic.Checkpoint, topic.Online} {
+			filters = append(filters, t.Of(terminal))
+		}
+		if err := s.conn.Subscribe(within, s.inbox, filters...); err != nil {
+			return err
+		}
+		// The session's own filters go on receiving everything.
+		if err := s.conn.Unsubscribe(within, filters...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// joining takes the terminals that were registered since the last call.
+func (s *session) joining() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	joined := slices.Sorted(maps.Keys(s.joined))
+	clear(s.joined)
+	return joined
 }
 
 // callRoll takes terminals for away that have said nothing in this session: a

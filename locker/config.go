@@ -55,12 +55,19 @@ type Rules struct {
 	Extensions     int      `json:"extensions" toml:"extensions"`               // times that a person may ask for more time on one screen
 }
 
+// KeyLife is how long a one-time order key lives after the terminal offered it,
+// and how long an accepted order waits to be loaded. It is the default of
+// Rules.KeyLife and the one place where the period is written down: the law on
+// identity documents erases stored fingerprints 90 days after issue at the latest
+// (PAuswG § 26(2), PassG § 16(2)).
+const KeyLife = 90 * 24 * time.Hour
+
 // DefaultRules are those of a terminal in the street.
 func DefaultRules() Rules {
 	return Rules{
 		Retention:      Duration(7 * 24 * time.Hour),
 		PostingOverdue: Duration(14 * 24 * time.Hour),
-		KeyLife:        Duration(180 * 24 * time.Hour),
+		KeyLife:        Duration(KeyLife),
 		KeysOffered:    40,
 		CodeTries:      5,
 		FactorTries:    5,

@@ -44,7 +44,7 @@ func TestAKeyServesOneOrder(t *testing.T) {
 func TestAnOrderThatNobodyLoadsIsForgotten(t *testing.T) {
 	s := newSite(t)
 	s.order("ORDER-1", 1)
-	s.pass(179 * day)
+	s.pass(locker.KeyLife - day)
 	count[locker.OrderWithdrawn](s, 0)
 	s.pass(day)
 	if w := has[locker.OrderWithdrawn](s); len(w) != 1 || w[0] != (locker.OrderWithdrawn{Order: "ORDER-1"}) {

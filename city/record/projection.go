@@ -77,7 +77,7 @@ func (p projection) apply(fact locker.Fact) error {
 	case locker.AlarmCleared:
 		return p.exec(`UPDATE raised SET cleared = ? WHERE terminal = ? AND alarm = ? AND cleared = ''`, p.at, p.terminal, f.Alarm)
 	case locker.KeyLapsed:
-		return p.exec(`UPDATE keys SET gone = 1 WHERE terminal = ? AND key = ?`, p.terminal, f.Key)
+		return p.lapsed(f)
 	}
 	return nil
 }
@@ -102,6 +102,16 @@ func (p projection) offered(f locker.KeysOffered) error {
 		}
 	}
 	return nil
+}
+
+// lapsed ends the held order that was sealed to a key that the terminal has
+// erased: nothing can open it any more. The terminal answers one that was sent.
+func (p projection) lapsed(f locker.KeyLapsed) error {
+	if err := p.exec(`UPDATE keys SET gone = 1 WHERE terminal = ? AND key = ?`, p.terminal, f.Key); err != nil {
+		return err
+	}
+	return p.exec(`UPDATE orders SET state = ?, reason = ?, since = ?, sealed = NULL WHERE terminal = ? AND key = ? AND state = ?`,
+		api.OrderWithdrawn, "its key expired before its document arrived; capture the order again", p.at, p.terminal, f.Key, api.OrderHeld)
 }
 
 func (p projection) reserved(f locker.DepositReserved) error {

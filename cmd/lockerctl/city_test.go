@@ -94,7 +94,7 @@ func (w *town) offer(n int) {
 		w.check(err)
 		id := locker.KeyID(i + 1)
 		w.private[id] = private
-		k := envelope.PublishedKey{ID: id, Public: public, Expires: time.Now().Add(180 * 24 * time.Hour)}
+		k := envelope.PublishedKey{ID: id, Public: public, Expires: time.Now().Add(locker.KeyLife)}
 		list, fact.Keys = append(list, k), append(fact.Keys, k.Offered())
 	}
 	w.terminal.Append(fact)

@@ -262,6 +262,22 @@ func (c *Conn) Subscribe(ctx context.Context, inbox *Inbox, filters ...string) e
 	return nil
 }
 
+// Unsubscribe takes filters back and waits for the broker's consent.
+func (c *Conn) Unsubscribe(ctx context.Context, filters ...string) error {
+	token := c.client.Unsubscribe(filters...)
+	select {
+	case <-token.Done():
+	case <-c.lost:
+		return fmt.Errorf("unsubscribe: %w", c.reason)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := token.Error(); err != nil {
+		return fmt.Errorf("unsubscribe: %w", err)
+	}
+	return nil
+}
+
 // Close ends the connection in good order, so that no will is published.
 func (c *Conn) Close() {
 	c.client.Disconnect(250)
