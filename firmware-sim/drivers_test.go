@@ -139,7 +139,7 @@ func TestAScannerIsHeardAndFoundAgainAfterUnplugging(t *testing.T) {
 	lines, done := make(chan heard, 100), make(chan error, 1)
 	go func() {
 		done <- scanner.New(scanner.Config{Name: "citizen", Path: s.Addresses().Citizen}).
-			Watch(ctx, func(text string, err error) { lines <- heard{text, err} })
+			Watch(ctx, func(text []byte, err error) { lines <- heard{string(text), err} })
 	}()
 	defer func() {
 		cancel()

@@ -89,17 +89,18 @@ type (
 		Generation Generation
 		Factor     FactorKind
 		Finger     int    // position
-		Number     string // of FactorNumber; digits
+		Number     []byte // of FactorNumber; digits; cleared afterwards
 		Threshold  float64
 	}
 	// ForgetVisit drops everything that the vault holds of a visit. No answer.
 	ForgetVisit struct{}
 
-	// CheckClerk proves a card and its personal number. ClerkChecked.
+	// CheckClerk proves a card and its personal number, which is cleared
+	// afterwards. ClerkChecked.
 	CheckClerk struct {
 		Check  uint64
 		Card   string
-		Number string
+		Number []byte
 	}
 	// CheckKey proves a card and its security key by what the key answered to the
 	// last challenge for this card, which is thereby used up. ClerkChecked.

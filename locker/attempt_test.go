@@ -12,7 +12,7 @@ import (
 // decides on that is returned.
 func (s *site) find(text string, g locker.Generation) ([]locker.Event, []locker.Action) {
 	s.t.Helper()
-	ask := held[locker.FindDeposit](s.t, s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: text}))
+	ask := held[locker.FindDeposit](s.t, s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: []byte(text)}))
 	events, actions := s.term.Step(s.now, locker.DepositFound{Attempt: ask.Attempt, Generation: g})
 	s.events = append(s.events, events...)
 	return events, actions

@@ -99,8 +99,8 @@ func (w *tiny) answers() (all []move) {
 			answer("vault fails", DepositReady{Generation: a.Generation, Err: "disk full"}, func(w *tiny) { w.hand = "" })
 		case CheckClerk:
 			person := tinyCards[a.Card]
-			answer("number checked", ClerkChecked{Check: a.Check, Person: person, Proved: a.Number == "471108"}, func(w *tiny) {
-				if a.Number == "471108" {
+			answer("number checked", ClerkChecked{Check: a.Check, Person: person, Proved: string(a.Number) == "471108"}, func(w *tiny) {
+				if string(a.Number) == "471108" {
 					w.book.Proved[person] = true
 				}
 			})
@@ -153,7 +153,7 @@ func (w *tiny) presses() (all []move) {
 // texts are what may be typed and held up here.
 func (w *tiny) texts() (all []move) {
 	sc := w.term.Screen()
-	typed := func(name, text string) { all = append(all, given(name, Typed{Screen: sc.Number, Text: text})) }
+	typed := func(name, text string) { all = append(all, given(name, Typed{Screen: sc.Number, Text: []byte(text)})) }
 	switch {
 	case sc.Expects == ExpectsCode:
 		for _, g := range slices.Sorted(maps.Keys(w.codes)) {
@@ -175,7 +175,7 @@ func (w *tiny) texts() (all []move) {
 		badges = []string{"c1", "c2", "c3"}
 	}
 	for _, card := range badges {
-		all = append(all, given("card "+card, Scanned{Source: SourceBadge, Text: card}))
+		all = append(all, given("card "+card, Scanned{Source: SourceBadge, Text: []byte(card)}))
 	}
 	if sc.Name == ScreenRound {
 		for id, p := range w.paper {
@@ -184,7 +184,7 @@ func (w *tiny) texts() (all []move) {
 			}
 			all = append(all, move{"slip " + string(id), func(w *tiny) error {
 				w.hand = id
-				return w.give(Scanned{Source: SourceBarcode, Text: string(id)})
+				return w.give(Scanned{Source: SourceBarcode, Text: []byte(string(id))})
 			}})
 		}
 	}

@@ -2,12 +2,11 @@ package locker
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
 // typed takes a line of digits for whoever stands at the screen.
-func (s *step) typed(text string) {
+func (s *step) typed(text []byte) {
 	switch s.view().Expects {
 	case ExpectsCode:
 		s.enterCode(text)
@@ -20,26 +19,31 @@ func (s *step) typed(text string) {
 			s.session.hint = HintDigits
 			return
 		}
-		s.compare(CompareFactor{Factor: FactorNumber, Number: text})
+		s.compare(CompareFactor{Factor: FactorNumber, Number: slices.Clone(text)})
 	}
 }
 
 // ValidNumber reports whether text can be a clerk's personal number or a
 // recipient's number: 6 to 12 digits. Any other line costs no attempt.
-func ValidNumber(text string) bool { return digits(text, 6, 12) }
+func ValidNumber[T string | []byte](text T) bool { return digits(text, 6, 12) }
 
 // digits tells whether text is a number of this many digits.
-func digits(text string, from, to int) bool {
-	return len(text) >= from && len(text) <= to && strings.Trim(text, "0123456789") == ""
+func digits[T string | []byte](text T, from, to int) bool {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return false
+		}
+	}
+	return len(text) >= from && len(text) <= to
 }
 
 // scanned takes a line of a scanner. What is valid at one is nothing at another.
 func (s *step) scanned(in Scanned) {
 	switch in.Source {
 	case SourceBadge:
-		s.badge(in.Text)
+		s.badge(string(in.Text))
 	case SourceBarcode:
-		s.slip(in.Text)
+		s.slip(string(in.Text))
 	case SourceCitizen:
 		if s.view().Expects == ExpectsCode {
 			s.enterCode(in.Text)

@@ -125,7 +125,7 @@ func TestThreatAVandalLocksPeopleOut(t *testing.T) {
 // but for the numbers that count everything.
 func (s *site) film(text string, found locker.Generation, opened bool, vault time.Duration) string {
 	s.t.Helper()
-	ask := held[locker.FindDeposit](s.t, s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: text}))
+	ask := held[locker.FindDeposit](s.t, s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: []byte(text)}))
 	try := held[locker.TryCode](s.t, s.hold(locker.DepositFound{Attempt: ask.Attempt, Generation: found}))
 	var film string
 	began := s.now.Uptime

@@ -81,7 +81,7 @@ func TestOutsideTheHoursNoCodeIsTakenAndClerksMayWork(t *testing.T) {
 	}
 	attempts := len(s.events)
 	s.enter(g)
-	s.give(locker.Scanned{Source: locker.SourceCitizen, Text: code(int(g))})
+	s.give(locker.Scanned{Source: locker.SourceCitizen, Text: []byte(code(int(g)))})
 	if len(s.events) != attempts {
 		t.Fatal("a code was tried behind closed gates")
 	}

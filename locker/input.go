@@ -56,10 +56,11 @@ type (
 		Screen uint64
 		Choice Choice
 	}
-	// Typed is a line of digits, completed with Enter. It never reaches the ledger.
+	// Typed is a line of digits, completed with Enter. It never reaches the ledger,
+	// and Step keeps nothing of Text: the caller clears it afterwards.
 	Typed struct {
 		Screen uint64
-		Text   string
+		Text   []byte
 	}
 	// Asserted is what a security key answered to the screen's KeyRequest: a
 	// PublicKeyCredential of Web Authentication as JSON, which the vault judges.
@@ -67,10 +68,11 @@ type (
 		Screen    uint64
 		Assertion []byte
 	}
-	// Scanned is a line from a scanner or badge reader, which knows no screen.
+	// Scanned is a line from a scanner or badge reader, which knows no screen. Step
+	// keeps nothing of Text: the caller clears it afterwards.
 	Scanned struct {
 		Source Source
-		Text   string
+		Text   []byte
 	}
 )
 

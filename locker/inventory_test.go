@@ -85,7 +85,7 @@ func TestNothingIsLoadedBeforeItsCompartmentWasSeen(t *testing.T) {
 	if sc := s.wantScreen(locker.ScreenRound); len(sc.Round.Tasks) != len(s.config.Compartments) {
 		t.Fatalf("%d tasks", len(sc.Round.Tasks))
 	}
-	s.give(locker.Scanned{Source: locker.SourceBarcode, Text: "ORDER-2"})
+	s.give(locker.Scanned{Source: locker.SourceBarcode, Text: []byte("ORDER-2")})
 	if sc := s.wantScreen(locker.ScreenRound); sc.Hint != locker.HintNoSpace {
 		t.Fatalf("the hint is %s", sc.Hint)
 	}

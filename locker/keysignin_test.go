@@ -34,7 +34,7 @@ func TestASecurityKeyTakesTheNumbersPlace(t *testing.T) {
 	if v.Key == nil || !bytes.Equal(v.Key.Challenge, s.challenge) || v.Expects != "" {
 		t.Fatalf("screen: %+v", v)
 	}
-	s.give(locker.Typed{Screen: v.Number, Text: "471108"}) // no number is asked
+	s.give(locker.Typed{Screen: v.Number, Text: []byte("471108")}) // no number is asked
 	s.wantScreen(locker.ScreenKey)
 	count[locker.ClerkCharged](s, 0)
 	s.assert(s.challenge)

@@ -104,12 +104,12 @@ func (m *mischief) turn() {
 			m.feed(locker.Chosen{Screen: sc.Number, Choice: sc.Choices[m.pick(len(sc.Choices))]})
 		}
 	case 11:
-		m.feed(locker.Scanned{Source: locker.SourceBadge, Text: []string{"c1", "c2", "c1b", "c3", "ca", "cg", "none"}[m.pick(7)]})
+		m.feed(locker.Scanned{Source: locker.SourceBadge, Text: []byte([]string{"c1", "c2", "c1b", "c3", "ca", "cg", "none"}[m.pick(7)])})
 	case 12:
-		m.feed(locker.Scanned{Source: locker.SourceBarcode, Text: fmt.Sprintf("ORDER-%d", m.pick(5))})
+		m.feed(locker.Scanned{Source: locker.SourceBarcode, Text: []byte(fmt.Sprintf("ORDER-%d", m.pick(5)))})
 	case 13, 14:
 		text := []string{"471108", "471108", "081547", "12a4", "", code(m.pick(12)), code(m.pick(6) + 1), "123412341234"}[m.pick(8)]
-		m.feed(locker.Typed{Screen: m.term.Screen().Number - uint64(m.pick(8)/7), Text: text})
+		m.feed(locker.Typed{Screen: m.term.Screen().Number - uint64(m.pick(8)/7), Text: []byte(text)})
 	case 15, 16, 17:
 		m.move(n)
 	case 18, 19:
@@ -134,19 +134,19 @@ func (m *mischief) sensible() {
 	switch sc.Name {
 	case locker.ScreenWelcome, locker.ScreenShut:
 		if g := m.anyDeposit(); g != 0 && m.pick(3) > 0 {
-			m.feed(locker.Typed{Screen: sc.Number, Text: code(int(g))})
+			m.feed(locker.Typed{Screen: sc.Number, Text: []byte(code(int(g)))})
 			return
 		}
 		m.card(1)
 	case locker.ScreenClerk, locker.ScreenNumber:
-		m.feed(locker.Typed{Screen: sc.Number, Text: "471108"})
+		m.feed(locker.Typed{Screen: sc.Number, Text: []byte("471108")})
 	case locker.ScreenSecond:
 		m.card(2)
 	case locker.ScreenConfirm:
 		m.card(1 + m.pick(2))
 	case locker.ScreenRound:
 		if len(sc.Round.Tasks) == 0 && m.pick(4) > 0 {
-			m.feed(locker.Scanned{Source: locker.SourceBarcode, Text: fmt.Sprintf("ORDER-%d", m.pick(9))})
+			m.feed(locker.Scanned{Source: locker.SourceBarcode, Text: []byte(fmt.Sprintf("ORDER-%d", m.pick(9)))})
 			return
 		}
 		m.press(sc)
@@ -161,7 +161,7 @@ func (m *mischief) sensible() {
 }
 
 func (m *mischief) card(n int) {
-	m.feed(locker.Scanned{Source: locker.SourceBadge, Text: fmt.Sprint("c", n)})
+	m.feed(locker.Scanned{Source: locker.SourceBadge, Text: []byte(fmt.Sprint("c", n))})
 }
 
 func (m *mischief) press(sc locker.Screen) {

@@ -158,7 +158,7 @@ func TestAnInterruptedRoundLeavesWhatWasLaidToTheNextClerks(t *testing.T) {
 func TestARestartInEachPhaseOfLoading(t *testing.T) {
 	for name, stop := range map[string]func(*site){
 		"while the vault prepares": func(s *site) {
-			s.hold(locker.Scanned{Source: locker.SourceBarcode, Text: "ORDER-1"})
+			s.hold(locker.Scanned{Source: locker.SourceBarcode, Text: []byte("ORDER-1")})
 		},
 		"with the lock driven": func(s *site) { s.jammed[1] = true; s.slip("ORDER-1"); s.jammed[1] = false },
 		"with the door open":   func(s *site) { s.slip("ORDER-1") },
@@ -317,7 +317,7 @@ func TestAVaultThatDoesNotPrepareOpensNoDoor(t *testing.T) {
 			s.signIn("c1", "c2")
 			s.clear()
 			pulses := len(s.pulses)
-			p := held[locker.PrepareDeposit](t, s.hold(locker.Scanned{Source: locker.SourceBarcode, Text: "ORDER-1"}))
+			p := held[locker.PrepareDeposit](t, s.hold(locker.Scanned{Source: locker.SourceBarcode, Text: []byte("ORDER-1")}))
 			s.wantScreen(locker.ScreenPreparing)
 			answer(s, p)
 			s.wantScreen(locker.ScreenRound)

@@ -15,7 +15,7 @@ func TestAnInputForAnotherScreenIsIgnored(t *testing.T) {
 	question := s.wantScreen(locker.ScreenQuestion).Number
 	for _, number := range []uint64{0, question - 1, question + 1} {
 		s.give(locker.Chosen{Screen: number, Choice: locker.ChoiceYes})
-		s.give(locker.Typed{Screen: number, Text: code(int(g))})
+		s.give(locker.Typed{Screen: number, Text: []byte(code(int(g)))})
 	}
 	s.wantScreen(locker.ScreenQuestion)
 	s.give(locker.Chosen{Screen: question, Choice: locker.ChoiceAgain})
@@ -44,8 +44,8 @@ func TestWhatIsValidAtOneScannerIsNothingAtAnother(t *testing.T) {
 	s, _, g := loaded(t)
 	before := len(s.events)
 	for _, in := range []locker.Scanned{
-		{Source: locker.SourceCitizen, Text: "c1"}, {Source: locker.SourceCitizen, Text: "ORDER-1"},
-		{Source: locker.SourceBarcode, Text: "c1"}, {Source: locker.SourceBarcode, Text: code(int(g))}, {Source: "usb", Text: code(int(g))},
+		{Source: locker.SourceCitizen, Text: []byte("c1")}, {Source: locker.SourceCitizen, Text: []byte("ORDER-1")},
+		{Source: locker.SourceBarcode, Text: []byte("c1")}, {Source: locker.SourceBarcode, Text: []byte(code(int(g)))}, {Source: "usb", Text: []byte(code(int(g)))},
 	} {
 		s.give(in)
 	}
@@ -53,9 +53,9 @@ func TestWhatIsValidAtOneScannerIsNothingAtAnother(t *testing.T) {
 	if len(s.events) != before {
 		t.Fatalf("recorded %v", s.events[before:])
 	}
-	s.give(locker.Scanned{Source: locker.SourceCitizen, Text: code(int(g))})
+	s.give(locker.Scanned{Source: locker.SourceCitizen, Text: []byte(code(int(g)))})
 	s.wantScreen(locker.ScreenFinger)
-	s.give(locker.Scanned{Source: locker.SourceCitizen, Text: wrongCode(int(g))}) // a QR held in front meanwhile
+	s.give(locker.Scanned{Source: locker.SourceCitizen, Text: []byte(wrongCode(int(g)))}) // a QR held in front meanwhile
 	s.wantScreen(locker.ScreenFinger)
 }
 
@@ -123,7 +123,7 @@ func TestBeforeTheStartNothingIsDecided(t *testing.T) {
 	if n := term.Screen().Name; n != locker.ScreenStarting || term.Deadline() != 0 {
 		t.Fatalf("screen %s, deadline %v", n, term.Deadline())
 	}
-	events, actions := term.Step(locker.Now{Wall: start}, locker.Scanned{Source: locker.SourceBadge, Text: "c1"})
+	events, actions := term.Step(locker.Now{Wall: start}, locker.Scanned{Source: locker.SourceBadge, Text: []byte("c1")})
 	if len(events) != 0 || len(actions) != 0 {
 		t.Fatalf("decided %v %v", events, actions)
 	}
@@ -134,7 +134,7 @@ func TestBothClerksSeeTheShortNumberOfWhatTheyHandle(t *testing.T) {
 	s.order("K3V7QXTRW2M5A3F0", 1)
 	s.signIn("c1", "c2")
 	s.clear()
-	s.hold(locker.Scanned{Source: locker.SourceBarcode, Text: "K3V7QXTRW2M5A3F0"})
+	s.hold(locker.Scanned{Source: locker.SourceBarcode, Text: []byte("K3V7QXTRW2M5A3F0")})
 	if sc := s.wantScreen(locker.ScreenPreparing); sc.Order != "M5A 3F0" {
 		t.Errorf("while preparing the screen names %q", sc.Order)
 	}

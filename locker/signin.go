@@ -1,6 +1,9 @@
 package locker
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// wrongNumbers is how many personal numbers, or answers of a security key, in a
@@ -157,14 +160,14 @@ func (s *step) noEntry(p Person, reason RefusalReason) {
 	s.wait(s.rules().Notice)
 }
 
-func (s *step) clerkNumber(text string) {
+func (s *step) clerkNumber(text []byte) {
 	i := &s.session.signin
 	if i.stage != awaitingNumber || !ValidNumber(text) {
 		s.session.hint = HintDigits
 		return
 	}
 	s.charge()
-	s.do(CheckClerk{Check: i.check, Card: i.card, Number: text})
+	s.do(CheckClerk{Check: i.check, Card: i.card, Number: slices.Clone(text)})
 }
 
 // asserted takes what a security key answered.

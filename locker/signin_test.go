@@ -133,7 +133,7 @@ func TestANumberIsChargedBeforeItIsTried(t *testing.T) {
 	s := newSite(t)
 	for range 5 { // the power is cut before the answer, again and again
 		s.badge("c1")
-		actions := s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: "471108"})
+		actions := s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: []byte("471108")})
 		held[locker.CheckClerk](t, actions)
 		s.boot()
 	}
@@ -226,11 +226,11 @@ func TestALeaveDateThatPassesInARoundForbidsTheConfirmation(t *testing.T) {
 func TestAVaultThatCannotCheckRefusesAndSaysSo(t *testing.T) {
 	s := newSite(t)
 	s.badge("c1")
-	c := held[locker.CheckClerk](t, s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: "471108"}))
+	c := held[locker.CheckClerk](t, s.hold(locker.Typed{Screen: s.term.Screen().Number, Text: []byte("471108")}))
 	s.give(locker.ClerkChecked{Check: c.Check, Err: "roster unreadable"})
 	s.wantRefused("p1", locker.RefusedBroken)
 	s.wantAlarm(locker.AlarmVault, locker.Morning)
-	s.hold(locker.Scanned{Source: locker.SourceBadge, Text: "c2"})
+	s.hold(locker.Scanned{Source: locker.SourceBadge, Text: []byte("c2")})
 	s.pass(31 * time.Second) // no answer at all
 	s.wantRefused("", locker.RefusedBroken)
 	s.pass(time.Minute)

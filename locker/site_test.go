@@ -64,7 +64,7 @@ func (s *site) load(id locker.OrderID) locker.CompartmentID {
 }
 
 func (s *site) slip(id locker.OrderID) {
-	s.give(locker.Scanned{Source: locker.SourceBarcode, Text: string(id)})
+	s.give(locker.Scanned{Source: locker.SourceBarcode, Text: []byte(string(id))})
 }
 
 // accept brings in an order with other terms than most.

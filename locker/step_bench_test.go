@@ -43,7 +43,7 @@ func BenchmarkStep(b *testing.B) {
 		"tick":         func(*locker.Terminal) locker.Input { return locker.Tick{} },
 		"door unmoved": func(*locker.Terminal) locker.Input { return locker.DoorMoved{Compartment: 3} },
 		"slip of digit": func(t *locker.Terminal) locker.Input {
-			return locker.Typed{Screen: t.Screen().Number, Text: "123412341230"}
+			return locker.Typed{Screen: t.Screen().Number, Text: []byte("123412341230")}
 		},
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -67,7 +67,7 @@ func BenchmarkStepCode(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		now.Uptime += 2 * time.Minute
-		_, actions := term.Step(*now, locker.Typed{Screen: term.Screen().Number, Text: code.QR()})
+		_, actions := term.Step(*now, locker.Typed{Screen: term.Screen().Number, Text: []byte(code.QR())})
 		for _, a := range actions {
 			if find, ok := a.(locker.FindDeposit); ok {
 				term.Step(*now, locker.DepositFound{Attempt: find.Attempt})

@@ -168,7 +168,7 @@ func (s *site) answer(a locker.Action) []locker.Input {
 	case locker.CheckKey:
 		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: bytes.Equal(a.Assertion, s.challenge)}}
 	case locker.CheckClerk:
-		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: a.Number == "471108"}}
+		return []locker.Input{locker.ClerkChecked{Check: a.Check, Person: s.holder(a.Card), Proved: string(a.Number) == "471108"}}
 	}
 	return nil
 }
@@ -222,10 +222,12 @@ func (s *site) choose(c locker.Choice) {
 
 func (s *site) typeIn(text string) {
 	s.t.Helper()
-	s.give(locker.Typed{Screen: s.term.Screen().Number, Text: text})
+	s.give(locker.Typed{Screen: s.term.Screen().Number, Text: []byte(text)})
 }
 
-func (s *site) badge(card string) { s.give(locker.Scanned{Source: locker.SourceBadge, Text: card}) }
+func (s *site) badge(card string) {
+	s.give(locker.Scanned{Source: locker.SourceBadge, Text: []byte(card)})
+}
 
 func (s *site) door(n locker.CompartmentID, open bool) {
 	s.doors[n] = open
@@ -289,7 +291,7 @@ func loaded(t *testing.T) (*site, locker.CompartmentID, locker.Generation) {
 	s.order("ORDER-1", 1)
 	s.signIn("c1", "c2")
 	s.clear()
-	s.give(locker.Scanned{Source: locker.SourceBarcode, Text: "ORDER-1"})
+	s.give(locker.Scanned{Source: locker.SourceBarcode, Text: []byte("ORDER-1")})
 	n := s.wantScreen(locker.ScreenLay).Compartment
 	s.door(n, false)
 	s.choose(locker.ChoiceFinish)

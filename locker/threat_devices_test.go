@@ -14,7 +14,7 @@ func TestThreatTypingDevices(t *testing.T) {
 	quiet := func(what string, source locker.Source, text string) {
 		t.Helper()
 		pulses := len(s.pulses)
-		s.give(locker.Scanned{Source: source, Text: text})
+		s.give(locker.Scanned{Source: source, Text: []byte(text)})
 		switch sc := s.term.Screen(); sc.Name {
 		case locker.ScreenWelcome, locker.ScreenRefused, locker.ScreenChecking:
 		default:
@@ -33,11 +33,11 @@ func TestThreatTypingDevices(t *testing.T) {
 
 	// The same at their own places do something: it is the source that decides.
 	s.wantScreen(locker.ScreenWelcome)
-	s.give(locker.Scanned{Source: locker.SourceBadge, Text: "c1"})
+	s.give(locker.Scanned{Source: locker.SourceBadge, Text: []byte("c1")})
 	s.wantScreen(locker.ScreenClerk)
 	s.choose(locker.ChoiceCancel)
 	s.image = ""
-	s.give(locker.Scanned{Source: locker.SourceCitizen, Text: code(int(g))})
+	s.give(locker.Scanned{Source: locker.SourceCitizen, Text: []byte(code(int(g)))})
 	if sc := s.term.Screen(); sc.Name == locker.ScreenWelcome {
 		t.Error("the code at the citizen's scanner does nothing")
 	}

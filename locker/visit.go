@@ -50,7 +50,7 @@ type visit struct {
 
 // enterCode takes a typed or scanned code. A slip of the finger is found by
 // its check digit and costs nothing.
-func (s *step) enterCode(text string) {
+func (s *step) enterCode(text []byte) {
 	if s.ledger.Locked != "" || !s.ledger.hours().Open(s.at) || s.paced() > 0 {
 		return
 	}

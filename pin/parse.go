@@ -1,9 +1,10 @@
 package pin
 
 import (
+	"bytes"
 	"errors"
-	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Why a text is no code. None of them costs an attempt: nothing was tried.
@@ -25,15 +26,20 @@ const (
 // also full-width ones, with any spaces and hyphens between and around them;
 // or a letter's QR code, see [Code.QR]. The error is [ErrLength], [ErrDigits]
 // or [ErrSlip] and tells nothing of the text.
-func Parse(text string) (Code, error) {
-	if len(text) > longest {
+func Parse[T string | []byte](entry T) (Code, error) {
+	if len(entry) > longest {
 		return Code{}, ErrLength
 	}
-	text = strings.TrimSpace(text)
-	text = strings.TrimPrefix(text, qrPrefix)
+	var buf [longest]byte
+	defer clear(buf[:])
+	text := bytes.TrimSpace(buf[:copy(buf[:], entry)])
+	text = bytes.TrimPrefix(text, []byte(qrPrefix))
 	var d [length]byte
+	defer clear(d[:])
 	n := 0
-	for _, r := range text {
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		text = text[size:]
 		switch {
 		case r >= '0' && r <= '9':
 			r -= '0'
@@ -55,5 +61,6 @@ func Parse(text string) (Code, error) {
 	if damm(d[:]) != 0 {
 		return Code{}, ErrSlip
 	}
-	return code(&d), nil
+	kept := d
+	return code(&kept), nil
 }

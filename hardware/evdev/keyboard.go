@@ -91,7 +91,7 @@ func (k *Keyboard) Check() error {
 // cannot be or was lost, and with another error for each text that is refused.
 // Empty texts are ignored. heard is called from one goroutine, and should return
 // soon.
-func (k *Keyboard) Watch(ctx context.Context, heard func(text string, err error)) error {
+func (k *Keyboard) Watch(ctx context.Context, heard func(text []byte, err error)) error {
 	return scanner.Keep(ctx, k.connect, k.listen, heard)
 }
 
@@ -114,7 +114,7 @@ func (k *Keyboard) connect() (Device, error) {
 }
 
 // listen reads until the device fails or ctx ends, and closes it.
-func (k *Keyboard) listen(ctx context.Context, d Device, heard func(string, error)) error {
+func (k *Keyboard) listen(ctx context.Context, d Device, heard func([]byte, error)) error {
 	events := make(chan evdev.InputEvent)
 	stop, ended := make(chan struct{}), make(chan struct{})
 	var failure error // of reading; for after ended
@@ -139,14 +139,14 @@ func (k *Keyboard) listen(ctx context.Context, d Device, heard func(string, erro
 			return fmt.Errorf("%s: read: %w", k.name, failure)
 		case <-quiet.C:
 			if typed.broken() {
-				heard("", fmt.Errorf("%s: %w", k.name, scanner.ErrBroken))
+				heard(nil, fmt.Errorf("%s: %w", k.name, scanner.ErrBroken))
 			}
 		case e := <-events:
 			quiet.Reset(idle)
 			switch text, err := typed.follow(e); {
 			case err != nil:
-				heard("", fmt.Errorf("%s: %w", k.name, err))
-			case text != "":
+				heard(nil, fmt.Errorf("%s: %w", k.name, err))
+			case len(text) > 0:
 				heard(text, nil)
 			}
 		}

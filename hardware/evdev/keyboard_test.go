@@ -92,7 +92,7 @@ func keyboard(t *testing.T, layout evdev.Layout, nodes ...*node) <-chan said {
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer close(done)
-		_ = k.Watch(ctx, func(text string, err error) { heard <- said{text, err} }) // its error is ctx's
+		_ = k.Watch(ctx, func(text []byte, err error) { heard <- said{string(text), err} }) // its error is ctx's
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	next(t, heard) // that it is there, or why not
@@ -240,8 +240,8 @@ func FuzzEvents(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = k.Watch(ctx, func(text string, err error) { // its error is ctx's
-			if len(text) > scanner.MaxLength || strings.ContainsFunc(text, unicode.IsControl) {
+		_ = k.Watch(ctx, func(text []byte, err error) { // its error is ctx's
+			if len(text) > scanner.MaxLength || bytes.ContainsFunc(text, unicode.IsControl) {
 				t.Errorf("heard %q", text)
 			}
 			if errors.Is(err, scanner.ErrGone) {

@@ -1,6 +1,7 @@
 package evdev
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"github.com/holoplot/go-evdev"
@@ -30,14 +31,14 @@ type typist struct {
 
 // follow returns a text when the event ends one that is good, an error when it
 // ends one that is not, and neither otherwise.
-func (t *typist) follow(e evdev.InputEvent) (string, error) {
+func (t *typist) follow(e evdev.InputEvent) ([]byte, error) {
 	switch {
 	case e.Type == evdev.EV_SYN && e.Code == synDropped:
 		t.let()
 		t.wrong = scanner.ErrBroken
-		return "", nil
+		return nil, nil
 	case e.Type != evdev.EV_KEY:
-		return "", nil
+		return nil, nil
 	}
 	if held := t.holds(e.Code); held != nil {
 		if e.Value == released {
@@ -45,19 +46,19 @@ func (t *typist) follow(e evdev.InputEvent) (string, error) {
 		} else {
 			held[e.Code] = true
 		}
-		return "", nil
+		return nil, nil
 	}
 	switch {
 	case e.Value != pressed: // a scanner lets go; what repeats is a stuck key
-		return "", nil
+		return nil, nil
 	case e.Code == evdev.KEY_CAPSLOCK:
 		t.caps = !t.caps
-		return "", nil
+		return nil, nil
 	case e.Code == evdev.KEY_ENTER || e.Code == evdev.KEY_KPENTER:
 		return t.end()
 	}
 	t.add(t.letter(e.Code))
-	return "", nil
+	return nil, nil
 }
 
 // holds is the set of held keys that a modifier belongs to.
@@ -104,6 +105,9 @@ func (t *typist) add(r rune) {
 	case len(t.line)+utf8.RuneLen(r) > scanner.MaxLength:
 		t.refuse(scanner.ErrTooLong)
 	default:
+		if t.line == nil {
+			t.line = make([]byte, 0, scanner.MaxLength) // growing would leave a copy behind
+		}
 		t.line = utf8.AppendRune(t.line, r)
 	}
 }
@@ -115,13 +119,12 @@ func (t *typist) refuse(why error) {
 	}
 }
 
-func (t *typist) end() (string, error) {
-	text, wrong := string(t.line), t.wrong
-	t.clear()
-	if wrong != nil {
-		return "", wrong
+func (t *typist) end() ([]byte, error) {
+	defer t.clear()
+	if t.wrong != nil {
+		return nil, t.wrong
 	}
-	return text, nil
+	return slices.Clone(t.line), nil
 }
 
 // broken forgets an unfinished text and says whether there was one.

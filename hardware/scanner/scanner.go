@@ -11,6 +11,7 @@
 package scanner
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -110,25 +111,26 @@ func (s *Scanner) Check() error {
 }
 
 // Watch calls heard for every text that the scanner reads, until ctx ends; it
-// returns ctx's error. It also calls heard with an empty text and no error
+// returns ctx's error. The text is the callee's, which clears it if it may be a
+// secret. It also calls heard with an empty text and no error
 // each time that the device has been opened, with ErrGone once each time that
 // it cannot be or was lost, and with another error for each text that is
 // refused. Empty texts are ignored. heard is called from one goroutine, and
 // should return soon.
-func (s *Scanner) Watch(ctx context.Context, heard func(text string, err error)) error {
+func (s *Scanner) Watch(ctx context.Context, heard func(text []byte, err error)) error {
 	return Keep(ctx, s.connect, s.listen, heard)
 }
 
 // Keep connects a device and listens to it until ctx ends, and returns ctx's
 // error. A device that cannot be had or was lost is tried again, after pauses
 // that grow, and heard is told as Watch says. listen closes what connect opened.
-func Keep[D any](ctx context.Context, connect func() (D, error), listen func(context.Context, D, func(string, error)) error, heard func(string, error)) error {
+func Keep[D any](ctx context.Context, connect func() (D, error), listen func(context.Context, D, func([]byte, error)) error, heard func([]byte, error)) error {
 	pause, told := firstPause, false
 	for ctx.Err() == nil {
 		device, err := connect()
 		if err == nil {
 			pause, told = firstPause, false
-			heard("", nil)
+			heard(nil, nil)
 			err = listen(ctx, device, heard)
 		}
 		if ctx.Err() != nil {
@@ -136,7 +138,7 @@ func Keep[D any](ctx context.Context, connect func() (D, error), listen func(con
 		}
 		if !told {
 			told = true
-			heard("", fmt.Errorf("%w: %w", ErrGone, err))
+			heard(nil, fmt.Errorf("%w: %w", ErrGone, err))
 		}
 		sleep(ctx, pause)
 		pause = min(2*pause, lastPause)
@@ -161,11 +163,12 @@ func (s *Scanner) connect() (Port, error) {
 }
 
 // listen reads until the port fails or ctx ends, and closes the port.
-func (s *Scanner) listen(ctx context.Context, port Port, heard func(string, error)) error {
+func (s *Scanner) listen(ctx context.Context, port Port, heard func([]byte, error)) error {
 	defer port.Close() // nothing was written: its error tells nothing
 	var text splitter
 	defer text.clear()
 	var buf [256]byte
+	defer clear(buf[:])
 	last := time.Now()
 	for ctx.Err() == nil {
 		n, err := port.Read(buf[:])
@@ -174,7 +177,7 @@ func (s *Scanner) listen(ctx context.Context, port Port, heard func(string, erro
 		}
 		if n == 0 {
 			if time.Since(last) >= idle && text.broken() {
-				heard("", fmt.Errorf("%s: %w", s.name, ErrBroken))
+				heard(nil, fmt.Errorf("%s: %w", s.name, ErrBroken))
 			}
 			continue
 		}
@@ -183,11 +186,12 @@ func (s *Scanner) listen(ctx context.Context, port Port, heard func(string, erro
 			line, err := text.add(b)
 			switch {
 			case err != nil:
-				heard("", fmt.Errorf("%s: %w", s.name, err))
-			case line != "":
+				heard(nil, fmt.Errorf("%s: %w", s.name, err))
+			case len(line) > 0:
 				heard(line, nil)
 			}
 		}
+		clear(buf[:n])
 	}
 	return ctx.Err()
 }
@@ -200,24 +204,26 @@ type splitter struct {
 
 // add returns a text when b ends one that is good, an error when b ends one
 // that is not, and neither otherwise.
-func (s *splitter) add(b byte) (string, error) {
+func (s *splitter) add(b byte) ([]byte, error) {
 	if b != '\r' && b != '\n' {
 		if len(s.line) == MaxLength {
 			s.tooLong = true
-			return "", nil
+			return nil, nil
+		}
+		if s.line == nil {
+			s.line = make([]byte, 0, MaxLength) // growing would leave a copy behind
 		}
 		s.line = append(s.line, b)
-		return "", nil
+		return nil, nil
 	}
-	text, tooLong := string(s.line), s.tooLong
-	s.clear()
+	defer s.clear()
 	switch {
-	case tooLong:
-		return "", ErrTooLong
-	case !printable(text):
-		return "", ErrControl
+	case s.tooLong:
+		return nil, ErrTooLong
+	case !printable(s.line):
+		return nil, ErrControl
 	}
-	return text, nil
+	return bytes.Clone(s.line), nil
 }
 
 // broken forgets an unfinished text and says whether there was one.
@@ -233,16 +239,8 @@ func (s *splitter) clear() {
 	s.line, s.tooLong = s.line[:0], false
 }
 
-func printable(text string) bool {
-	if !utf8.ValidString(text) {
-		return false
-	}
-	for _, r := range text {
-		if unicode.IsControl(r) {
-			return false
-		}
-	}
-	return true
+func printable(text []byte) bool {
+	return utf8.Valid(text) && bytes.IndexFunc(text, unicode.IsControl) < 0
 }
 
 func sleep(ctx context.Context, d time.Duration) {

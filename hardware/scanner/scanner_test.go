@@ -68,7 +68,7 @@ func listen(t *testing.T, open func() (scanner.Port, error)) <-chan heard {
 	s := scanner.New(scanner.Config{Name: "citizen", Open: open})
 	ctx, cancel := context.WithCancel(context.Background())
 	out, done := make(chan heard, 100), make(chan error, 1)
-	go func() { done <- s.Watch(ctx, func(text string, err error) { out <- heard{text, err} }) }()
+	go func() { done <- s.Watch(ctx, func(text []byte, err error) { out <- heard{string(text), err} }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; !errors.Is(err, context.Canceled) {

@@ -95,9 +95,11 @@ func (k *Controller) keep(a locker.Action) locker.Input {
 		g, recipient, _ := v.Find(a.Code)
 		return locker.DepositFound{Attempt: a.Attempt, Generation: g, Recipient: recipient}
 	case locker.TryCode:
+		defer a.Code.Wipe() // the visit has let go of it
 		opened, err := v.Try(a.Attempt, a.Generation, a.Recipient, a.Code)
 		return locker.CodeTried{Attempt: a.Attempt, Generation: a.Generation, Opened: opened, Err: text(err)}
 	case locker.CompareFactor:
+		defer clear(a.Number)
 		accepted, similarity, fmr, err := v.Compare(a.Attempt, a.Generation, a.Factor, a.Finger, a.Number, a.Threshold)
 		return locker.FactorTried{Attempt: a.Attempt, Generation: a.Generation, Accepted: accepted, Similarity: similarity, FMR: fmr, Err: text(err)}
 	case locker.FindCard:
@@ -107,6 +109,7 @@ func (k *Controller) keep(a locker.Action) locker.Input {
 		person, proved, err := v.CheckKey(a.Card, a.Assertion)
 		return locker.ClerkChecked{Check: a.Check, Person: person, Proved: proved, Err: text(err)}
 	case locker.CheckClerk:
+		defer clear(a.Number)
 		person, proved, err := v.CheckClerk(a.Card, a.Number)
 		return locker.ClerkChecked{Check: a.Check, Person: person, Proved: proved, Err: text(err)}
 	}

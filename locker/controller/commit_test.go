@@ -52,3 +52,30 @@ func TestNothingIsCarriedOutAfterTheStoreBroke(t *testing.T) {
 		t.Fatalf("%d jobs: one was begun after the store broke", jobs)
 	}
 }
+
+func TestATypedCodeIsClearedAfterItsTurn(t *testing.T) {
+	k := controller.New(controller.Config{
+		Terminal: locker.New(), Journal: &store{}, Vault: &store{},
+		Now: func() locker.Now {
+			return locker.Now{Uptime: time.Second, Wall: time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)}
+		},
+		Start: func(controller.Lane, controller.Job) {},
+	})
+	for _, in := range []locker.Input{
+		locker.Typed{Text: []byte("471108154226")}, locker.Scanned{Source: locker.SourceCitizen, Text: []byte("NF1:471108154226")},
+	} {
+		var text []byte
+		switch in := in.(type) {
+		case locker.Typed:
+			text = in.Text
+		case locker.Scanned:
+			text = in.Text
+		}
+		if err := k.Handle(k.Now(), in); err != nil {
+			t.Fatal(err)
+		}
+		if string(text) != string(make([]byte, len(text))) {
+			t.Errorf("%T still holds what was typed: %q", in, text)
+		}
+	}
+}

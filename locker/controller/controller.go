@@ -57,13 +57,13 @@ type Vault interface {
 	DeleteLetter(g locker.Generation) error
 	Find(code pin.Code) (g locker.Generation, recipient int, ok bool)
 	Try(attempt locker.AttemptID, g locker.Generation, recipient int, code pin.Code) (opened bool, err error)
-	Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (accepted bool, similarity, fmr float64, err error)
+	Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number []byte, threshold float64) (accepted bool, similarity, fmr float64, err error)
 	Forget()
 	FindCard(card string) locker.Person
 	// AskKey is what the holder's security keys are to sign; nil if they have none.
 	AskKey(ask locker.FindCard) (*locker.KeyRequest, error)
 	CheckKey(card string, assertion []byte) (person locker.Person, proved bool, err error)
-	CheckClerk(card, number string) (person locker.Person, proved bool, err error)
+	CheckClerk(card string, number []byte) (person locker.Person, proved bool, err error)
 	// Receive opens, verifies and stores a message of the city.
 	Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input
 	// Reconcile erases what the ledger does not name.
@@ -169,6 +169,7 @@ func (k *Controller) Handle(now locker.Now, in locker.Input) error {
 	if k.broken != nil {
 		return k.broken
 	}
+	defer forgetInput(in)
 	events, actions := k.Terminal.Step(now, in)
 	// Also without events: a store that broke under one of the vault's records
 	// ends this turn before its actions.
@@ -182,6 +183,16 @@ func (k *Controller) Handle(now locker.Now, in locker.Input) error {
 	k.beats.Add(1)
 	k.publish(len(events) > 0)
 	return nil
+}
+
+// forgetInput clears what somebody typed or scanned: Step keeps nothing of it.
+func forgetInput(in locker.Input) {
+	switch in := in.(type) {
+	case locker.Typed:
+		clear(in.Text)
+	case locker.Scanned:
+		clear(in.Text)
+	}
 }
 
 // publish shows the new state to the goroutines that only look. What is to be

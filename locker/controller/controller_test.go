@@ -84,7 +84,7 @@ func (h *house) Reconcile(locker.Living) error                          { h.note
 func (h *house) AnnounceKeys()                                          { h.note("announce keys") }
 func (h *house) AnnounceAll()                                           { h.note("announce all") }
 func (h *house) AnnounceLetter(locker.Generation)                       { h.note("announce letter") }
-func (h *house) CheckClerk(string, string) (locker.Person, bool, error) { return "p1", true, nil }
+func (h *house) CheckClerk(string, []byte) (locker.Person, bool, error) { return "p1", true, nil }
 
 func (h *house) Prepare(locker.Generation, locker.OrderID, time.Time) (string, error) {
 	return "hash", nil
@@ -99,7 +99,7 @@ func (h *house) Try(locker.AttemptID, locker.Generation, int, pin.Code) (bool, e
 	return true, nil
 }
 
-func (h *house) Compare(locker.AttemptID, locker.Generation, locker.FactorKind, int, string, float64) (bool, float64, float64, error) {
+func (h *house) Compare(locker.AttemptID, locker.Generation, locker.FactorKind, int, []byte, float64) (bool, float64, float64, error) {
 	return true, 40, 1e-6, nil
 }
 
@@ -210,7 +210,7 @@ func TestAFailedCommitCarriesOutNothingAndBreaksForGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	screen, _ := k.Screen()
-	if err := k.Handle(h.now(), locker.Typed{Screen: screen.Number, Text: h.code(t)}); err != nil {
+	if err := k.Handle(h.now(), locker.Typed{Screen: screen.Number, Text: []byte(h.code(t))}); err != nil {
 		t.Fatal(err)
 	}
 	lost := errors.New("no space left on device")
@@ -251,7 +251,7 @@ func TestAJobThatPanicsIsAPartThatFailed(t *testing.T) {
 	h, k := newHouse(t)
 	h.panics = true
 	run(t, k)
-	if _, err := k.Submit(context.Background(), locker.Scanned{Source: locker.SourceBadge, Text: "c1"}); err != nil {
+	if _, err := k.Submit(context.Background(), locker.Scanned{Source: locker.SourceBadge, Text: []byte("c1")}); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the alarm", func() bool {
@@ -266,7 +266,7 @@ func TestAFingerThatNobodyWaitsForIsDropped(t *testing.T) {
 	h, k := newHouse(t)
 	run(t, k)
 	screen, _ := k.Screen()
-	if _, err := k.Submit(context.Background(), locker.Typed{Screen: screen.Number, Text: h.code(t)}); err != nil {
+	if _, err := k.Submit(context.Background(), locker.Typed{Screen: screen.Number, Text: []byte(h.code(t))}); err != nil {
 		t.Fatal(err)
 	}
 	reading := <-h.captures
@@ -279,7 +279,7 @@ func TestAFingerThatNobodyWaitsForIsDropped(t *testing.T) {
 	<-reading.Done()
 	until(t, "the vault to forget", func() bool { return slices.Contains(h.noted(), "forget") })
 	screen, _ = k.Screen()
-	if _, err := k.Submit(context.Background(), locker.Typed{Screen: screen.Number, Text: h.code(t)}); err != nil {
+	if _, err := k.Submit(context.Background(), locker.Typed{Screen: screen.Number, Text: []byte(h.code(t))}); err != nil {
 		t.Fatal(err)
 	}
 	<-h.captures // the reader is free for the next one
@@ -299,7 +299,7 @@ func TestAFloodOfMessagesIsDroppedAndTheLoopGoesOn(t *testing.T) {
 	}
 	close(h.block)
 	card := func() bool { return slices.Contains(h.noted(), "card") }
-	if _, err := k.Submit(context.Background(), locker.Scanned{Source: locker.SourceBadge, Text: "c1"}); err != nil {
+	if _, err := k.Submit(context.Background(), locker.Scanned{Source: locker.SourceBadge, Text: []byte("c1")}); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the card behind the flood", card)
@@ -333,7 +333,7 @@ func TestFewLargeMessagesWait(t *testing.T) {
 		k.Receive(locker.MessageOrder, large)
 	}
 	close(h.block)
-	if _, err := k.Submit(context.Background(), locker.Scanned{Source: locker.SourceBadge, Text: "c1"}); err != nil {
+	if _, err := k.Submit(context.Background(), locker.Scanned{Source: locker.SourceBadge, Text: []byte("c1")}); err != nil {
 		t.Fatal(err)
 	}
 	until(t, "the card behind them", func() bool { return slices.Contains(h.noted(), "card") })
@@ -348,7 +348,7 @@ func TestTheScreenTellsThatItChanged(t *testing.T) {
 	h, k := newHouse(t)
 	run(t, k)
 	screen, changed := k.Screen()
-	if _, err := k.Submit(context.Background(), locker.Typed{Screen: screen.Number, Text: h.code(t)}); err != nil {
+	if _, err := k.Submit(context.Background(), locker.Typed{Screen: screen.Number, Text: []byte(h.code(t))}); err != nil {
 		t.Fatal(err)
 	}
 	<-changed

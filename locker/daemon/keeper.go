@@ -38,7 +38,7 @@ func (k keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locke
 }
 
 // Compare spreads the vault's answer.
-func (k keeper) Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (accepted bool, similarity, fmr float64, err error) {
+func (k keeper) Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number []byte, threshold float64) (accepted bool, similarity, fmr float64, err error) {
 	c, err := k.Vault.Compare(attempt, g, factor, finger, number, threshold)
 	return c.Accepted, c.Similarity, c.FMR, err
 }

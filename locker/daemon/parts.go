@@ -29,7 +29,7 @@ type contact interface {
 
 // source is a scanner or badge reader.
 type source interface {
-	Watch(ctx context.Context, heard func(text string, err error)) error
+	Watch(ctx context.Context, heard func(text []byte, err error)) error
 	Check() error
 	Name() string
 }
@@ -273,14 +273,14 @@ func watchSensor(ctx context.Context, sensor locker.Sensor, c contact, deliver f
 
 func watchScanner(ctx context.Context, source locker.Source, name string, s source, deliver func(context.Context, locker.Input)) {
 	part := "scanner " + name
-	_ = s.Watch(ctx, func(text string, err error) { // its error is ctx's
+	_ = s.Watch(ctx, func(text []byte, err error) { // its error is ctx's
 		switch {
 		case errors.Is(err, scanner.ErrGone):
 			deliver(ctx, locker.PartFailed{Part: part, Detail: err.Error()})
 		case err != nil:
 			// A text that is refused is a person's slip, or a hostile one; the
 			// screen stays as it is.
-		case text == "":
+		case len(text) == 0:
 			deliver(ctx, locker.PartHealed{Part: part})
 		default:
 			deliver(ctx, locker.Scanned{Source: source, Text: text})

@@ -22,7 +22,7 @@ func TestWhatIsHeldUpInTheWrongPlace(t *testing.T) {
 	by := keypad{t, ctx}
 	do(t, ctx, chromedp.Navigate(serve(t, h, h.clocked)), settled("welcome"))
 	openings := h.openings()
-	citizen := func(text string) { h.give(locker.Scanned{Source: locker.SourceCitizen, Text: text}) }
+	citizen := func(text string) { h.give(locker.Scanned{Source: locker.SourceCitizen, Text: []byte(text)}) }
 	still := func(t *testing.T, screen locker.ScreenName) {
 		t.Helper()
 		var typed string

@@ -186,7 +186,7 @@ func (h *house) load() {
 	h.t.Helper()
 	for i, then := range []locker.ScreenName{locker.ScreenSecond, locker.ScreenRound} {
 		h.badge([]string{"c1", "c2"}[i])
-		h.give(locker.Typed{Screen: h.await(locker.ScreenClerk).Number, Text: "471108"})
+		h.give(locker.Typed{Screen: h.await(locker.ScreenClerk).Number, Text: []byte("471108")})
 		h.await(then)
 	}
 	for range h.config.Compartments {
@@ -220,12 +220,12 @@ func (h *house) Layout() []locker.CompartmentSpec { return h.config.Compartments
 // badge, scan and shut are what people do beside the screen.
 func (h *house) badge(card string) {
 	h.t.Helper()
-	h.give(locker.Scanned{Source: locker.SourceBadge, Text: card})
+	h.give(locker.Scanned{Source: locker.SourceBadge, Text: []byte(card)})
 }
 
 func (h *house) scan(id locker.OrderID) {
 	h.t.Helper()
-	h.give(locker.Scanned{Source: locker.SourceBarcode, Text: string(id)})
+	h.give(locker.Scanned{Source: locker.SourceBarcode, Text: []byte(string(id))})
 }
 
 func (h *house) shut() {
@@ -333,7 +333,7 @@ func (s *safe) Try(_ locker.AttemptID, g locker.Generation, _ int, code pin.Code
 	return !s.codes[g].IsZero() && code.QR() == s.codes[g].QR(), nil
 }
 
-func (s *safe) Compare(locker.AttemptID, locker.Generation, locker.FactorKind, int, string, float64) (bool, float64, float64, error) {
+func (s *safe) Compare(locker.AttemptID, locker.Generation, locker.FactorKind, int, []byte, float64) (bool, float64, float64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.stranger, 40, 1e-6, nil
@@ -343,8 +343,8 @@ func (s *safe) FindCard(card string) locker.Person {
 	return map[string]locker.Person{"c1": "clerk-07", "c2": "clerk-12"}[card]
 }
 
-func (s *safe) CheckClerk(card, number string) (locker.Person, bool, error) {
-	return s.FindCard(card), number == "471108", nil
+func (s *safe) CheckClerk(card string, number []byte) (locker.Person, bool, error) {
+	return s.FindCard(card), string(number) == "471108", nil
 }
 
 func (s *safe) AskKey(ask locker.FindCard) (*locker.KeyRequest, error) {

@@ -63,7 +63,7 @@ func limit(l net.Listener) net.Listener {
 	if s, ok := l.(secureListener); ok {
 		return tls.NewListener(limited, s.config)
 	}
-	return limited
+	return forgetful{limited}
 }
 
 var errSecureName = errors.New("kiosk: secure name: wants NAME or NAME:PORT in lower case, such as kiosk.musterstadt.example:8443")

@@ -20,7 +20,7 @@ import (
 type press struct {
 	screen    uint64
 	choice    *string
-	text      *string
+	text      []byte // nil: none
 	assertion json.RawMessage
 }
 
@@ -29,7 +29,8 @@ func (s *Server) postInput(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusUnsupportedMediaType, "wants Content-Type: application/json")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	body, err := readInput(w, r)
+	defer clear(body)
 	if tooLong := (*http.MaxBytesError)(nil); errors.As(err, &tooLong) {
 		refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("an input has at most %d bytes", maxBody))
 		return
@@ -38,6 +39,7 @@ func (s *Server) postInput(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p, err := parse(body)
+	defer clear(p.text)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
@@ -116,7 +118,7 @@ func (p press) input(s locker.Screen) (locker.Input, string) {
 	case s.Expects == "":
 		return nil, "nothing is to be typed on this screen"
 	}
-	return locker.Typed{Screen: p.screen, Text: *p.text}, ""
+	return locker.Typed{Screen: p.screen, Text: bytes.Clone(p.text)}, ""
 }
 
 // parse reads {"screen":N,"choice":"…"}, {"screen":N,"text":"…"} or
@@ -125,7 +127,8 @@ func (p press) input(s locker.Screen) (locker.Input, string) {
 func parse(body []byte) (press, error) {
 	var p press
 	var screen *uint64
-	members := map[string]any{"screen": &screen, "choice": &p.choice, "text": &p.text, "assertion": &p.assertion}
+	var text *string
+	members := map[string]any{"screen": &screen, "choice": &p.choice, "text": &text, "assertion": &p.assertion}
 	d := json.NewDecoder(bytes.NewReader(body))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') || !utf8.Valid(body) {
 		return p, errors.New("wants a JSON object in UTF-8")
@@ -155,7 +158,7 @@ func parse(body []byte) (press, error) {
 		return p, errors.New("assertion: wants an object")
 	}
 	given := 0
-	for _, is := range []bool{p.choice != nil, p.text != nil, p.assertion != nil} {
+	for _, is := range []bool{p.choice != nil, text != nil, p.assertion != nil} {
 		if is {
 			given++
 		}
@@ -164,5 +167,8 @@ func parse(body []byte) (press, error) {
 		return p, errors.New("wants screen, and either choice, text or assertion")
 	}
 	p.screen = *screen
+	if text != nil {
+		p.text = []byte(*text)
+	}
 	return p, nil
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -180,9 +181,9 @@ func TestHandsOverChoicesAndTexts(t *testing.T) {
 	f.want(f.do(f.request("POST", "/input", ` {"text":"1234 5678 9012","screen":8} `)), 200)
 	want := []locker.Input{
 		locker.Chosen{Screen: 7, Choice: locker.ChoiceYes},
-		locker.Typed{Screen: 8, Text: "1234 5678 9012"},
+		locker.Typed{Screen: 8, Text: []byte("1234 5678 9012")},
 	}
-	if got := term.given(); len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+	if got := term.given(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the terminal got %v, want %v", got, want)
 	}
 }

@@ -3,8 +3,10 @@ package kiosk
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -97,6 +99,7 @@ func (s *Server) postPress(w http.ResponseWriter, r *http.Request) {
 	l := languageOf(r)
 	status := http.StatusOK
 	p, err := parseForm(w, r)
+	defer clear(p.text)
 	screen, _ := s.config.Terminal.Screen()
 	mute := false
 	if err != nil {
@@ -127,24 +130,64 @@ func (s *Server) postPress(w http.ResponseWriter, r *http.Request) {
 // parseForm reads screen and either choice or text, each once, and nothing else.
 func parseForm(w http.ResponseWriter, r *http.Request) (press, error) {
 	var p press
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil {
+	body, err := readInput(w, r)
+	defer clear(body)
+	if err != nil {
 		return p, err
 	}
-	one := func(name string) *string {
-		if v := r.PostForm[name]; len(v) == 1 {
-			return &v[0]
+	wrong := errors.New("wants screen, and either choice or text")
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return p, wrong
+	}
+	seen := map[string]bool{}
+	for field := range bytes.SplitSeq(body, []byte("&")) {
+		name, value, _ := bytes.Cut(field, []byte("="))
+		if value, err = unescape(value); err != nil || seen[string(name)] {
+			return p, wrong
 		}
-		return nil
+		seen[string(name)] = true
+		switch string(name) {
+		case "screen":
+			if p.screen, err = strconv.ParseUint(string(value), 10, 64); err != nil {
+				return p, wrong
+			}
+		case "choice":
+			choice := string(value)
+			p.choice = &choice
+		case "text":
+			p.text = append(make([]byte, 0, len(value)+1), value...) // never nil
+		default:
+			return p, wrong
+		}
 	}
-	number := one("screen")
-	p.choice, p.text = one("choice"), one("text")
-	if number == nil || (p.choice == nil) == (p.text == nil) || len(r.PostForm) != 2 {
-		return p, errors.New("wants screen, and either choice or text")
+	if !seen["screen"] || seen["choice"] == seen["text"] {
+		return p, wrong
 	}
-	var err error
-	p.screen, err = strconv.ParseUint(*number, 10, 64)
-	return p, err
+	return p, nil
+}
+
+// unescape decodes a form's value in place.
+func unescape(b []byte) ([]byte, error) {
+	out := b[:0]
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '+':
+			out = append(out, ' ')
+		case '%':
+			var one [1]byte
+			if i+2 >= len(b) {
+				return nil, errors.New("a form's value ends within an escape")
+			}
+			if _, err := hex.Decode(one[:], b[i+1:i+3]); err != nil {
+				return nil, fmt.Errorf("a form's value: %w", err)
+			}
+			out = append(out, one[0])
+			i += 2
+		default:
+			out = append(out, c)
+		}
+	}
+	return out, nil
 }
 
 // getStream sends each new screen as it comes, "time" when only its end moved,

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -245,8 +246,8 @@ func TestAPressIsAnsweredWithTheNextScreen(t *testing.T) {
 			t.Errorf("%s is answered with %s: %s", form, answer.Status, body)
 		}
 	}
-	want := []locker.Input{locker.Chosen{Screen: 7, Choice: locker.ChoiceYes}, locker.Typed{Screen: 8, Text: "1234 5678 9012"}}
-	if got := term.given(); !slices.Equal(got, want) {
+	want := []locker.Input{locker.Chosen{Screen: 7, Choice: locker.ChoiceYes}, locker.Typed{Screen: 8, Text: []byte("1234 5678 9012")}}
+	if got := term.given(); !reflect.DeepEqual(got, want) {
 		t.Errorf("the terminal got %v, want %v", got, want)
 	}
 	r := f.request("POST", "/press", "screen=9&choice=yes") // without script

@@ -110,7 +110,7 @@ func (f *faulty) FindCard(card string) locker.Person {
 }
 
 // CheckClerk has the bug OneClerkTwice.
-func (f *faulty) CheckClerk(card, number string) (locker.Person, bool, error) {
+func (f *faulty) CheckClerk(card string, number []byte) (locker.Person, bool, error) {
 	if f.bug != OneClerkTwice {
 		return f.keeper.CheckClerk(card, number)
 	}

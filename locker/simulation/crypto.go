@@ -155,8 +155,8 @@ func (c *crypto) OpenShare(sealed, share, slotKey, ad []byte) ([]byte, error) {
 }
 
 // CheckNumber compares a personal number with hashNumber's hash.
-func (c *crypto) CheckNumber(hash, number string) (bool, error) {
-	return hash == hashNumber(number), nil
+func (c *crypto) CheckNumber(hash string, number []byte) (bool, error) {
+	return hash == hashNumber(string(number)), nil
 }
 
 // Vain does nothing, which costs the model's derivation.

@@ -40,17 +40,17 @@ func (k *keeper) Try(a locker.AttemptID, g locker.Generation, recipient int, cod
 }
 
 // Compare implements controller.Vault.
-func (k *keeper) Compare(a locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (bool, float64, float64, error) {
+func (k *keeper) Compare(a locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number []byte, threshold float64) (bool, float64, float64, error) {
 	k.p.w.oracle.compares(a, g, finger)
 	c, err := k.Vault.Compare(a, g, factor, finger, number, threshold)
 	if err == nil {
-		k.p.w.oracle.compared(a, g, finger, number, c.Accepted)
+		k.p.w.oracle.compared(a, g, finger, string(number), c.Accepted)
 	}
 	return c.Accepted, c.Similarity, c.FMR, err
 }
 
 // CheckClerk implements controller.Vault.
-func (k *keeper) CheckClerk(card, number string) (locker.Person, bool, error) {
+func (k *keeper) CheckClerk(card string, number []byte) (locker.Person, bool, error) {
 	k.p.w.oracle.checks(k.Vault.FindCard(card))
 	return k.Vault.CheckClerk(card, number)
 }

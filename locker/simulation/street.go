@@ -83,13 +83,13 @@ func (w *world) choose(s locker.Screen, c locker.Choice) {
 
 func (w *world) typeIn(s locker.Screen, text string) {
 	if w.process != nil {
-		w.process.give(locker.Typed{Screen: s.Number, Text: text})
+		w.process.give(locker.Typed{Screen: s.Number, Text: []byte(text)})
 	}
 }
 
 func (w *world) scan(source locker.Source, text string) {
 	if w.process != nil {
-		w.process.give(locker.Scanned{Source: source, Text: text})
+		w.process.give(locker.Scanned{Source: source, Text: []byte(text)})
 	}
 }
 

@@ -24,7 +24,7 @@ type Crypto interface {
 	// OpenShare is its inverse; seal.ErrWrong for another share or slot key.
 	OpenShare(box, share, slotKey, ad []byte) ([]byte, error)
 	// CheckNumber compares a personal number with its hash. One derivation.
-	CheckNumber(hash, number string) (bool, error)
+	CheckNumber(hash string, number []byte) (bool, error)
 	// Vain does the work of one derivation.
 	Vain(secret []byte)
 }
@@ -74,7 +74,7 @@ func (s Standard) OpenShare(box, share, slotKey, ad []byte) ([]byte, error) {
 }
 
 // CheckNumber is seal.CheckNumber.
-func (s Standard) CheckNumber(hash, number string) (bool, error) {
+func (s Standard) CheckNumber(hash string, number []byte) (bool, error) {
 	return seal.CheckNumber(hash, number)
 }
 

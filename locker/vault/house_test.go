@@ -83,7 +83,7 @@ func (c *counting) OpenHeld(box, secret, slotKey, ad []byte, holder seal.Holder)
 	return c.Standard.OpenHeld(box, secret, slotKey, ad, holder)
 }
 
-func (c *counting) CheckNumber(hash, number string) (bool, error) {
+func (c *counting) CheckNumber(hash string, number []byte) (bool, error) {
 	c.derivations++
 	return c.Standard.CheckNumber(hash, number)
 }

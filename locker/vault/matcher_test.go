@@ -123,7 +123,7 @@ func TestRealFingerOpensForItsOwnerAlone(t *testing.T) {
 		if advice, err := h.vault.Capture(1, image(name)); advice != "" || err != nil {
 			t.Fatalf("%s: advice %q, %v", name, advice, err)
 		}
-		if got := must(h.vault.Compare(1, 10, locker.FactorFinger, 2, "", 1e-4)); got.Accepted != accepted {
+		if got := must(h.vault.Compare(1, 10, locker.FactorFinger, 2, nil, 1e-4)); got.Accepted != accepted {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}

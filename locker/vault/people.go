@@ -137,12 +137,12 @@ func (v *Vault) ReceiveRoster(message []byte, at time.Time) (locker.Input, error
 // CheckClerk answers locker.CheckClerk: whose card it is, and whether the
 // personal number is theirs. An unknown card has no person and costs the same
 // derivation. Role and leave date are for Step.
-func (v *Vault) CheckClerk(card, number string) (person locker.Person, proved bool, err error) {
+func (v *Vault) CheckClerk(card string, number []byte) (person locker.Person, proved bool, err error) {
 	v.work.Lock()
 	defer v.work.Unlock()
 	e, ok := v.card(card)
 	if !ok || e.Number == "" || len(e.SecurityKeys) > 0 { // who has a key is admitted by no number
-		v.Crypto.Vain([]byte(number))
+		v.Crypto.Vain(number)
 		return e.Person, false, nil
 	}
 	proved, err = v.Crypto.CheckNumber(e.Number, number)

@@ -184,7 +184,7 @@ func TestLostLetterIsReplacedWithoutANewFinger(t *testing.T) {
 	if _, err := h.vault.Capture(1, finger("erika left")); err != nil {
 		t.Fatal(err)
 	}
-	if got := must(h.vault.Compare(1, 11, locker.FactorFinger, 7, "", 1e-4)); !got.Accepted {
+	if got := must(h.vault.Compare(1, 11, locker.FactorFinger, 7, nil, 1e-4)); !got.Accepted {
 		t.Error("the finger is another")
 	}
 	if got := h.holdings(); !bytes.Contains([]byte(got), []byte("deposits/11 letters/10 letters/11")) || !bytes.HasSuffix([]byte(got), []byte(", 2 slots")) {

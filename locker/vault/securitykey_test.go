@@ -106,7 +106,7 @@ func TestAnAnswerIsGoodForOneCardAndOnePlace(t *testing.T) {
 
 func TestWhoHasASecurityKeyIsAdmittedByNoNumber(t *testing.T) {
 	h, _, _ := newKeyHouse(t)
-	if p, proved, err := h.vault.CheckClerk(keyCard, "246813"); p != "c-2" || proved || err != nil {
+	if p, proved, err := h.vault.CheckClerk(keyCard, []byte("246813")); p != "c-2" || proved || err != nil {
 		t.Errorf("the right number: %s, %v, %v", p, proved, err)
 	}
 }

@@ -69,7 +69,7 @@ func TestADepositsWholeLife(t *testing.T) {
 		if advice, err := h.vault.Capture(1, finger(c.finger)); advice != "" || err != nil {
 			t.Fatalf("%s, %v", advice, err)
 		}
-		got, err := h.vault.Compare(1, 10, locker.FactorFinger, c.position, "", 1e-4)
+		got, err := h.vault.Compare(1, 10, locker.FactorFinger, c.position, nil, 1e-4)
 		if err != nil || got.Accepted != c.accepted || got.FMR == 0 || got.Similarity == 0 {
 			t.Errorf("%s as %d: %+v, %v", c.finger, c.position, got, err)
 		}

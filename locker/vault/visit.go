@@ -141,7 +141,7 @@ type Comparison struct {
 // Compare answers locker.CompareFactor: the captured finger with the one
 // enrolled at that position, accepted if its false match rate is at most the
 // threshold; or the number typed with the one chosen, in constant time.
-func (v *Vault) Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number string, threshold float64) (Comparison, error) {
+func (v *Vault) Compare(attempt locker.AttemptID, g locker.Generation, factor locker.FactorKind, finger int, number []byte, threshold float64) (Comparison, error) {
 	v.work.Lock()
 	defer v.work.Unlock()
 	wrong := func(err error) (Comparison, error) {
@@ -158,7 +158,7 @@ func (v *Vault) Compare(attempt locker.AttemptID, g locker.Generation, factor lo
 	case kept.factor.Kind != factor:
 		return wrong(fmt.Errorf("the recipient has a %s", kept.factor.Kind))
 	case factor == locker.FactorNumber:
-		same := subtle.ConstantTimeCompare([]byte(number), []byte(kept.factor.Number)) == 1
+		same := subtle.ConstantTimeCompare(number, []byte(kept.factor.Number)) == 1
 		return Comparison{Accepted: same}, nil
 	case len(kept.factor.Fingers) == 0:
 		return wrong(fmt.Errorf("finger %d is not enrolled", finger))

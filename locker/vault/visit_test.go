@@ -75,7 +75,7 @@ func TestWhatWasOpenedBelongsToItsAttempt(t *testing.T) {
 	h.load("A-2026-0002", 2, 11)
 	code := h.read(10).Code
 	compare := func(a locker.AttemptID, g locker.Generation, f locker.FactorKind, position int) error {
-		_, err := h.vault.Compare(a, g, f, position, "123456", 1e-4)
+		_, err := h.vault.Compare(a, g, f, position, []byte("123456"), 1e-4)
 		return err
 	}
 	_, err := h.vault.Capture(1, finger("erika right"))
@@ -131,7 +131,7 @@ func TestNumberServesWhoseFingersCannotBeRead(t *testing.T) {
 		t.Fatal("not opened")
 	}
 	for number, accepted := range map[string]bool{"27182818": true, "27182819": false, "2718281": false, "": false, "272818281": false} {
-		if got, err := h.vault.Compare(1, 10, locker.FactorNumber, 0, number, 1e-4); err != nil || got.Accepted != accepted {
+		if got, err := h.vault.Compare(1, 10, locker.FactorNumber, 0, []byte(number), 1e-4); err != nil || got.Accepted != accepted {
 			t.Errorf("%q: %+v, %v", number, got, err)
 		}
 	}
@@ -188,7 +188,7 @@ func TestClerkProvesCardAndNumber(t *testing.T) {
 		{"", "246813", "", false},
 	} {
 		before := h.crypto.derivations
-		person, proved, err := h.vault.CheckClerk(c.card, c.number)
+		person, proved, err := h.vault.CheckClerk(c.card, []byte(c.number))
 		if err != nil || person != c.person || proved != c.proved {
 			t.Errorf("card %q with %q: %s, %v, %v", c.card, c.number, person, proved, err)
 		}
@@ -267,7 +267,7 @@ func TestTerminalWithoutRosterFollowsNobody(t *testing.T) {
 	rejected(t, in, err, "no roster yet")
 	in, err = h.vault.ReceiveRoster([]byte("x"), now)
 	rejected(t, in, err, "given at lockerd init")
-	if person, proved, err := h.vault.CheckClerk("04A1B2C3", "246813"); person != "" || proved || err != nil {
+	if person, proved, err := h.vault.CheckClerk("04A1B2C3", []byte("246813")); person != "" || proved || err != nil {
 		t.Errorf("%s, %v, %v", person, proved, err)
 	}
 	refused(t, h.vault.InitRoster(h.signed(h.roster, h.anna), now), "two different admins")

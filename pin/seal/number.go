@@ -33,12 +33,12 @@ func HashNumber(rand io.Reader, p Params, number string) (string, error) {
 
 // CheckNumber reports whether the number is the one that was hashed. The
 // error is [ErrMalformed]; then nothing was derived.
-func CheckNumber(phc, number string) (bool, error) {
+func CheckNumber(phc string, number []byte) (bool, error) {
 	p, salt, want, err := parsePHC(phc)
 	if err != nil {
 		return false, err
 	}
-	got := p.derive([]byte(number), salt)
+	got := p.derive(number, salt)
 	defer clear(got)
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
 }

@@ -227,11 +227,11 @@ func TestNumberIsCheckedAgainstItsHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := seal.CheckNumber(phc, "246813"); !ok || err != nil {
+	if ok, err := seal.CheckNumber(phc, []byte("246813")); !ok || err != nil {
 		t.Errorf("right number: %v, %v", ok, err)
 	}
 	for _, wrong := range []string{"", "246814", "0246813"} {
-		if ok, err := seal.CheckNumber(phc, wrong); ok || err != nil {
+		if ok, err := seal.CheckNumber(phc, []byte(wrong)); ok || err != nil {
 			t.Errorf("%q: %v, %v", wrong, ok, err)
 		}
 	}

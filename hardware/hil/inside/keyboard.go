@@ -30,13 +30,13 @@ func keyboard(args []string) error {
 	if err != nil {
 		return err
 	}
-	return k.Watch(context.Background(), func(text string, err error) {
+	return k.Watch(context.Background(), func(text []byte, err error) {
 		switch {
 		case errors.Is(err, scanner.ErrGone):
 			fmt.Println("gone:", err)
 		case err != nil:
 			fmt.Println("refused:", err)
-		case text == "":
+		case len(text) == 0:
 			fmt.Println("grabbed")
 		default:
 			fmt.Printf("heard %q\n", text)
