@@ -23,7 +23,10 @@ var (
 	ErrLocked = errors.New("journal is in use by another process")
 	// ErrUnwritable: permissions or a read-only medium.
 	ErrUnwritable = errors.New("journal cannot be written")
-	// ErrFull: no space left, on the disk or within Config.Limit.
+	// ErrMedium: the medium answers a read or a write with an I/O error. It can pass.
+	ErrMedium = errors.New("the medium of the journal does not work")
+	// ErrFull: no space left, on the disk or within Config.Limit. Without
+	// ErrBroken nothing was begun, and the journal is usable.
 	ErrFull = errors.New("no space left for the journal")
 	// ErrBroken: a commit failed. Nobody knows whether its events are on the
 	// disk; the process must end.
@@ -71,7 +74,12 @@ func (e *BadEventError) Is(target error) bool { return target == ErrCorrupt }
 func guard(what string, f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if fault, ok := p.(interface{ Addr() uintptr }); ok { // of the memory map: the file has the page, and it could not be read
+			err = fmt.Errorf("%s: %w: %v", what, ErrMedium, fault)
+			return
+		}
+		if p != nil {
 			err = fmt.Errorf("%s: %w: %v", what, ErrCorrupt, p)
 		}
 	}()
@@ -91,18 +99,32 @@ func named(err error) error {
 	switch {
 	case is(berrors.ErrTimeout):
 		return fmt.Errorf("%w: %w", ErrLocked, err)
-	case is(syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, berrors.ErrMaxSizeReached), saysFull(err):
+	case is(syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, berrors.ErrMaxSizeReached), says(err, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG):
 		return fmt.Errorf("%w: %w", ErrFull, err)
 	case is(fs.ErrPermission, syscall.EROFS):
 		return fmt.Errorf("%w: %w", ErrUnwritable, err)
+	case is(syscall.EIO, syscall.ENODEV, syscall.ENXIO, syscall.ETIMEDOUT, syscall.EREMOTEIO), says(err, syscall.EIO):
+		return fmt.Errorf("%w: %w", ErrMedium, err)
 	}
 	return err
 }
 
-// saysFull reads the message: bbolt keeps only the text of an error that
-// comes up while it grows the file.
-func saysFull(err error) bool {
-	for _, e := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+// Passes tells whether what kept the journal from being opened, or ended it,
+// can end without a person who mends the file: no space, a medium that is
+// read-only or does not answer. Damage and an old copy stay.
+func Passes(err error) bool {
+	for _, stays := range []error{ErrCorrupt, ErrVersion, ErrForeign, ErrRolledBack, ErrFork, ErrAhead} {
+		if errors.Is(err, stays) {
+			return false
+		}
+	}
+	return errors.Is(err, ErrFull) || errors.Is(err, ErrUnwritable) || errors.Is(err, ErrMedium)
+}
+
+// says reads the message: bbolt keeps only the text of an error that comes up
+// while it grows the file.
+func says(err error, numbers ...syscall.Errno) bool {
+	for _, e := range numbers {
 		if strings.Contains(err.Error(), e.Error()) {
 			return true
 		}

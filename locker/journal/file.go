@@ -22,7 +22,6 @@ var (
 	metaBucket     = []byte("meta")
 	eventBucket    = []byte("events")
 	snapshotBucket = []byte("snapshots")
-	reserveBucket  = []byte("reserve")
 	signedBucket   = []byte("checkpoints") // made with its first entry
 
 	versionKey   = []byte("version")
@@ -36,13 +35,7 @@ var (
 	countKey     = []byte("count")
 )
 
-const (
-	lockTimeout = time.Second // for a predecessor that is about to end
-	// reservePages are free pages within the file that Open makes sure of. They
-	// hold some hundred events, so that a full disk shows at the start and not
-	// at the first citizen.
-	reservePages = 64
-)
+const lockTimeout = time.Second // for a predecessor that is about to end
 
 // Create makes an empty journal for the terminal. Power may fail at any moment:
 // the file gets its name only when it is complete. One that is there is never
@@ -111,21 +104,22 @@ func syncFolder(path string) error {
 	return d.Sync()
 }
 
-// openFile opens an existing file. It looks at it through a read-only opening
-// first, which reads nothing but the meta pages: opening for writing reads the
-// list of free pages, and where bbolt panics over that, the lock stays with
-// this process until it ends.
-func openFile(c Config, readOnly bool) (db *bbolt.DB, err error) {
-	if db, err = openChecked(c, true); err != nil || readOnly {
-		return db, err
+// openFile opens an existing file and walks its pages. It looks at it through a
+// read-only opening first, which reads nothing but the meta pages: opening for
+// writing reads the list of free pages, and where bbolt panics over that, the
+// lock stays with this process until it ends.
+func openFile(c Config, readOnly bool) (*bbolt.DB, *os.File, error) {
+	db, file, err := openChecked(c, true)
+	if err != nil || readOnly {
+		return db, file, err
 	}
 	if err := db.Close(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return openChecked(c, false)
 }
 
-func openChecked(c Config, readOnly bool) (*bbolt.DB, error) {
+func openChecked(c Config, readOnly bool) (*bbolt.DB, *os.File, error) {
 	var file *os.File
 	options := bbolt.Options{
 		Timeout:      lockTimeout,
@@ -142,18 +136,25 @@ func openChecked(c Config, readOnly bool) (*bbolt.DB, error) {
 		if db, err = bbolt.Open(c.Path, 0o600, &options); err != nil {
 			return err
 		}
-		return complete(db, file)
+		if err := complete(db, file); err != nil || !readOnly {
+			return err
+		}
+		info, err := file.Stat()
+		if err != nil {
+			return err
+		}
+		return checkPages(file, info.Size())
 	})
 	if err == nil {
-		return db, nil
+		return db, file, nil
 	}
 	if db != nil {
 		_ = guard("close", db.Close)
 	}
-	if errno := syscall.Errno(0); errors.As(err, &errno) || errors.Is(err, berrors.ErrTimeout) || errors.Is(err, ErrCorrupt) {
-		return nil, named(err)
+	if errno := syscall.Errno(0); errors.As(err, &errno) || errors.Is(err, berrors.ErrTimeout) || errors.Is(err, ErrCorrupt) || errors.Is(err, ErrMedium) {
+		return nil, nil, named(err)
 	}
-	return nil, fmt.Errorf("%w: %w", ErrCorrupt, err) // bbolt's words for a file that makes no sense
+	return nil, nil, fmt.Errorf("%w: %w", ErrCorrupt, err) // bbolt's words for a file that makes no sense
 }
 
 // openExisting refuses an empty file, of which bbolt would make a new database.
@@ -193,10 +194,7 @@ func (j *Journal) load() error {
 	if err != nil || j.readOnly {
 		return err
 	}
-	if err := guard("reserve space", func() error { return reserve(j.db) }); err != nil {
-		return fmt.Errorf("reserve space: %w", named(err))
-	}
-	return nil
+	return j.proveWritable()
 }
 
 func (j *Journal) loadHead(tx *bbolt.Tx) error {
@@ -280,23 +278,4 @@ func (h head) save(meta *bbolt.Bucket) error {
 		}
 	}
 	return h.saveCount(meta)
-}
-
-// reserve sees to it that the file owns free pages, by writing some and giving
-// them back.
-func reserve(db *bbolt.DB) error {
-	if db.Stats().FreePageN >= reservePages {
-		return nil
-	}
-	err := db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(reserveBucket)
-		if err != nil {
-			return err
-		}
-		return b.Put(reserveBucket, make([]byte, reservePages*db.Info().PageSize))
-	})
-	if err != nil {
-		return err
-	}
-	return db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(reserveBucket) })
 }

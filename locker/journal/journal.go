@@ -32,9 +32,16 @@
 // After one, every method answers [ErrBroken], and the process must end, open
 // the file again and see what is true. Corruption that bbolt answers with a
 // panic, and pages that a truncated file lacks, come out as [ErrCorrupt]. What
-// a reader is given was compared with its leaf's hash. Not survivable in the
-// same process is a page that leads back to itself, or whose length was hit so
-// that it spans half the file: look for those with [Check].
+// a reader is given was compared with its leaf's hash. Before bbolt reads the
+// tree, opening walks every page that can be reached, without recursion: a page
+// that leads back to itself, or a length that was hit, is an ErrCorrupt too.
+// [Passes] tells the errors that can end by themselves.
+//
+// # Space
+//
+// The file holds some megabytes that the disk has already given. A record that
+// does not fit is refused with [ErrFull] before anything is begun, and the
+// journal stays usable; events use the rest. [Journal.Room] tells how much there is.
 //
 // # File
 //
@@ -81,6 +88,8 @@ type Config struct {
 	SnapshotEvery int
 	// Limit is the largest size of the file in bytes; zero: what the disk has.
 	Limit int
+	// Disk gives the file its space; nil: SystemDisk.
+	Disk Disk
 	// OpenFile opens the file; nil: os.OpenFile.
 	OpenFile func(name string, flag int, perm fs.FileMode) (*os.File, error)
 }
@@ -95,6 +104,8 @@ type Journal struct {
 	config   Config
 	readOnly bool
 	db       *bbolt.DB
+	file     *os.File // that db has open, to hold space for it
+	held     int64    // bytes of the file, from its beginning, that the disk has given; guarded by commit
 	changed  chan struct{}
 	countKey []byte
 
@@ -122,10 +133,10 @@ type head struct {
 	ackTime time.Time
 }
 
-// Open opens the journal of the terminal for writing. It makes sure that the
-// disk has room for some hundred events. Errors: fs.ErrNotExist (see [Create]),
+// Open opens the journal of the terminal for writing. It writes once, and makes
+// sure that there is room for some hundred events. Errors: fs.ErrNotExist (see [Create]),
 // [ErrLocked], [ErrForeign], [ErrVersion], [ErrCorrupt], [ErrFull], [ErrUnwritable],
-// [ErrRolledBack].
+// [ErrMedium], [ErrRolledBack].
 func Open(c Config) (*Journal, error) {
 	if c.Terminal == "" || c.Entropy == nil {
 		return nil, errors.New("open journal: wants a terminal and a source of randomness")
@@ -146,11 +157,14 @@ func open(c Config, readOnly bool) (*Journal, error) {
 	if c.OpenFile == nil {
 		c.OpenFile = os.OpenFile
 	}
-	db, err := openFile(c, readOnly)
+	if c.Disk == nil {
+		c.Disk = SystemDisk{}
+	}
+	db, file, err := openFile(c, readOnly)
 	if err != nil {
 		return nil, fmt.Errorf("open journal %s: %w", c.Path, err)
 	}
-	j := &Journal{config: c, readOnly: readOnly, db: db, changed: make(chan struct{}, 1)}
+	j := &Journal{config: c, readOnly: readOnly, db: db, file: file, changed: make(chan struct{}, 1)}
 	if err := j.load(); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open journal %s: %w", c.Path, err)
@@ -260,6 +274,7 @@ func (j *Journal) update(what string, h head, f func(tx *bbolt.Tx) error) error 
 		j.stop(err)
 		return err
 	}
+	j.holdSpace()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.head = h

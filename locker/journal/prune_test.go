@@ -116,15 +116,27 @@ func TestOnlyWhatTheCityHoldsAndASnapshotCoversIsPruned(t *testing.T) {
 
 func TestACityThatLostWhatWasPrunedIsToldSo(t *testing.T) {
 	_, j, authority := pruned(t, 60, 40)
-	// The city was restored to 20 events: it cannot have them from here again.
-	root, err := rootOf(j, 20)
-	if err != nil {
-		t.Fatal(err)
+	// The city was restored to fewer events than have no body any more: it cannot
+	// get them from here again.
+	acknowledge := func(size uint64) error {
+		root, err := rootOf(j, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = j.Acknowledge(authority.ack(j.Origin(), size, root, noon.Add(time.Hour)))
+		return err
 	}
-	_, err = j.Acknowledge(authority.ack(j.Origin(), 20, root, noon.Add(time.Hour)))
-	wantError(t, err, journal.ErrPruned)
+	for _, size := range []uint64{20, 39} {
+		wantError(t, acknowledge(size), journal.ErrPruned)
+	}
 	if j.Cursor() != 60 {
 		t.Errorf("cursor %d, want 60", j.Cursor())
+	}
+	if err := acknowledge(40); err != nil { // the first event that it lacks has its body
+		t.Error(err)
+	}
+	if j.Cursor() != 40 {
+		t.Errorf("cursor %d, want 40", j.Cursor())
 	}
 }
 

@@ -23,13 +23,15 @@ const (
 // Records are the journal's records.
 func (j *Journal) Records() Records { return Records{j} }
 
-// Put writes the record, replacing one of the same key; at most 8 MiB. Its
-// failure to commit breaks the journal ([ErrBroken]).
+// Put writes the record, replacing one of the same key; at most 8 MiB. One that
+// does not fit is refused with [ErrFull], and nothing was begun. A failure to
+// commit breaks the journal ([ErrBroken]).
 func (r Records) Put(bucket, key string, value []byte) error {
 	if err := validRecord(bucket, key, value); err != nil {
 		return fmt.Errorf("put record: %w", err)
 	}
-	return r.write("put record", func(tx *bbolt.Tx) error {
+	fits := func() error { return r.journal.fits(len(value)) }
+	return r.write("put record", fits, func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(recordBucket(bucket))
 		if err != nil {
 			return err
@@ -62,7 +64,7 @@ func (r Records) Delete(bucket, key string) error {
 	if err := validRecord(bucket, key, nil); err != nil {
 		return fmt.Errorf("delete record: %w", err)
 	}
-	return r.write("delete record", func(tx *bbolt.Tx) error {
+	return r.write("delete record", nil, func(tx *bbolt.Tx) error {
 		b := tx.Bucket(recordBucket(bucket))
 		if b == nil || b.Bucket([]byte(key)) == nil {
 			return nil
@@ -93,11 +95,17 @@ func (r Records) read(what string, f func(tx *bbolt.Tx) error) error {
 	return r.journal.view(what, f)
 }
 
-func (r Records) write(what string, f func(tx *bbolt.Tx) error) error {
+// write commits what f writes, if there is room.
+func (r Records) write(what string, fits func() error, f func(tx *bbolt.Tx) error) error {
 	r.journal.commit.Lock()
 	defer r.journal.commit.Unlock()
 	if err := r.journal.writable(); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
+	}
+	if fits != nil {
+		if err := fits(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
 	}
 	return r.journal.update(what, r.journal.state(), f)
 }

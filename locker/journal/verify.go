@@ -115,7 +115,7 @@ func (a *acknowledgement) compare(tree *edge) error {
 // or never end: call it in a child process with a time limit, and take the
 // child's death or delay for damage.
 func Check(path string) error {
-	db, err := openFile(Config{Path: path, OpenFile: os.OpenFile}, true)
+	db, _, err := openFile(Config{Path: path, OpenFile: os.OpenFile}, true)
 	if err != nil {
 		return fmt.Errorf("check journal %s: %w", path, err)
 	}

@@ -97,6 +97,48 @@ func TestTheCursorMovesOnTheCitysWordAlone(t *testing.T) {
 	c.Same(m)
 }
 
+// A broker says that it has an event and loses it, or nobody listened: the
+// connection stays, and only the reporter's patience brings the event again.
+func TestEventsThatNobodyAcknowledgesAreSentAgainOverTheSameConnection(t *testing.T) {
+	t.Parallel()
+	b := citytest.StartBroker(t)
+	c := citytest.NewCity(t, b.URL()) // does not run
+	m := citytest.NewTerminal(t, "rathaus-1", c.Config.Verifier)
+	m.AppendMany(5)
+	bodies, err := m.Journal.Read(0, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	times, connected := map[string]int{}, 0
+	b.Watch(func(on string, payload []byte) {
+		mu.Lock()
+		defer mu.Unlock()
+		switch on {
+		case topic.Event.Of(m.ID):
+			times[string(payload)]++
+		case topic.Online.Of(m.ID):
+			connected++
+		}
+	})
+	m.Report(b.URL())
+	citytest.Eventually(t, "each event once more", soon, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, body := range bodies {
+			if times[string(body)] < 2 {
+				return false
+			}
+		}
+		return true
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	if connected != 1 {
+		t.Errorf("connected %d times: a new connection sends everything in any case", connected)
+	}
+}
+
 func TestHostileAcknowledgementsMoveNothing(t *testing.T) {
 	t.Parallel()
 	b, c, m := start(t)
