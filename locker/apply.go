@@ -229,7 +229,9 @@ func (l *ledger) foldDoor(fact Fact) error {
 		}
 	case CompartmentOpened:
 		c := l.door(f.Compartment)
-		c.Open = true
+		if !f.Assumed || c.Waived {
+			c.Open = true
+		}
 		if !f.Commanded && l.byKey() {
 			var order OrderID
 			if d := l.Deposits[c.Deposit]; d != nil {
@@ -241,14 +243,16 @@ func (l *ledger) foldDoor(fact Fact) error {
 			c.Use = useVacated // to look into it again; until two clerks say what they saw, nobody knows
 		}
 		if f.Commanded && c.Release != nil {
-			c.Release.Opened = true
+			c.Release.Opened, c.Release.Assumed = true, f.Assumed
 			if d := l.Deposits[c.Release.Generation]; d != nil && d.State == depositReleased {
 				d.State = depositOpened
 			}
 		}
 	case CompartmentClosed:
 		c := l.door(f.Compartment)
-		c.Open = false
+		if !f.Assumed || c.Waived {
+			c.Open = false
+		}
 		if c.Release != nil && c.Release.Opened {
 			if d := l.Deposits[c.Release.Generation]; d != nil && d.State == depositOpened {
 				d.State = depositClosed

@@ -24,7 +24,8 @@ func (s *step) watch(n CompartmentID) *watch {
 }
 
 // release authorises and commands one pulse. Only a proved pickup and a round
-// of two clerks come here.
+// of two clerks come here. The lock is driven whatever the contact says: a cut
+// cable says "open", and a document may lie behind a closed door.
 func (s *step) release(n CompartmentID, p Purpose, g Generation) {
 	s.watch(n).tries = 0
 	s.pulse(CompartmentReleased{
@@ -36,11 +37,7 @@ func (s *step) release(n CompartmentID, p Purpose, g Generation) {
 func (s *step) pulse(r CompartmentReleased) {
 	r.Pulse = s.ledger.Pulse + 1
 	s.emit(r)
-	c, w := s.ledger.door(r.Compartment), s.watch(r.Compartment)
-	if c.Open && !c.Waived { // it stands open already: nothing to energise
-		s.opened(c)
-		return
-	}
+	w := s.watch(r.Compartment)
 	w.tries++
 	w.opensBy = s.in(s.rules().DoorOpens)
 	if r.Purpose == ForExercise {
@@ -60,10 +57,18 @@ func (s *step) lockPulsed(in LockPulsed) {
 	switch {
 	case in.Err != "":
 		s.notOpened(c, FaultLock, in.Err)
-	case c.Waived:
-		s.opened(c)
+	case c.blind():
+		s.opened(c, true)
 	}
 }
+
+// blind tells that the contact cannot show that the door opens: two clerks work
+// without it, it is faulty, or it says "open" already.
+func (c *compartment) blind() bool { return c.Waived || c.Fault == FaultContact || c.Open }
+
+// byWord tells that the door was released and no contact has shown it open:
+// people say when it is closed.
+func (c *compartment) byWord() bool { return c.Release != nil && c.Release.Assumed }
 
 // notOpened tries once more while somebody waits for it, and then takes the
 // compartment out of service.
@@ -129,23 +134,28 @@ func (s *step) doorMoved(in DoorMoved) {
 		s.restore(c) // it tells of a released door what it did not before: it works
 	}
 	switch {
-	case c == nil || c.Waived || in.Open == c.Open:
+	case c == nil || c.Waived:
+	case in.Open && c.byWord() && !c.Open: // late, but it confirms what was assumed
+		s.restore(c)
+		s.emit(CompartmentOpened{Compartment: c.Number, Commanded: true})
+	case in.Open == c.Open:
 	case !in.Open:
 		s.closed(c)
 	case c.Release != nil && !c.Release.Opened:
-		s.opened(c)
+		s.opened(c, false)
 	default:
 		s.forced(c)
 	}
 }
 
-// opened follows a door that was told to open.
-func (s *step) opened(c *compartment) {
-	if c.Fault != "" && !c.Waived {
+// opened follows a door that was told to open. Assumed is for a door whose lock
+// was driven and whose contact cannot tell.
+func (s *step) opened(c *compartment, assumed bool) {
+	if c.Fault != "" && !assumed {
 		s.restore(c)
 	}
 	awaited := s.awaited(c.Number)
-	s.emit(CompartmentOpened{Compartment: c.Number, Commanded: true})
+	s.emit(CompartmentOpened{Compartment: c.Number, Commanded: true, Assumed: assumed})
 	s.watchOpen(c.Number)
 	switch {
 	case !awaited:
@@ -169,6 +179,26 @@ func (s *step) closed(c *compartment) {
 		delete(s.session.doors, c.Number)
 	}
 	s.emit(CompartmentClosed{Compartment: c.Number})
+	s.afterClosing(c)
+}
+
+// saidClosed takes the word of whoever stands there that a door is closed whose
+// contact cannot tell. If the contact says "open", it is faulty.
+func (s *step) saidClosed(c *compartment) {
+	if c.Open && !c.Waived {
+		s.contactStuck(c)
+	}
+	delete(s.session.doors, c.Number)
+	s.emit(CompartmentClosed{Compartment: c.Number, Assumed: true})
+	s.afterClosing(c)
+}
+
+// contactStuck reports a contact that says "open" whatever the door does.
+func (s *step) contactStuck(c *compartment) {
+	s.fault(c.Number, FaultContact, "says open before and after the lock was driven")
+}
+
+func (s *step) afterClosing(c *compartment) {
 	s.clear(AlarmEmptyOpen, c.Number)
 	switch ses := s.session; {
 	case ses.mode == visiting && ses.visit.stage == taking && ses.visit.compartment == c.Number:
@@ -242,6 +272,9 @@ func (s *step) leftOpen(c *compartment) {
 		}
 		return
 	}
+	if c.byWord() && c.Open && !c.Waived {
+		s.contactStuck(c) // it may be the contact that is left open
+	}
 	s.raise(Wake, AlarmLeftOpen, c.Number, c.Deposit, "")
 	if s.session.mode == visiting && s.session.visit.compartment == c.Number {
 		s.visitEnds(ScreenLeftOpen)
@@ -274,7 +307,7 @@ func (s *step) reconcile(levels map[CompartmentID]bool) {
 		case !read:
 			s.fault(n, FaultContact, "no level at the start")
 			level = c.Open
-		case c.Fault == FaultContact:
+		case c.Fault == FaultContact && !level: // one that says "open" may be stuck there
 			s.restore(c)
 		}
 		s.reconcileDoor(c, level)
@@ -302,6 +335,10 @@ func (s *step) reconcileDoor(c *compartment, open bool) {
 	switch {
 	case pickup && d.State == depositReleased && !open:
 		s.doubt(c, "released before a restart, and found closed")
+	case pickup && d.State == depositReleased && c.Open:
+		s.doubt(c, "released before a restart, and the contact said open before and after")
+	case pickup && !open && !c.Open: // assumed open before, and the contact works again
+		s.emit(CompartmentClosed{Compartment: c.Number})
 	case pickup && open:
 		if !c.Open {
 			s.emit(CompartmentOpened{Compartment: c.Number, Commanded: true})

@@ -213,7 +213,7 @@ func (t *Terminal) viewTaking(v *Screen) {
 	if w := t.session.doors[v.Compartment]; w != nil {
 		v.Reminder, v.Until = w.reminded, w.alarmAt
 	}
-	if t.ledger.door(v.Compartment).Waived {
+	if t.ledger.door(v.Compartment).byWord() {
 		v.Choices = append(v.Choices, ChoiceDoorClosed)
 	}
 }
@@ -250,7 +250,7 @@ func (t *Terminal) viewRound(v *Screen) {
 	r := t.session.round
 	v.Compartment, v.Order = r.task.Compartment, r.task.Order.Short()
 	v.Round = t.roundView()
-	byWord := r.stage == taskOpen && (t.ledger.door(v.Compartment).Waived || r.stood && r.answer == "")
+	byWord := r.stage == taskOpen && t.ledger.door(v.Compartment).byWord()
 	switch r.stage {
 	case menu:
 		v.Name = ScreenRound

@@ -385,14 +385,19 @@ type (
 		Attempt     AttemptID     `json:"attempt,omitempty"` // the proved pickup
 		Round       RoundID       `json:"round,omitempty"`   // or the two clerks
 	}
-	// CompartmentOpened tells that the door opened; Commanded is false for one that nobody released.
+	// CompartmentOpened tells that the door opened; Commanded is false for one that
+	// nobody released. Assumed is true if the lock was driven and the contact
+	// cannot tell: it is faulty, waived, or said "open" before.
 	CompartmentOpened struct {
 		Compartment CompartmentID `json:"compartment"`
 		Commanded   bool          `json:"commanded"`
+		Assumed     bool          `json:"assumed,omitempty"`
 	}
-	// CompartmentClosed tells that the door closed.
+	// CompartmentClosed tells that the door closed. Assumed is true if the person
+	// at the door said so and the contact did not.
 	CompartmentClosed struct {
 		Compartment CompartmentID `json:"compartment"`
+		Assumed     bool          `json:"assumed,omitempty"`
 	}
 	// CompartmentCleared tells that two clerks saw it empty.
 	CompartmentCleared struct {

@@ -164,7 +164,7 @@ type compartment struct {
 	Number  CompartmentID `json:"number"`
 	Use     use           `json:"use"`
 	Deposit Generation    `json:"deposit,omitempty"`
-	Open    bool          `json:"open"`
+	Open    bool          `json:"open"` // as the contact says; if it is waived, as people say
 	Fault   Fault         `json:"fault,omitempty"`
 	Waived  bool          `json:"waived,omitempty"` // worked without its contact
 	Release *release      `json:"release,omitempty"`
@@ -176,7 +176,8 @@ type compartment struct {
 // and closed since.
 type release struct {
 	CompartmentReleased
-	Opened bool `json:"opened"`
+	Opened  bool `json:"opened"`
+	Assumed bool `json:"assumed,omitempty"` // opened, as far as the lock tells: no contact has shown it
 }
 
 // use says what two clerks know of a compartment's inside.

@@ -184,8 +184,10 @@ func (s *step) barrier(d *deposit) ScreenName {
 		return ScreenDesk
 	case !s.ledger.built(d.Compartment):
 		return ScreenDefect
-	case s.ledger.door(d.Compartment).Fault != "", s.ledger.door(d.Compartment).Disabled:
+	case s.ledger.door(d.Compartment).Disabled:
 		return ScreenDefect
+	case s.ledger.door(d.Compartment).Fault != "" && s.ledger.door(d.Compartment).Fault != FaultContact:
+		return ScreenDefect // a contact locks nothing: without it people say when the door is closed
 	}
 	return ""
 }
@@ -476,7 +478,7 @@ func (s *step) chosenInVisit(c Choice) {
 		s.emit(PINLetterConfirmed{Attempt: v.attempt, Generation: v.generation})
 		s.accepted(d)
 	case ChoiceDoorClosed:
-		s.closed(s.ledger.door(v.compartment))
+		s.saidClosed(s.ledger.door(v.compartment))
 	case ChoiceYes:
 		s.taken(true)
 	case ChoiceAgain:

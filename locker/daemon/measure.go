@@ -25,6 +25,9 @@ func (p *parts) Measure(ctx context.Context, n locker.CompartmentID) (locker.Mea
 	seen := &movement{start: start}
 	var wg sync.WaitGroup
 	if c := p.contacts[n]; c != nil {
+		if open, err := c.Open(); err == nil {
+			seen.was = open // a contact that says "open" before the pulse has not shown an opening
+		}
 		wg.Go(func() { seen.follow(look, c.Open) })
 	}
 	err := p.Pulse(ctx, n)
@@ -41,6 +44,7 @@ func (p *parts) Measure(ctx context.Context, n locker.CompartmentID) (locker.Mea
 // movement is what a contact showed since the start.
 type movement struct {
 	start           time.Time
+	was             bool // the level before the pulse
 	opened, settled time.Duration
 	bounces         int
 }
@@ -50,7 +54,7 @@ type movement struct {
 func (m *movement) follow(ctx context.Context, open func() (bool, error)) {
 	tick := time.NewTicker(sampling)
 	defer tick.Stop()
-	was := false
+	was := m.was
 	for {
 		is, err := open()
 		at := time.Since(m.start)

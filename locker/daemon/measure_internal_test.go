@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -69,5 +70,24 @@ func TestADoorThatDoesNotFollowIsMeasuredAsSuch(t *testing.T) {
 	m, err := p.Measure(t.Context(), 1)
 	if err != nil || m.Opened != 0 || m.Settled != 0 || m.Bounces != 0 || m.Pulse == 0 {
 		t.Errorf("measured %+v, %v", m, err)
+	}
+}
+
+func TestAContactThatSaysOpenBeforeThePulseIsNotMeasuredAsAnOpening(t *testing.T) {
+	s, p := wall(t)
+	if err := errors.Join(s.Wall.Do(1, firmwaresim.Force), s.Wall.Do(1, firmwaresim.Jam)); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		if open, err := p.contacts[1].Open(); err == nil && open {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the contact never said open")
+		}
+		runtime.Gosched()
+	}
+	if m, err := p.Measure(t.Context(), 1); err != nil || m.Opened != 0 || m.Bounces != 0 {
+		t.Errorf("measured %+v, %v: the door did not move", m, err)
 	}
 }

@@ -132,7 +132,7 @@ func (w *world) lockBreaks(d *door) {
 }
 
 func (w *world) contactBreaks(d *door) {
-	w.wall.setContact(d, pick(w.fate, []contactState{contactDead, contactStuck}))
+	w.wall.setContact(d, pick(w.fate, []contactState{contactDead, contactStuck, contactCut}))
 	w.after(w.fate.between(time.Hour, 30*time.Hour), func() { w.wall.setContact(d, contactFine) })
 }
 

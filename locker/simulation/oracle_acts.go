@@ -235,12 +235,14 @@ func (o *oracle) followDoor(fact locker.Fact) {
 	switch f := fact.(type) {
 	case locker.CompartmentReleased:
 		o.authorised(f)
-		if b := o.door(f.Compartment); !b.believed || b.waived {
-			b.released = append(b.released, authority{f, o.w.starts})
-		}
+		b := o.door(f.Compartment)
+		b.released = append(b.released, authority{f, o.w.starts})
 	case locker.CompartmentOpened:
 		b := about(f.Compartment)
-		b.believed, b.seenEmpty = true, false
+		b.seenEmpty = false
+		if !f.Assumed || b.waived {
+			b.believed = true
+		}
 		if b.keyed = !f.Commanded && o.announced; b.keyed {
 			o.unseen[f.Compartment] = true
 			o.counts.Keyed++
@@ -249,7 +251,9 @@ func (o *oracle) followDoor(fact locker.Fact) {
 			b.forced = !o.standing(locker.AlarmForced, f.Compartment) // one that stands wakes already
 		}
 	case locker.CompartmentClosed:
-		about(f.Compartment).believed = false
+		if b := about(f.Compartment); !f.Assumed || b.waived {
+			b.believed = false
+		}
 	case locker.CompartmentCleared:
 		o.cleared(f)
 	case locker.CompartmentQuarantined:

@@ -40,6 +40,7 @@ const (
 	contactFine  contactState = iota
 	contactDead               // cannot be read, and the board says so
 	contactStuck              // says closed, whatever the door does
+	contactCut                // says open, whatever the door does: a cut cable
 )
 
 func newWall(w *world) *wall {
@@ -53,7 +54,7 @@ func newWall(w *world) *wall {
 func (a *wall) door(n locker.CompartmentID) *door { return a.doors[n-1] }
 
 // level is what the contact says.
-func (d *door) level() bool { return d.open && d.contact != contactStuck }
+func (d *door) level() bool { return d.open && d.contact != contactStuck || d.contact == contactCut }
 
 func (a *wall) levels() map[locker.CompartmentID]bool {
 	m := map[locker.CompartmentID]bool{}
