@@ -42,6 +42,47 @@ type Module struct {
 	corrupt int    // data packets from now until one is damaged; 0: none
 	cut     int    // data packets from now until the plug is pulled; 0: none
 	noise   []byte // comes before each packet
+	lifts   bool   // the finger goes with its next picture
+	slip    Slip
+	slipAt  int // commands from now until the slip happens; 0: never
+}
+
+// LiftAfterPicture takes the finger away as soon as its next picture is taken.
+func (m *Module) LiftAfterPicture() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.lifts = true
+}
+
+// Slip is a single fault of the module's line, after which all is well.
+type Slip int
+
+// The slips: a command arrives damaged and is answered 01; an answer does not
+// come; comes twice; comes when the driver has stopped waiting for it.
+const (
+	SlipDamaged Slip = iota
+	SlipSilent
+	SlipTwice
+	SlipLate
+)
+
+// slipLateness is longer than the driver waits for an answer.
+const slipLateness = 2100 * time.Millisecond
+
+// SlipAfter lets one of the commands to come go wrong: 1 means the next.
+func (m *Module) SlipAfter(commands int, s Slip) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.slip, m.slipAt = s, commands
+}
+
+// slips counts a command and says whether it goes wrong, and how.
+func (m *Module) slips() (Slip, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.slipAt == 1
+	m.slipAt = max(0, m.slipAt-1)
+	return m.slip, now
 }
 
 // NewModule returns a module with nothing on it. With a baud rate it sends an
@@ -153,10 +194,27 @@ func (m *Module) Serve(line io.ReadWriter) error {
 		case p.Kind != zfm.Command || p.Address != zfm.DefaultAddress || len(p.Payload) == 0:
 			continue // not for this module
 		}
+		slip, slips := m.slips()
+		if slips && slip == SlipDamaged {
+			if err := m.answer(line, []byte{codeDamaged}); err != nil {
+				return err
+			}
+			continue
+		}
 		code := m.perform(p.Payload, &proved)
 		answer := []byte{code}
 		if p.Payload[0] == zfm.RdParam && code == zfm.CodeOK {
 			answer = append(answer, make([]byte, zfm.ParamLength)...)
+		}
+		switch {
+		case slips && slip == SlipSilent:
+			continue
+		case slips && slip == SlipLate:
+			time.Sleep(slipLateness)
+		case slips && slip == SlipTwice:
+			if err := m.answer(line, answer); err != nil {
+				return err
+			}
 		}
 		if err := m.answer(line, answer); err != nil {
 			return err
@@ -189,6 +247,11 @@ func (m *Module) perform(command []byte, proved *bool) (code byte) {
 		return zfm.CodeNoFinger
 	case command[0] == zfm.GenImg:
 		m.buffer = m.finger
+		if m.lifts {
+			m.lifts, m.finger, m.label = false, nil, ""
+			m.laid++
+			m.news.ring()
+		}
 		return zfm.CodeOK
 	case command[0] == zfm.UpImage && m.buffer == nil:
 		return zfm.CodeNoUpload

@@ -70,18 +70,60 @@ func TestAReaderUnpluggedInMidImageSaysSoAndComesBack(t *testing.T) {
 	}
 }
 
-func TestADamagedTransferIsAnErrorAndTheNextIsWhole(t *testing.T) {
+func TestOneDamagedPacketOfAPictureEndsNoCapture(t *testing.T) {
 	s := newSimulator(t, 1)
 	r := newReader(t, s)
 	if err := s.LayFinger("anna", 1, 0); err != nil {
 		t.Fatal(err)
 	}
 	s.Module.CorruptAfter(50)
-	if _, err := r.Capture(t.Context()); !errors.Is(err, zfm.ErrChecksum) {
-		t.Errorf("got %v", err)
+	got, err := r.Capture(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
+	if want, _ := stripes("anna", 1); string(got.Pix) != string(want.(*image.Gray).Pix) {
+		t.Error("the picture is another one")
+	}
+}
+
+// The picture lies in the module: a finger that was lifted meanwhile need not come
+// back for a damaged packet.
+func TestADamagedPacketNeedsNoSecondFinger(t *testing.T) {
+	s := newSimulator(t, 1)
+	r := newReader(t, s)
+	if err := s.LayFinger("anna", 1, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.Module.LiftAfterPicture()
+	s.Module.CorruptAfter(50)
 	if _, err := r.Capture(t.Context()); err != nil {
-		t.Errorf("the next: %v", err)
+		t.Error(err)
+	}
+}
+
+func TestOneLostOrDamagedAnswerEndsNoCapture(t *testing.T) {
+	for name, slip := range map[string]firmwaresim.Slip{
+		"damaged": firmwaresim.SlipDamaged, "silent": firmwaresim.SlipSilent, "twice": firmwaresim.SlipTwice, "late": firmwaresim.SlipLate,
+	} {
+		for command, at := range map[string]int{"the picture": 1, "its transfer": 2} {
+			t.Run(name+" at "+command, func(t *testing.T) {
+				s := newSimulator(t, 1)
+				r := newReader(t, s)
+				if err := r.Check(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.LayFinger("anna", 1, 0); err != nil {
+					t.Fatal(err)
+				}
+				s.Module.SlipAfter(at, slip)
+				if _, err := r.Capture(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := r.Capture(t.Context()); err != nil {
+					t.Errorf("the next: %v", err)
+				}
+			})
+		}
 	}
 }
 

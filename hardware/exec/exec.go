@@ -39,10 +39,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os/exec"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/nachtfach/nachtfach/hardware/retry"
 )
 
 // Bounds of what a helper may write.
@@ -108,7 +111,8 @@ func (r *Reader) Name() string { return r.name }
 // Detects says whether the reader looks for fakes.
 func (r *Reader) Detects() bool { return r.cfg.Detects }
 
-// Check asks the reader whether it is there.
+// Check asks the reader whether it is there, once: the caller decides how often to
+// ask before the reader has failed.
 func (r *Reader) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, CheckTime)
 	defer cancel()
@@ -119,13 +123,35 @@ func (r *Reader) Check(ctx context.Context) error {
 // AwaitLift waits until no finger lies on the reader. When ctx ends before
 // that, its error is returned.
 func (r *Reader) AwaitLift(ctx context.Context) error {
-	_, err := r.run(ctx, "lift")
-	return err
+	return retry.Do(ctx, retry.Restarts, transient, func() error {
+		_, err := r.run(ctx, "lift")
+		return err
+	})
 }
 
 // Capture waits until a finger lies on the reader and returns its picture. When
-// ctx ends before that, its error is returned, together with ErrNoFinger.
-func (r *Reader) Capture(ctx context.Context) (Picture, error) {
+// ctx ends before that, its error is returned, together with ErrNoFinger. A helper
+// that fails is started once more.
+func (r *Reader) Capture(ctx context.Context) (p Picture, err error) {
+	err = retry.Do(ctx, retry.Restarts, transient, func() error {
+		p, err = r.capture(ctx)
+		return err
+	})
+	return p, err
+}
+
+// transient tells a helper that failed from an answer, a missing program and the
+// end of the time.
+func transient(err error) bool {
+	for _, lasting := range []error{ErrNoFinger, ErrMessy, context.Canceled, context.DeadlineExceeded, fs.ErrNotExist, fs.ErrPermission} {
+		if errors.Is(err, lasting) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *Reader) capture(ctx context.Context) (Picture, error) {
 	out, err := r.run(ctx, "capture")
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return Picture{}, fmt.Errorf("%w: %w", ErrNoFinger, err)

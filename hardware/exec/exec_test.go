@@ -115,6 +115,37 @@ func TestAHelpersStatusSaysWhatItIs(t *testing.T) {
 	}
 }
 
+// once is a script that fails at its first start.
+func once(t *testing.T, then string) string {
+	mark := filepath.Join(t.TempDir(), "mark")
+	return fmt.Sprintf("if [ ! -e %s ]; then touch %[1]s; echo 'usb reset' >&2; exit 9; fi\n%s", mark, then)
+}
+
+func TestAHelperThatFailsOnceIsStartedAgain(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	if err := os.WriteFile(out, []byte("Resolution: 500\n\n"+pgm), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := helper(t, once(t, "cat "+out)).Capture(t.Context()); err != nil || p.DPI != 500 {
+		t.Errorf("capture: %+v, %v", p, err)
+	}
+	if err := helper(t, once(t, "exit 0")).AwaitLift(t.Context()); err != nil {
+		t.Errorf("lift: %v", err)
+	}
+}
+
+func TestAHelperThatFoundNoFingerIsNotStartedAgain(t *testing.T) {
+	starts := filepath.Join(t.TempDir(), "starts")
+	for status, want := range map[int]error{3: exec.ErrNoFinger, 4: exec.ErrMessy} {
+		if _, err := helper(t, fmt.Sprintf("echo x >> %s; exit %d", starts, status)).Capture(t.Context()); !errors.Is(err, want) {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	if text, err := os.ReadFile(starts); err != nil || len(text) != 2*len("x\n") {
+		t.Errorf("started %d times for 2 captures (%v)", len(text)/2, err)
+	}
+}
+
 func TestAComplaintIsBounded(t *testing.T) {
 	err := helper(t, "yes complaint | head -c 100000 >&2; exit 9").Check(t.Context())
 	if err == nil || len(err.Error()) > 3000 {

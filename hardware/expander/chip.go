@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
+
+	"github.com/nachtfach/nachtfach/hardware/retry"
 )
 
 // fresh is how long a reading of all registers may be used again.
@@ -14,8 +16,9 @@ const fresh = 100 * time.Millisecond
 // on a bus that hangs, an exchange takes a second. Writing is always tried.
 const spared = Verify / 2
 
-// attempts of one exchange: noise on the wire is no lost chip.
-const attempts = 2
+// attempts of one exchange: noise on the wire is no lost chip. On a bus that hangs,
+// each takes a second.
+const attempts = retry.Restarts
 
 // exchange writes and reads; needs mu. The buffers live in the Chip, because
 // periph's driver hands their addresses to the kernel as numbers, and a

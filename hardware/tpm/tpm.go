@@ -168,6 +168,7 @@ func open(c Config) (*Chip, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open TPM: %w", err)
 	}
+	wire = patient{wire}
 	k := &Chip{config: c, tpm: wire}
 	storage, err := tpm2.CreatePrimary{
 		PrimaryHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(c.Owner)},

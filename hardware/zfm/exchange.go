@@ -11,6 +11,7 @@ import (
 // Confirmation codes of an answer that mean something to this package.
 const (
 	CodeOK       byte = 0x00
+	codeDamaged  byte = 0x01 // the command arrived damaged
 	CodeNoFinger byte = 0x02
 	CodeFailed   byte = 0x03 // the finger could not be pictured
 	CodeMessy    byte = 0x06
@@ -50,6 +51,8 @@ func instruction(b byte) string {
 		return "send the picture"
 	case RdParam:
 		return "read the parameters"
+	case RdInfo:
+		return "read the product information"
 	case VfyPwd:
 		return "verify the password"
 	}
@@ -58,7 +61,7 @@ func instruction(b byte) string {
 
 func meaning(code byte) string {
 	switch code {
-	case 0x01:
+	case codeDamaged:
 		return "it received a damaged packet"
 	case CodeNoFinger:
 		return ErrNoFinger.Error()
@@ -96,7 +99,10 @@ func (r *Reader) await() error {
 		err := r.command(GenImg)
 		switch {
 		case errors.Is(err, ErrNoFinger):
-			looked = true
+			looked, r.looks = true, 0
+		case err == nil:
+			r.looks = 0
+			return nil
 		case looked && r.ctx.Err() != nil:
 			return fmt.Errorf("%w: %w", ErrNoFinger, err)
 		default:
@@ -171,8 +177,8 @@ func (r *Reader) answer(instr byte) (Packet, error) {
 			return Packet{}, fmt.Errorf("%s: read the answer: %w", instruction(instr), errors.Join(err, noise))
 		case answer.Kind == Data || answer.Kind == End:
 		case answer.Kind != Ack || len(answer.Payload) == 0:
-			return Packet{}, fmt.Errorf("%s: a packet of kind %02x with %d bytes instead of an answer",
-				instruction(instr), byte(answer.Kind), len(answer.Payload))
+			return Packet{}, fmt.Errorf("%s: %w: a packet of kind %02x with %d bytes instead of an answer",
+				instruction(instr), errSequence, byte(answer.Kind), len(answer.Payload))
 		case answer.Address != r.cfg.Address:
 			return Packet{}, fmt.Errorf("%s: the module at address %08x answers instead of %08x",
 				instruction(instr), answer.Address, r.cfg.Address)
@@ -188,7 +194,11 @@ func (r *Reader) upload() (*image.Gray, error) {
 		return nil, err
 	}
 	limit := time.Now().Add(imageLimit)
-	packed := make([]byte, 0, imageBytes)
+	expected := r.size.bytes()
+	if expected == 0 {
+		expected = largest.bytes()
+	}
+	packed := make([]byte, 0, expected)
 	for {
 		r.deadline = time.Now().Add(gapLimit)
 		if r.deadline.After(limit) {
@@ -196,29 +206,44 @@ func (r *Reader) upload() (*image.Gray, error) {
 		}
 		p, err := r.decoder.Next()
 		if err != nil {
-			return nil, fmt.Errorf("picture broken off after %d of %d bytes: %w", len(packed), imageBytes, err)
+			return nil, fmt.Errorf("picture broken off after %d of %d bytes: %w", len(packed), expected, err)
 		}
 		if p.Kind != Data && p.Kind != End {
-			return nil, fmt.Errorf("picture broken off after %d of %d bytes: a packet of kind %02x", len(packed), imageBytes, byte(p.Kind))
+			return nil, fmt.Errorf("picture broken off after %d of %d bytes: %w: a packet of kind %02x", len(packed), expected, errSequence, byte(p.Kind))
 		}
-		if len(packed)+len(p.Payload) > imageBytes {
-			return nil, fmt.Errorf("picture of more than %d bytes: not a module with %d × %d pixels", imageBytes, Width, Height)
+		if len(packed)+len(p.Payload) > expected {
+			return nil, fmt.Errorf("%w: picture of more than %d bytes: this driver knows %s", errSequence, expected, knownSizes())
 		}
 		packed = append(packed, p.Payload...)
 		if p.Kind == End {
-			return Unpack(packed)
+			return r.whole(packed)
 		}
 	}
 }
 
+// whole makes an image of a transfer, and remembers the module's size.
+func (r *Reader) whole(packed []byte) (*image.Gray, error) {
+	img, err := Unpack(packed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errSequence, err)
+	}
+	size := Size{img.Rect.Dx(), img.Rect.Dy()}
+	if r.size != (Size{}) && size != r.size {
+		return nil, fmt.Errorf("%w: picture of %v from a module that sends %v", errSequence, size, r.size)
+	}
+	r.size, r.uploads = size, 0
+	return img, nil
+}
+
 // Unpack makes an image of what UpImage sends: row by row, two pixels a byte,
 // the left one in the upper four bits; 0 is black. It fails if the length is
-// not that of Width × Height pixels.
+// not that of a size that the driver knows.
 func Unpack(packed []byte) (*image.Gray, error) {
-	if len(packed) != imageBytes {
-		return nil, fmt.Errorf("picture of %d bytes instead of %d", len(packed), imageBytes)
+	size, ok := sizeOf(len(packed))
+	if !ok {
+		return nil, fmt.Errorf("picture of %d bytes: this driver knows %s", len(packed), knownSizes())
 	}
-	img := image.NewGray(image.Rect(0, 0, Width, Height))
+	img := image.NewGray(image.Rect(0, 0, size.Width, size.Height))
 	for i, b := range packed {
 		img.Pix[2*i] = b >> 4 * 17 // 15 becomes 255
 		img.Pix[2*i+1] = b & 15 * 17
@@ -227,15 +252,16 @@ func Unpack(packed []byte) (*image.Gray, error) {
 }
 
 // Pack is the inverse of Unpack, to the nearest of 16 shades. It fails if the
-// image is not Width × Height pixels.
+// image has another size.
 func Pack(img *image.Gray) ([]byte, error) {
-	if size := img.Bounds().Size(); size != image.Pt(Width, Height) {
-		return nil, fmt.Errorf("picture of %d × %d pixels instead of %d × %d", size.X, size.Y, Width, Height)
+	size := Size{img.Bounds().Dx(), img.Bounds().Dy()}
+	if known, ok := sizeOf(size.bytes()); !ok || known != size {
+		return nil, fmt.Errorf("picture of %v pixels: this driver knows %s", size, knownSizes())
 	}
-	packed := make([]byte, imageBytes)
+	packed := make([]byte, size.bytes())
 	origin := img.Bounds().Min
 	for i := range packed {
-		at := img.PixOffset(origin.X+2*i%Width, origin.Y+2*i/Width)
+		at := img.PixOffset(origin.X+2*i%size.Width, origin.Y+2*i/size.Width)
 		packed[i] = shade(img.Pix[at])<<4 | shade(img.Pix[at+1])
 	}
 	return packed, nil

@@ -24,10 +24,14 @@ const (
 	UpImage byte = 0x0A
 	RdParam byte = 0x0F // its answer has 16 bytes of parameters after the code
 	VfyPwd  byte = 0x13
+	RdInfo  byte = 0x3C // modules since the R503; its answer has 46 bytes of product information after the code
 )
 
 // ParamLength is the length of the parameters that RdParam answers.
 const ParamLength = 16
+
+// InfoLength is the length of the product information that RdInfo answers.
+const InfoLength = 46
 
 // MaxPayload is the longest payload of a packet in bytes: the module's largest
 // data packet setting.

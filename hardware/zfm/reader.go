@@ -3,9 +3,11 @@
 //
 // It promises a whole image or an error that says what is wrong: nothing
 // plugged in, unplugged in the middle, a damaged transfer, no finger, a finger
-// that the module could not picture. After any of them the next capture starts
-// afresh: it opens the port again, or waits until the line is quiet and asks
-// what only a new answer can answer.
+// that the module could not picture. A single damaged or missing packet is not an
+// error: the line is brought back in step and the module is asked again, at most
+// [retry.Attempts] times in a row. Before each repetition, and before the next
+// capture after a failure, the driver waits until the line is quiet and asks a
+// question that no old answer can match, or opens the port again.
 //
 // It leaves to others what the image shows. The module's own templates and
 // comparison are not used: their formats are closed.
@@ -20,9 +22,12 @@ import (
 	"time"
 
 	"go.bug.st/serial"
+
+	"github.com/nachtfach/nachtfach/hardware/retry"
 )
 
-// The image of a module, as GenImg takes it and UpImage sends it.
+// The image of the common modules, as GenImg takes it and UpImage sends it. Other
+// sizes are in the table sizes.
 const (
 	Width      = 256 // pixels
 	Height     = 288 // rows
@@ -53,6 +58,8 @@ var (
 	ErrSilent    = errors.New("the reader does not answer")
 	ErrUnplugged = errors.New("the reader is gone")
 	ErrClosed    = errors.New("closed")
+
+	errSequence = errors.New("out of sequence") // a packet that does not belong there, or is missing
 )
 
 // Port is a serial port: Read returns 0 and no error when the read timeout
@@ -85,6 +92,10 @@ type Reader struct {
 	ctx      context.Context // of the use in progress
 	dirty    bool            // an exchange failed: late bytes may come
 	closed   bool
+	opened   int  // how often the port was opened: with each the module may have lost its picture
+	looks    int  // failed looks for a finger, in a row
+	uploads  int  // failed transfers of a picture, in a row
+	size     Size // of the module's pictures; zero until one is known
 }
 
 // New prepares a reader. The device need not be there yet.
@@ -110,28 +121,98 @@ func New(cfg Config) *Reader {
 // Name says which part this is, for errors.
 func (r *Reader) Name() string { return r.name }
 
-// Check opens the port if it must and asks the module for its password.
+// Check opens the port if it must and asks the module for its password, once: the
+// caller decides how often to ask before the module has failed.
 func (r *Reader) Check(ctx context.Context) error {
 	return r.use(ctx, func() error { return r.verify() })
 }
 
-// Capture waits until a finger lies on the reader and returns its picture:
-// Width × Height pixels of 8 bits, dark ridges, 16 shades (the module sends 4
-// bits a pixel). When ctx ends before that, its error is returned, together
+// Size is the size of the module's pictures, and zero before it is known: it is
+// learned from the first picture or by Describe.
+func (r *Reader) Size() Size {
+	r.mu <- struct{}{}
+	defer func() { <-r.mu }()
+	return r.size
+}
+
+// Describe asks the module for its size, which modules since the R503 answer.
+// Older ones do not know the question: that is no error, and Size stays as it is.
+func (r *Reader) Describe(ctx context.Context) error {
+	err := r.use(ctx, r.describe)
+	if answer := (*AnswerError)(nil); errors.As(err, &answer) || errors.Is(err, ErrSilent) {
+		return nil
+	}
+	return err
+}
+
+// Capture waits until a finger lies on the reader and returns its picture: 8 bits
+// a pixel, dark ridges, 16 shades (the module sends 4 bits a pixel), in one of the
+// sizes that the driver knows. When ctx ends before that, its error is returned, together
 // with ErrNoFinger if that is why.
 func (r *Reader) Capture(ctx context.Context) (*image.Gray, error) {
 	var img *image.Gray
-	err := r.use(ctx, func() (err error) {
-		if err = r.await(); err != nil {
+	taken, opened := false, 0 // the module holds a picture, taken while the port was open for the nth time
+	pause := retry.FirstPause
+	for {
+		err := r.use(ctx, func() (err error) {
+			if !taken || opened != r.opened {
+				taken = false
+				if err = r.await(); err != nil {
+					return err
+				}
+				taken, opened = true, r.opened
+			}
+			img, err = r.upload()
 			return err
+		})
+		if err == nil {
+			return img, nil
 		}
-		img, err = r.upload()
-		return err
-	})
-	if err != nil {
-		return nil, err
+		if !transient(err) {
+			return nil, err
+		}
+		if failures := r.failed(taken); failures >= retry.Attempts {
+			_ = r.abandon() // the error to tell is the one that we have
+			return nil, fmt.Errorf("after %d attempts: %w", failures, err)
+		}
+		if !retry.Wait(ctx, pause) {
+			return nil, fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+		pause *= 2
 	}
-	return img, nil
+}
+
+// failed counts a failed look for a finger, or the failed transfer of a picture
+// that was taken, and says how many there were in a row.
+func (r *Reader) failed(taken bool) int {
+	r.mu <- struct{}{}
+	defer func() { <-r.mu }()
+	if taken {
+		r.uploads++
+		return r.uploads
+	}
+	r.looks++
+	return r.looks
+}
+
+// abandon closes the port, so that the next use begins with a new one.
+func (r *Reader) abandon() error {
+	r.mu <- struct{}{}
+	defer func() { <-r.mu }()
+	r.looks, r.uploads = 0, 0
+	return r.hangUp()
+}
+
+// transient tells noise on the line from a fault that would be the same again.
+func transient(err error) bool {
+	var answer *AnswerError
+	switch {
+	case errors.As(err, &answer):
+		return answer.Code == codeDamaged || answer.Code == CodeNoUpload
+	case errors.Is(err, ErrUnplugged), errors.Is(err, ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false
+	}
+	return errors.Is(err, ErrChecksum) || errors.Is(err, ErrLength) || errors.Is(err, ErrSilent) || errors.Is(err, errSequence)
 }
 
 // Close closes the port, after the use in progress has ended.
@@ -159,7 +240,7 @@ func (r *Reader) use(ctx context.Context, exchange func() error) error {
 		if answer := (*AnswerError)(nil); !errors.As(err, &answer) {
 			r.dirty = true
 		}
-		if errors.Is(err, ErrUnplugged) || errors.Is(err, ErrSilent) {
+		if errors.Is(err, ErrUnplugged) {
 			_ = r.hangUp() // the error to tell is the one that we have
 		}
 		return fmt.Errorf("%s: %w", r.name, err)
@@ -206,6 +287,7 @@ func (r *Reader) open() error {
 		return errors.Join(fmt.Errorf("open: %w", err), port.Close())
 	}
 	r.port, r.decoder, r.dirty = port, NewDecoder(reading{r}), false
+	r.opened++
 	if err = r.drain(); err == nil {
 		err = r.verify()
 	}

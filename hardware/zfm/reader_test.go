@@ -76,6 +76,9 @@ func reader(t *testing.T, says map[byte][]byte) (*zfm.Reader, *wirePort) {
 		if b, ok := says[command]; ok {
 			return b
 		}
+		if command == zfm.RdParam {
+			return packet(t, zfm.Ack, make([]byte, 1+zfm.ParamLength)...)
+		}
 		return answer(t, zfm.CodeOK)
 	}}
 	r := zfm.New(zfm.Config{Name: "finger", Open: func() (zfm.Port, error) { return port, nil }})
@@ -103,11 +106,11 @@ func TestAWrongPictureIsAClearError(t *testing.T) {
 	damaged := picture(t, 36864)
 	damaged[5000] ^= 1
 	for want, says := range map[string][]byte{
-		"instead of 36864":                     append(ok, picture(t, 18432)...),
-		"more than 36864 bytes":                append(ok, picture(t, 40000)...),
-		"wrong checksum":                       append(ok, damaged...),
-		"broken off after 0 of 36864 bytes: a": append(ok, ok...),
-		"picture cannot be sent":               answer(t, zfm.CodeNoUpload),
+		"picture of 18000 bytes": append(ok, picture(t, 18000)...),
+		"more than 36864 bytes":  append(ok, picture(t, 40000)...),
+		"wrong checksum":         append(ok, damaged...),
+		"broken off after 0 of 36864 bytes: out of sequence: a": append(ok, ok...),
+		"picture cannot be sent":                                answer(t, zfm.CodeNoUpload),
 	} {
 		r, _ := reader(t, map[byte][]byte{zfm.UpImage: says})
 		_, err := r.Capture(t.Context())
@@ -155,12 +158,13 @@ func TestWithoutAFingerTheContextEndsTheWait(t *testing.T) {
 }
 
 func TestASilentReaderIsClosedAndOpenedAgain(t *testing.T) {
+	t.Parallel()
 	r, port := reader(t, map[byte][]byte{zfm.GenImg: nil})
 	if _, err := r.Capture(t.Context()); !errors.Is(err, zfm.ErrSilent) {
 		t.Errorf("got %v", err)
 	}
-	if port.closed != 1 {
-		t.Errorf("closed %d times", port.closed)
+	if port.closed == 0 {
+		t.Error("the port was not closed")
 	}
 	if err := r.Check(t.Context()); err != nil {
 		t.Errorf("opened again: %v", err)
@@ -200,21 +204,89 @@ func TestTheRestOfABrokenPictureIsNoAnswer(t *testing.T) {
 	}
 }
 
-// After a failure the module answers a question of before once more; that it is
-// not the answer to the next one shows in its length alone.
+// An answer that belongs to an earlier question is told by its length alone.
 func TestAnOldAnswerIsNotTakenForTheNext(t *testing.T) {
-	says := map[byte][]byte{
-		zfm.VfyPwd:  answer(t, zfm.CodeOK),
-		zfm.GenImg:  answer(t, zfm.CodeOK),
-		zfm.UpImage: append(answer(t, zfm.CodeOK), packet(t, zfm.Command, 1)...),
+	uploads := 0
+	port := &wirePort{}
+	port.module = func(command byte) []byte {
+		switch command {
+		case zfm.UpImage:
+			if uploads++; uploads == 1 { // a packet that belongs nowhere
+				return append(answer(t, zfm.CodeOK), packet(t, zfm.Command, 1)...)
+			}
+			return append(answer(t, zfm.CodeOK), picture(t, zfm.Width*zfm.Height/2)...)
+		case zfm.RdParam:
+			return append(answer(t, zfm.CodeNoFinger), packet(t, zfm.Ack, make([]byte, 1+zfm.ParamLength)...)...)
+		}
+		return answer(t, zfm.CodeOK)
 	}
-	r, _ := reader(t, says)
-	if _, err := r.Capture(t.Context()); err == nil {
-		t.Fatal("a picture came out of a packet of another kind")
-	}
-	says[zfm.RdParam] = append(answer(t, zfm.CodeNoFinger), packet(t, zfm.Ack, make([]byte, 1+zfm.ParamLength)...)...)
-	says[zfm.UpImage] = append(answer(t, zfm.CodeOK), picture(t, zfm.Width*zfm.Height/2)...)
+	r := zfm.New(zfm.Config{Name: "finger", Open: func() (zfm.Port, error) { return port, nil }})
+	t.Cleanup(func() { _ = r.Close() })
 	if _, err := r.Capture(t.Context()); err != nil {
-		t.Errorf("the next: %v", err)
+		t.Error(err)
+	}
+	if uploads != 2 {
+		t.Errorf("the picture was asked for %d times", uploads)
+	}
+}
+
+func TestAPictureOf192PixelsIsTakenAndSaidToBeTooSmall(t *testing.T) {
+	info := make([]byte, zfm.InfoLength)
+	info[39], info[41] = 192, 192
+	r, _ := reader(t, map[byte][]byte{
+		zfm.UpImage: append(answer(t, zfm.CodeOK), picture(t, 192*192/2)...),
+		zfm.RdInfo:  packet(t, zfm.Ack, append([]byte{zfm.CodeOK}, info...)...),
+	})
+	if r.Size() != (zfm.Size{}) {
+		t.Errorf("a size before any answer: %v", r.Size())
+	}
+	if err := r.Describe(t.Context()); err != nil || r.Size() != (zfm.Size{Width: 192, Height: 192}) {
+		t.Errorf("described as %v, %v", r.Size(), err)
+	}
+	img, err := r.Capture(t.Context())
+	if err != nil || img.Rect.Dx() != 192 || img.Rect.Dy() != 192 {
+		t.Fatalf("got %v", err)
+	}
+	if warning := r.Size().Warning(); !strings.Contains(warning, "192 × 192") || !strings.Contains(warning, "too small") {
+		t.Errorf("warning %q", warning)
+	}
+	if warning := (zfm.Size{Width: zfm.Width, Height: zfm.Height}).Warning(); warning != "" {
+		t.Errorf("warning of the common size: %q", warning)
+	}
+}
+
+func TestAModuleThatDoesNotKnowItsSizeIsNoFault(t *testing.T) {
+	r, _ := reader(t, map[byte][]byte{zfm.RdInfo: answer(t, 0x1F)})
+	if err := r.Describe(t.Context()); err != nil || r.Size() != (zfm.Size{}) {
+		t.Errorf("got %v, %v", r.Size(), err)
+	}
+}
+
+// A transfer that lost half of its packets has the length of a smaller picture.
+func TestHalfAPictureIsNotASmallOne(t *testing.T) {
+	whole := append(answer(t, zfm.CodeOK), picture(t, zfm.Width*zfm.Height/2)...)
+	uploads := 0
+	port := &wirePort{module: func(command byte) []byte {
+		if command == zfm.UpImage {
+			if uploads++; uploads == 2 {
+				return append(answer(t, zfm.CodeOK), picture(t, 192*192/2)...)
+			}
+			return whole
+		}
+		if command == zfm.RdParam {
+			return packet(t, zfm.Ack, make([]byte, 1+zfm.ParamLength)...)
+		}
+		return answer(t, zfm.CodeOK)
+	}}
+	r := zfm.New(zfm.Config{Name: "finger", Open: func() (zfm.Port, error) { return port, nil }})
+	t.Cleanup(func() { _ = r.Close() })
+	for range 2 {
+		img, err := r.Capture(t.Context())
+		if err != nil || img.Rect.Dy() != zfm.Height {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if uploads != 3 {
+		t.Errorf("%d transfers", uploads)
 	}
 }

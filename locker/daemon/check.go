@@ -296,7 +296,6 @@ func (k *check) readers() {
 		k.missing(kindReader, "finger reader", "no finger can be compared")
 	}
 	for i, s := range k.parts.fingers.list {
-		ctx, cancel := context.WithTimeout(k.ctx, checkTime)
 		f := Finding{Kind: kindReader, Part: s.Name(), State: "answers", Note: "looks for no fakes"}
 		if k.config.Readers[i].Detection {
 			f.State, f.Note = "answers; looks for fakes", ""
@@ -305,8 +304,16 @@ func (k *check) readers() {
 		if k.config.Readers[i].Driver == "exec" {
 			advice = "is it plugged in, and may this user run its helper?"
 		}
-		k.add(f, s.Check(ctx), advice)
-		cancel()
+		err := s.ask(k.ctx, checkTime)
+		if m, ok := s.reader.(module); ok && err == nil {
+			ctx, cancel := context.WithTimeout(k.ctx, checkTime)
+			err = m.Describe(ctx)
+			cancel()
+			if warning := m.Size().Warning(); warning != "" {
+				f.Note = warning + "; " + f.Note
+			}
+		}
+		k.add(f, err, advice)
 	}
 }
 

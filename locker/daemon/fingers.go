@@ -10,6 +10,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/biometrics"
 	"github.com/nachtfach/nachtfach/hardware/exec"
+	"github.com/nachtfach/nachtfach/hardware/retry"
 	"github.com/nachtfach/nachtfach/hardware/zfm"
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -140,14 +141,22 @@ func (f *fingers) watch(ctx context.Context, deliver func(context.Context, locke
 	wg.Wait()
 }
 
+// ask asks a reader whether it is there, and once more if it did not answer: one
+// failed exchange is not its death.
+func (s station) ask(ctx context.Context, limit time.Duration) error {
+	return retry.Do(ctx, retry.Restarts, retry.Always, func() error {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		return s.Check(ctx)
+	})
+}
+
 // watchOne asks one reader at its times. One in use is there.
 func (f *fingers) watchOne(ctx context.Context, s station, deliver func(context.Context, locker.Input)) {
 	tick := time.NewTicker(s.poll)
 	defer tick.Stop()
 	for {
-		ask, cancel := context.WithTimeout(ctx, s.poll)
-		err := s.Check(ask)
-		cancel()
+		err := s.ask(ctx, s.poll)
 		if ctx.Err() != nil {
 			return
 		}

@@ -17,6 +17,7 @@ type pad struct {
 	laid   chan picture
 	broken error
 	lifts  int
+	slips  int // answers to Check that are damaged
 }
 
 func newPad(name string) *pad { return &pad{name: name, laid: make(chan picture, 1)} }
@@ -33,9 +34,15 @@ func (p *pad) Capture(ctx context.Context) (picture, error) {
 	}
 }
 func (p *pad) AwaitLift(context.Context) error { p.lifts++; return p.broken }
-func (p *pad) Check(context.Context) error     { return p.broken }
-func (p *pad) Name() string                    { return p.name }
-func (p *pad) Close() error                    { return nil }
+func (p *pad) Check(context.Context) error {
+	if p.slips > 0 {
+		p.slips--
+		return errors.New("a damaged answer")
+	}
+	return p.broken
+}
+func (p *pad) Name() string { return p.name }
+func (p *pad) Close() error { return nil }
 
 func twoPads() (lens, *pad, *pad) {
 	a, b := newPad("a"), newPad("b")
@@ -87,6 +94,18 @@ func TestTheOtherReaderWorksOnWhenOneDies(t *testing.T) {
 	a.broken, b.broken = nil, zfm.ErrMessy
 	if advice, _, err := l.Capture(t.Context(), 1, false); err != nil || advice != locker.AdviceLonger {
 		t.Errorf("a finger that cannot be pictured: %q, %v", advice, err)
+	}
+}
+
+func TestOneDamagedAnswerIsNotADeadReader(t *testing.T) {
+	l, a, _ := twoPads()
+	a.slips = 1
+	if err := l.list[0].ask(t.Context(), time.Second); err != nil {
+		t.Errorf("one damaged answer: %v", err)
+	}
+	a.slips = 2
+	if err := l.list[0].ask(t.Context(), time.Second); err == nil {
+		t.Error("a reader that fails twice in a row is there")
 	}
 }
 
