@@ -35,10 +35,16 @@ func (s *step) clearInside(c CompartmentID) {
 	}
 }
 
+// partFailed takes a part's failure. The reader is not asked from here on, also
+// while it flaps.
 func (s *step) partFailed(in PartFailed) {
 	if in.Part == "reader" {
 		s.session.reader = false
 	}
+	s.steadily(in)
+}
+
+func (s *step) failedPart(in PartFailed) {
 	if in.Compartment != 0 {
 		s.fault(in.Compartment, faultOf(in.Part), in.Detail)
 		return
@@ -64,6 +70,10 @@ func (s *step) partHealed(in PartHealed) {
 	if in.Part == "reader" {
 		s.session.reader = true
 	}
+	s.steadily(in)
+}
+
+func (s *step) healedPart(in PartHealed) {
 	if in.Compartment != 0 {
 		if c := s.ledger.Doors[in.Compartment]; c != nil && c.Fault == faultOf(in.Part) {
 			s.restore(c)

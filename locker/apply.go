@@ -65,6 +65,8 @@ func (l *ledger) fold(e Event) error {
 		return l.foldSensor(f.Sensor, true)
 	case SensorRested:
 		return l.foldSensor(f.Sensor, false)
+	case FlappingStarted, FlappingEnded:
+		return l.foldFlapping(f)
 	case RosterAccepted, ClerkCharged, ClerkAdmitted, ClerkRefused, ClerkUnblocked, RoundOpened, RoundConfirmed:
 		return l.foldPeople(f)
 	case CommandFollowed, CommandRefused:

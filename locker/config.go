@@ -52,6 +52,8 @@ type Rules struct {
 	Notice         Duration `json:"notice" toml:"notice"`                       // closing words stay on the screen for
 	Mark           Duration `json:"mark" toml:"mark"`                           // the trusted time is recorded at least every
 	RootEvery      Duration `json:"root_every,omitempty" toml:"root_every"`     // the root key in hardware is replaced at most this often
+	FlappingAfter  int      `json:"flapping_after" toml:"flapping_after"`       // rises of one contact, sensor or part in quick succession; one more is flapping
+	FlappingRest   Duration `json:"flapping_rest" toml:"flapping_rest"`         // without a change it flaps no more
 	Extensions     int      `json:"extensions" toml:"extensions"`               // times that a person may ask for more time on one screen
 }
 
@@ -85,6 +87,8 @@ func DefaultRules() Rules {
 		Notice:         Duration(8 * time.Second),
 		Mark:           Duration(10 * time.Minute),
 		RootEvery:      Duration(time.Hour),
+		FlappingAfter:  6,
+		FlappingRest:   Duration(30 * time.Minute),
 		Extensions:     3,
 	}
 }
@@ -182,6 +186,7 @@ func (r Rules) Validate() error {
 		{"notice", r.Notice, 0, time.Minute},
 		{"mark", r.Mark, time.Second, 10 * time.Minute},
 		{"root_every", r.RootEvery, 0, 24 * time.Hour},
+		{"flapping_rest", r.FlappingRest, time.Minute, 24 * time.Hour},
 	} {
 		if d := time.Duration(p.is); d < p.from || d > p.to {
 			return fmt.Errorf("rule %s: %v, wants %v to %v", p.name, d, p.from, p.to)
@@ -195,6 +200,7 @@ func (r Rules) Validate() error {
 		{"code_tries", r.CodeTries, 1, 5}, // NIST SP 800-63B-4 and our own bound
 		{"factor_tries", r.FactorTries, 1, 10},
 		{"pace_after", r.PaceAfter, 1, 100},
+		{"flapping_after", r.FlappingAfter, 2, 100},
 		{"extensions", r.Extensions, 0, 20},
 	} {
 		if p.is < p.from || p.is > p.to {

@@ -57,7 +57,7 @@ func (s *step) lockPulsed(in LockPulsed) {
 	switch {
 	case in.Err != "":
 		s.notOpened(c, FaultLock, in.Err)
-	case c.blind():
+	case c.blind() || s.ledger.flaps(ObjectContact, c.Number):
 		s.opened(c, true)
 	}
 }
@@ -96,11 +96,11 @@ func (s *step) awaited(n CompartmentID) bool {
 // fault takes a compartment out of service. Whoever waits for its door is told.
 func (s *step) fault(n CompartmentID, f Fault, detail string) {
 	c := s.ledger.Doors[n]
-	if c == nil || c.Waived && f == FaultContact {
+	if c == nil || f == FaultContact && (c.Waived || s.ledger.flaps(ObjectContact, n)) {
 		return
 	}
 	pending := c.Release != nil && !c.Release.Opened
-	if c.Fault != f || pending {
+	if f.outranks(c.Fault) || pending {
 		s.emit(CompartmentFaulted{Compartment: n, Fault: f, Detail: clip(detail)})
 	}
 	s.raise(Morning, AlarmFault, n, 0, string(f)+" "+detail)
@@ -238,7 +238,9 @@ func (s *step) doubt(c *compartment, reason string) {
 		s.raise(Wake, AlarmCustody, c.Number, d.Generation, reason)
 		return
 	}
-	s.emit(CompartmentQuarantined{Compartment: c.Number, Reason: reason})
+	if c.Use != useDoubt || c.Release != nil {
+		s.emit(CompartmentQuarantined{Compartment: c.Number, Reason: reason})
+	}
 }
 
 // watchDoors acts on the doors' deadlines.
@@ -302,7 +304,10 @@ func (s *step) reconcile(levels map[CompartmentID]bool) {
 		s.clear(AlarmUnknownLayout, n)
 		level, read := levels[n]
 		switch {
-		case c.Waived:
+		case c.Waived || s.ledger.flaps(ObjectContact, n):
+			if read {
+				s.steadily(DoorMoved{Compartment: n, Open: level})
+			}
 			level = c.Open
 		case !read:
 			s.fault(n, FaultContact, "no level at the start")

@@ -22,7 +22,7 @@ type Measurement struct {
 func (l *ledger) exercisable(n CompartmentID) bool {
 	c := l.Doors[n]
 	return c != nil && l.built(n) && c.Deposit == 0 && (c.Use == useEmpty || c.Use == useVacated) &&
-		c.Fault == "" && !c.Waived && !c.Disabled && (c.Release == nil || c.Release.Opened) && !l.listed(n)
+		c.Fault == "" && !c.Waived && !c.Disabled && (c.Release == nil || c.Release.Opened) && !l.listed(n) && !l.doubtful(n)
 }
 
 // exerciseAsked remembers what a technician asks for, until a round has done it

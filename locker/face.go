@@ -333,7 +333,7 @@ func (t *Terminal) roundView() *RoundView {
 	}
 	v.Waiting = l.waiting()
 	for _, c := range l.Doors {
-		if c.Use == useEmpty && c.Fault == "" && !c.Disabled {
+		if c.Use == useEmpty && c.Fault == "" && !c.Disabled && !l.doubtful(c.Number) {
 			v.Free++
 		}
 	}

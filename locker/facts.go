@@ -451,6 +451,21 @@ type (
 	}
 )
 
+// Flapping; see flapping.go.
+type (
+	// FlappingStarted tells that an object changes its level so often that its
+	// changes are counted from here on, not recorded.
+	FlappingStarted struct {
+		Object
+		Compartments []CompartmentID `json:"compartments,omitempty"` // whose contact or lock hangs on this board and failed
+	}
+	// FlappingEnded tells that it has rested; its level is followed again.
+	FlappingEnded struct {
+		Object
+		Suppressed int `json:"suppressed"` // changes that were not recorded, since the last start at most
+	}
+)
+
 func (TerminalBooted) Type() string         { return "de.nachtfach.terminal.booted.v1" }
 func (TerminalConfigured) Type() string     { return "de.nachtfach.terminal.configured.v1" }
 func (ClockMarked) Type() string            { return "de.nachtfach.clock.marked.v1" }
@@ -518,6 +533,8 @@ func (SensorWaived) Type() string           { return "de.nachtfach.sensor.waived
 func (LockExercised) Type() string          { return "de.nachtfach.lock.exercised.v1" }
 func (SensorTripped) Type() string          { return "de.nachtfach.sensor.tripped.v1" }
 func (SensorRested) Type() string           { return "de.nachtfach.sensor.rested.v1" }
+func (FlappingStarted) Type() string        { return "de.nachtfach.flapping.started.v1" }
+func (FlappingEnded) Type() string          { return "de.nachtfach.flapping.ended.v1" }
 
 // decoders gives for each type the way back from its JSON.
 var decoders = decodersOf(
@@ -542,6 +559,7 @@ var decoders = decodersOf(
 	decoder[CompartmentCleared], decoder[CompartmentQuarantined], decoder[CompartmentFaulted],
 	decoder[CompartmentRestored], decoder[SensorWaived],
 	decoder[LockExercised], decoder[SensorTripped], decoder[SensorRested],
+	decoder[FlappingStarted], decoder[FlappingEnded],
 )
 
 type decode func(data []byte) (Fact, error)

@@ -40,12 +40,14 @@ type (
 	PartFailed struct {
 		Part        string
 		Compartment CompartmentID // zero if it belongs to none
+		Board       string        // that a compartment's part shares with others, as the board's own Part is named; empty: none
 		Detail      string
 	}
 	// PartHealed tells that it works again.
 	PartHealed struct {
 		Part        string
 		Compartment CompartmentID
+		Board       string
 	}
 )
 

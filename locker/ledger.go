@@ -30,6 +30,7 @@ type ledger struct {
 	Doors      map[CompartmentID]*compartment `json:"doors"`
 	Alarms     map[uint64]*AlarmRaised        `json:"alarms"`
 	Tripped    map[Sensor]bool                `json:"tripped,omitempty"`
+	Flapping   map[string]*FlappingStarted    `json:"flapping,omitempty"` // by Object.key
 	Open       *openRound                     `json:"open_round,omitempty"`
 	Root       rootState                      `json:"root,omitzero"`
 	Locked     Lock                           `json:"locked,omitempty"`
@@ -207,6 +208,7 @@ func newLedger() *ledger {
 		Doors:    map[CompartmentID]*compartment{},
 		Alarms:   map[uint64]*AlarmRaised{},
 		Tripped:  map[Sensor]bool{},
+		Flapping: map[string]*FlappingStarted{},
 	}
 }
 

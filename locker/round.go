@@ -442,7 +442,7 @@ func (l *ledger) allocate(o *order) (CompartmentID, Hint) {
 	fits := false
 	for _, spec := range l.Config.Compartments {
 		c := l.door(spec.Number)
-		if spec.Size < o.Size || c.Use != useEmpty || c.Fault != "" || c.Disabled || c.Open || c.Deposit != 0 || c.Release != nil || l.listed(spec.Number) {
+		if spec.Size < o.Size || c.Use != useEmpty || c.Fault != "" || c.Disabled || c.Open || c.Deposit != 0 || c.Release != nil || l.listed(spec.Number) || l.doubtful(spec.Number) {
 			continue
 		}
 		if o.LowReach && !spec.LowReach {

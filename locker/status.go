@@ -20,6 +20,7 @@ type Status struct {
 	Detection    bool                `json:"detection"`           // every finger reader looks for fakes
 	Exercise     []CompartmentID     `json:"exercise,omitempty"`  // whose locks the next round is asked to exercise
 	Tripped      []Sensor            `json:"tripped,omitempty"`   // sensors of the terminal itself that speak up
+	Flapping     []Object            `json:"flapping,omitempty"`  // contacts, sensors and parts whose changes are counted, not recorded
 	Waiting      int                 `json:"waiting"`             // orders without their document
 	Keys         int                 `json:"keys"`                // unused order keys
 	Blocked      []Person            `json:"blocked,omitempty"`   // clerks who used up their tries
@@ -70,6 +71,7 @@ func (t *Terminal) Status() Status {
 	v.Detection = l.Config.Detection
 	v.Exercise = t.exercise()
 	v.Tripped = sorted(l.Tripped)
+	v.Flapping = l.flappingObjects()
 	v.Waiting = l.waiting()
 	for _, k := range l.Keys {
 		if !k.Used && !k.Lapsed {

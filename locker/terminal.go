@@ -73,16 +73,14 @@ func (s *step) rules() Rules { return s.ledger.Config.Rules }
 func (s *step) handle(in Input) {
 	switch in := in.(type) {
 	case Tick:
-	case DoorMoved:
-		s.doorMoved(in)
-	case ExerciseAsked:
-		s.exerciseAsked(in)
-	case SensorTold:
-		s.sensed(in)
+	case DoorMoved, SensorTold:
+		s.steadily(in)
 	case PartFailed:
 		s.partFailed(in)
 	case PartHealed:
 		s.partHealed(in)
+	case ExerciseAsked:
+		s.exerciseAsked(in)
 	case Chosen:
 		if in.Screen == s.session.number {
 			s.chosen(in.Choice)
@@ -152,16 +150,17 @@ type session struct {
 	exercise map[CompartmentID]bool   // asked for
 	flight   map[string]time.Duration // obligations under way, by name: uptime at which they are tried again
 	refused  window
-	check    uint64        // the last check of a card or number
-	card     string        // that was read last
-	cardAt   time.Duration // uptime of that
-	cardRead int           // how often in a row, each time soon after the last
+	objects  map[string]*steadiness // what is told of contacts, sensors and parts, by key
+	check    uint64                 // the last check of a card or number
+	card     string                 // that was read last
+	cardAt   time.Duration          // uptime of that
+	cardRead int                    // how often in a row, each time soon after the last
 	// reissues are the new codes under way: uptime at which they are given up.
 	reissues map[Generation]time.Duration
 }
 
 func newSession() *session {
-	return &session{doors: map[CompartmentID]*watch{}, flight: map[string]time.Duration{}, reissues: map[Generation]time.Duration{}}
+	return &session{doors: map[CompartmentID]*watch{}, flight: map[string]time.Duration{}, objects: map[string]*steadiness{}, reissues: map[Generation]time.Duration{}}
 }
 
 // window bounds how many refused messages of the city are recorded an hour:
@@ -190,6 +189,7 @@ func (s *step) boot(in Booted) {
 		s.interrupt("restart")
 	}
 	s.forgetParts()
+	s.resumeFlapping()
 	s.forgetSensors()
 	s.reconcile(in.Doors)
 }
@@ -225,6 +225,7 @@ func (t *Terminal) Deadline() time.Duration {
 	}
 	sooner(t.nextExpiry())
 	sooner(t.nextPace())
+	sooner(t.nextRest())
 	if opens := t.ledger.hours().Next(s.clock.base); !opens.IsZero() {
 		sooner(s.clock.uptimeOf(opens))
 	}
@@ -244,6 +245,7 @@ func (s *step) lapse() {
 		s.timedOut()
 	}
 	s.lapseReissues()
+	s.lapseFlapping()
 	s.lapseLedger()
 }
 

@@ -186,7 +186,7 @@ func (s *step) barrier(d *deposit) ScreenName {
 		return ScreenDefect
 	case s.ledger.door(d.Compartment).Disabled:
 		return ScreenDefect
-	case s.ledger.door(d.Compartment).Fault != "" && s.ledger.door(d.Compartment).Fault != FaultContact:
+	case s.ledger.defect(s.ledger.door(d.Compartment)):
 		return ScreenDefect // a contact locks nothing: without it people say when the door is closed
 	}
 	return ""

@@ -227,6 +227,12 @@ func (l *Line) Contact(cfg ContactConfig) (*Contact, error) {
 // Name says which part this is, for errors.
 func (c *Contact) Name() string { return c.name }
 
+// Board names the board that this contact shares with others, as [Line.BoardName] does.
+func (c *Contact) Board() string { return c.board.line.BoardName(c.cfg.Board) }
+
+// BoardName names a board of the line, for alarms.
+func (l *Line) BoardName(unit uint8) string { return fmt.Sprintf("%s board %d", l.name, unit) }
+
 // Open reads whether the door is open, from a reading that is at most one
 // poll old.
 func (c *Contact) Open() (bool, error) {

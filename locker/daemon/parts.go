@@ -188,6 +188,7 @@ func (p *parts) levels() (map[locker.CompartmentID]bool, []partFault) {
 func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.Input)) {
 	var wg sync.WaitGroup
 	t := newTrouble(p.faults, deliver)
+	t.boards = boardsOf(p.contacts)
 	for n, c := range p.contacts {
 		wg.Go(func() { watchContact(ctx, n, c, t) })
 	}
@@ -209,6 +210,17 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 		}
 	}
 	wg.Wait()
+}
+
+// boardsOf names the boards that contacts share with others.
+func boardsOf(contacts map[locker.CompartmentID]contact) map[place]string {
+	boards := map[place]string{}
+	for n, c := range contacts {
+		if c, ok := c.(interface{ Board() string }); ok {
+			boards[place{n, partContact}] = c.Board()
+		}
+	}
+	return boards
 }
 
 func watchContact(ctx context.Context, n locker.CompartmentID, c contact, t *trouble) {
@@ -247,7 +259,7 @@ func (p *parts) watchRelays(ctx context.Context, l *modbus.Line, deliver func(co
 			}
 		},
 		Board: func(unit uint8, err error) {
-			part := fmt.Sprintf("%s board %d", l.Name(), unit)
+			part := l.BoardName(unit)
 			if err != nil {
 				deliver(ctx, locker.PartFailed{Part: part, Detail: err.Error()})
 				return

@@ -19,6 +19,7 @@ const partContact = "contact"
 // does not speak for the other.
 type trouble struct {
 	deliver func(context.Context, locker.Input)
+	boards  map[place]string // that a part shares with others; not changed once the parts are watched
 
 	mu sync.Mutex
 	of map[place]error
@@ -49,7 +50,7 @@ func (t *trouble) failed(ctx context.Context, at place, err error) {
 		return
 	}
 	t.of[at] = err
-	t.deliver(ctx, locker.PartFailed{Part: at.part, Compartment: at.compartment, Detail: err.Error()})
+	t.deliver(ctx, locker.PartFailed{Part: at.part, Compartment: at.compartment, Board: t.boards[at], Detail: err.Error()})
 }
 
 // healed tells it if the part had failed, and repeats what else fails there. A
@@ -62,10 +63,10 @@ func (t *trouble) healed(ctx context.Context, at place) {
 		return
 	}
 	delete(t.of, at)
-	t.deliver(ctx, locker.PartHealed{Part: at.part, Compartment: at.compartment})
+	t.deliver(ctx, locker.PartHealed{Part: at.part, Compartment: at.compartment, Board: t.boards[at]})
 	for _, part := range []string{locker.PartLock, partContact} {
-		if other := t.of[place{at.compartment, part}]; other != nil {
-			t.deliver(ctx, locker.PartFailed{Part: part, Compartment: at.compartment, Detail: other.Error()})
+		if also := (place{at.compartment, part}); t.of[also] != nil {
+			t.deliver(ctx, locker.PartFailed{Part: part, Compartment: at.compartment, Board: t.boards[also], Detail: t.of[also].Error()})
 		}
 	}
 }
