@@ -110,7 +110,7 @@ func (d *desk) seal(id locker.OrderID, version int, key api.Key) []byte {
 			Documents:  []locker.DocumentKind{locker.IdentityCard},
 			Recipients: []locker.Recipient{{Kind: locker.Applicant, Factor: locker.FactorNumber}},
 		},
-		Factors: []envelope.Factor{{Kind: locker.FactorNumber, Number: "123456"}},
+		Factors: []envelope.Factor{{Kind: locker.FactorNumber, Number: []byte("123456")}},
 	})
 	d.check(err)
 	return sealed
@@ -455,7 +455,7 @@ func TestARosterIsRetainedUntilItIsAnswered(t *testing.T) {
 		t.Errorf("%d messages after the answer", n)
 	}
 	d.refused(d.ask.SubmitRoster(t.Context(), []byte(`{"terminal":"rathaus-9","version":3,"sealed":"AAAA"}`)), http.StatusNotFound, "rathaus-9")
-	d.refused(d.ask.SubmitRoster(t.Context(), []byte(`{}`)), http.StatusBadRequest, "lacks version")
+	d.refused(d.ask.SubmitRoster(t.Context(), []byte(`{}`)), http.StatusBadRequest, "version 0")
 }
 
 func TestTheSocketIsForItsOwnerAlone(t *testing.T) {

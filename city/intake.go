@@ -20,6 +20,7 @@ const (
 	// most 100 under way.
 	maxPending      = 512
 	maxPendingBytes = 16 << 20
+	maxEvent        = 1 << 20 // bytes; the largest names all people of a roster
 	// maxRecent bounds the hashes kept in memory; older ones are read again.
 	maxRecent = 8192
 )
@@ -237,6 +238,9 @@ type cloudEvent struct {
 
 func parseEvent(body []byte) (cloudEvent, error) {
 	var e cloudEvent
+	if len(body) > maxEvent {
+		return e, fmt.Errorf("event: %d bytes, at most %d", len(body), maxEvent)
+	}
 	if err := json.Unmarshal(body, &e); err != nil {
 		return e, fmt.Errorf("event: %w", err)
 	}

@@ -1,8 +1,6 @@
 package city
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 
 	"golang.org/x/mod/sumdb/note"
@@ -91,12 +89,6 @@ func (c *City) signPosted(l record.Letter, day string) ([]byte, error) {
 }
 
 func parseRoster(message []byte) (terminal string, version int, err error) {
-	var m envelope.SealedRoster
-	if err := json.Unmarshal(message, &m); err != nil {
-		return "", 0, fmt.Errorf("sealed roster: %w", err)
-	}
-	if m.Version < 1 || len(m.Sealed) == 0 {
-		return "", 0, errors.New("sealed roster: lacks version or content")
-	}
-	return m.Terminal, m.Version, envelope.CheckTerminal(m.Terminal)
+	m, err := envelope.ParseSealedRoster(message)
+	return m.Terminal, m.Version, err
 }

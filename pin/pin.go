@@ -133,11 +133,19 @@ func (c Code) Groups() [3]string {
 
 // QR returns what the letter's QR code holds, "NF1:" and twelve digits (all in
 // QR's alphanumeric set); empty of the zero Code.
-func (c Code) QR() string {
+func (c Code) QR() string { return string(c.AppendQR(nil)) }
+
+// AppendQR appends what QR returns to b, which the caller clears. Without room
+// for 16 bytes in b, append leaves a copy of its old content behind.
+func (c Code) AppendQR(b []byte) []byte {
 	if c.IsZero() {
-		return ""
+		return b
 	}
-	return qrPrefix + string(c.ascii(0, length))
+	b = append(b, qrPrefix...)
+	for _, d := range *c.digits {
+		b = append(b, '0'+d)
+	}
+	return b
 }
 
 // Wipe overwrites the digits of this code and of all its copies, which are

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -33,7 +32,7 @@ type Application struct {
 	PINLetter bool // receipt of the eID PIN letter is confirmed at handover
 	Training  bool // a dummy, for a terminal that trains
 	Fingers   []Finger
-	Number    string // in place of fingers: chosen by people whose fingers cannot be read
+	Number    []byte // in place of fingers: chosen by people whose fingers cannot be read
 }
 
 // Finger is one enrolled finger. It holds templates and has no printed form.
@@ -82,14 +81,23 @@ func Enrol(position int, pictures ...biometrics.Image) (Finger, error) {
 	return Finger{position, data}, err
 }
 
+// Wipe overwrites the number and the enrolments, once the order is sealed.
+func (a *Application) Wipe() {
+	clear(a.Number)
+	for _, f := range a.Fingers {
+		clear(f.enrolment)
+	}
+	a.Number, a.Fingers = nil, nil
+}
+
 // Validate says what is missing before a key is leased for it.
 func (a Application) Validate() error {
 	switch {
-	case a.Number != "" && len(a.Fingers) > 0:
+	case len(a.Number) > 0 && len(a.Fingers) > 0:
 		return errors.New("fingers or a number, not both")
-	case a.Number == "" && (len(a.Fingers) == 0 || len(a.Fingers) > 2):
+	case len(a.Number) == 0 && (len(a.Fingers) == 0 || len(a.Fingers) > 2):
 		return errors.New("wants one or two fingers, or a number")
-	case a.Number != "" && (len(a.Number) < 6 || len(a.Number) > 12 || strings.Trim(a.Number, "0123456789") != ""):
+	case len(a.Number) > 0 && !locker.ValidNumber(a.Number):
 		return errors.New("number: wants 6 to 12 digits")
 	}
 	return nil
@@ -124,7 +132,7 @@ func (a Application) Order(by envelope.Signer, key envelope.PublishedKey, now ti
 		factor.Fingers = append(factor.Fingers, envelope.Finger{Position: f.Position, Enrolment: f.enrolment})
 		recipient.Fingers = append(recipient.Fingers, f.Position)
 	}
-	if a.Number != "" {
+	if len(a.Number) > 0 {
 		factor.Kind, factor.Number, recipient.Factor = locker.FactorNumber, a.Number, locker.FactorNumber
 	}
 	sealed, err := envelope.SealOrder(envelope.Standard{}, by, key.Public, envelope.Order{

@@ -80,13 +80,13 @@ func TestThreatTheCityGivesAwayItsOwnKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := desk.Application{Terminal: terminal, Document: locker.IdentityCard, Size: locker.Small, Number: "481516"}
+	a := desk.Application{Terminal: terminal, Document: locker.IdentityCard, Size: locker.Small, Number: []byte("481516")}
 	_, sealed, err := a.Order(must[envelope.Signer](t)(envelope.ParseSSH(ssh)), own, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	read, err := envelope.OpenOrder(suite, private, must[envelope.SealedOrder](t)(envelope.ParseSealedOrder(sealed)), anybody{}, time.Now())
-	if err != nil || read.Factors[0].Number != "481516" {
+	if err != nil || string(read.Factors[0].Number) != "481516" {
 		t.Errorf("the operator reads nothing: this proves nothing: %v", err)
 	}
 }

@@ -190,7 +190,7 @@ func (w *town) opensOrders(t *testing.T) {
 		}
 		if o.Factors[0].Kind == locker.FactorNumber {
 			numbers++
-			if o.Factors[0].Number != "481516" || o.Terms.Documents[0] != locker.Passport || o.Terms.Size != locker.Large || !o.Terms.LowReach || !o.Terms.PINLetter {
+			if string(o.Factors[0].Number) != "481516" || o.Terms.Documents[0] != locker.Passport || o.Terms.Size != locker.Large || !o.Terms.LowReach || !o.Terms.PINLetter {
 				t.Errorf("the number's order is %+v", o.Terms)
 			}
 			continue

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -30,7 +30,7 @@ func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) 
 	fingers := fingerFlag{}
 	flags.StringVar(&a.Terminal, "terminal", "", "")
 	flags.Var(&fingers, "finger", "")
-	flags.StringVar(&a.Number, "number", "", "")
+	number := flags.String("number", "", "")
 	flags.Var((*kindFlag)(&a.Document), "kind", "")
 	flags.Var((*sizeFlag)(&a.Size), "size", "")
 	flags.BoolVar(&a.LowReach, "low-reach", false, "")
@@ -42,10 +42,11 @@ func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) 
 	if err := require(flags, "city", "key", "identity", "terminal"); err != nil {
 		return err
 	}
-	if (len(fingers) == 0) == (a.Number == "") {
+	if (len(fingers) == 0) == (*number == "") {
 		return misused("wants -finger, once or twice, or -number")
 	}
-	if err := t.capture(&a, fingers, *dpi); err != nil {
+	defer a.Wipe()
+	if err := t.capture(&a, *number, fingers, *dpi); err != nil {
 		return err
 	}
 	device, err := deviceKey(*identity, a.Terminal)
@@ -93,13 +94,13 @@ func (t tool) submit(ctx context.Context, city *api.Client, a desk.Application, 
 // capture reads what the recipient proves. A key is leased for good, so what
 // would be refused is found before: a picture of no finger, an impression that
 // does not match the others, a number of the wrong length.
-func (t tool) capture(a *desk.Application, fingers fingerFlag, dpi float64) error {
-	if a.Number == "-" {
-		line, err := bufio.NewReader(io.LimitReader(t.stdin, 100)).ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
+func (t tool) capture(a *desk.Application, number string, fingers fingerFlag, dpi float64) error {
+	a.Number = []byte(number) // of the command line, where every process reads it
+	if number == "-" {
+		var err error
+		if a.Number, err = readNumber(t.stdin); err != nil {
 			return fmt.Errorf("read the number: %w", err)
 		}
-		a.Number = strings.TrimSpace(line)
 	}
 	for _, f := range fingers {
 		finger, err := f.read(dpi)
@@ -109,6 +110,22 @@ func (t tool) capture(a *desk.Application, fingers fingerFlag, dpi float64) erro
 		a.Fingers = append(a.Fingers, finger)
 	}
 	return a.Validate()
+}
+
+// readNumber reads one line, a byte at a time: what follows is not ours.
+func readNumber(in io.Reader) ([]byte, error) {
+	line := make([]byte, 0, 100)
+	for len(line) < cap(line) {
+		n, err := in.Read(line[len(line) : len(line)+1])
+		line = line[:len(line)+n]
+		if n == 1 && line[len(line)-1] == '\n' || errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return bytes.TrimSpace(line), nil
 }
 
 // pictures is one -finger.

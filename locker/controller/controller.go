@@ -86,6 +86,10 @@ const (
 	LockLane               // one coil at a time
 	ReaderLane             // one finger at a time
 	lanes
+	// MessageLane is for the city's messages, which anybody on the network may have
+	// sent. The vault does them, one after the other, while VaultLane is empty: a
+	// person's work never waits for more than the message in progress.
+	MessageLane = lanes
 )
 
 // Job is a piece of work outside the loop; it returns the answering input, or nil.
@@ -121,7 +125,7 @@ type Controller struct {
 	screen  atomic.Pointer[locker.Screen]
 	status  atomic.Pointer[locker.Status]
 	lit     atomic.Int64
-	waiting atomic.Int64 // bytes of the city's messages in the vault's lane
+	waiting atomic.Int64 // bytes of the city's messages that wait for the vault
 	living  atomic.Pointer[announcements]
 	beats   atomic.Uint64
 	mu      sync.Mutex
@@ -148,7 +152,13 @@ func New(c Config) *Controller {
 		k.queues[i] = newQueue()
 	}
 	if k.Start == nil {
-		k.Start = func(lane Lane, job Job) { k.queues[lane].push(job) }
+		k.Start = func(lane Lane, job Job) {
+			if lane == MessageLane {
+				k.queues[VaultLane].pushLater(job)
+				return
+			}
+			k.queues[lane].push(job)
+		}
 	}
 	k.publish(true)
 	return k
@@ -241,19 +251,18 @@ func (k *Controller) Beats() uint64 { return k.beats.Load() }
 // the city repeats it.
 func (k *Controller) Receive(kind locker.MessageKind, raw []byte) {
 	at, size := k.Status().Time, int64(len(raw))
-	if k.queues[VaultLane].length() > maxWaiting || k.waiting.Load() > maxWaitingBytes-size {
+	if k.queues[VaultLane].waiting() > maxWaiting || k.waiting.Load() > maxWaitingBytes-size {
 		return
 	}
 	k.waiting.Add(size)
-	k.Start(VaultLane, func(context.Context) locker.Input {
+	k.Start(MessageLane, func(context.Context) locker.Input {
 		defer k.waiting.Add(-size)
 		return k.Vault.Receive(kind, raw, at)
 	})
 }
 
 // Bounds of the city's messages that wait for the vault. Anybody may have sent
-// them, and a citizen's code waits behind them: twenty orders fit, and no flood
-// of large ones, which take the longest to refuse.
+// them: twenty orders fit, and no flood of large ones.
 const (
 	maxWaiting      = 256
 	maxWaitingBytes = 4 << 20

@@ -356,3 +356,31 @@ func TestTheScreenTellsThatItChanged(t *testing.T) {
 		t.Fatal("the channel closed and the screen is the same")
 	}
 }
+
+func TestAPersonsWorkGoesBeforeTheCitysMessages(t *testing.T) {
+	h, k := newHouse(t)
+	h.block = make(chan struct{})
+	run(t, k)
+	until(t, "the keys", func() bool { return slices.Contains(h.noted(), "announce keys") })
+	for range 20 {
+		k.Receive(locker.MessageOrder, []byte("?"))
+	}
+	h.block <- struct{}{} // the first is being looked at
+	if _, err := k.Submit(context.Background(), locker.Scanned{Source: locker.SourceBadge, Text: []byte("c1")}); err != nil {
+		t.Fatal(err)
+	}
+	close(h.block)
+	until(t, "all messages", func() bool {
+		return len(slices.DeleteFunc(h.noted(), func(what string) bool { return what != "message" })) == 20
+	})
+	done := h.noted()
+	before := 0
+	for _, what := range done[:slices.Index(done, "card")] {
+		if what == "message" {
+			before++
+		}
+	}
+	if before > 2 { // the first, and the one in progress
+		t.Errorf("the card comes after %d messages: %v", before, done)
+	}
+}

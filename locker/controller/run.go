@@ -82,19 +82,24 @@ func (k *Controller) Submit(ctx context.Context, in locker.Input) (locker.Screen
 	}
 }
 
-// queue is a lane's jobs. It has no bound of its own: the terminal asks for one
-// thing at a time, and Receive bounds the city's messages.
+// queue is a lane's jobs, and those that are done while there are none of them.
+// It has no bound of its own: the terminal asks for one thing at a time, and
+// Receive bounds the city's messages.
 type queue struct {
-	mu   sync.Mutex
-	jobs []Job
-	some chan struct{}
+	mu    sync.Mutex
+	jobs  []Job
+	later []Job
+	some  chan struct{}
 }
 
 func newQueue() *queue { return &queue{some: make(chan struct{}, 1)} }
 
-func (q *queue) push(j Job) {
+func (q *queue) push(j Job)      { q.add(&q.jobs, j) }
+func (q *queue) pushLater(j Job) { q.add(&q.later, j) }
+
+func (q *queue) add(to *[]Job, j Job) {
 	q.mu.Lock()
-	q.jobs = append(q.jobs, j)
+	*to = append(*to, j)
 	q.mu.Unlock()
 	select {
 	case q.some <- struct{}{}:
@@ -102,21 +107,26 @@ func (q *queue) push(j Job) {
 	}
 }
 
-func (q *queue) length() int {
+// waiting counts the jobs that wait for the others.
+func (q *queue) waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.jobs)
+	return len(q.later)
 }
 
 func (q *queue) pop() (Job, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.jobs) == 0 {
+	from := &q.jobs
+	if len(*from) == 0 {
+		from = &q.later
+	}
+	if len(*from) == 0 {
 		return nil, false
 	}
-	j := q.jobs[0]
-	q.jobs[0] = nil
-	q.jobs = q.jobs[1:]
+	j := (*from)[0]
+	(*from)[0] = nil
+	*from = (*from)[1:]
 	return j, true
 }
 

@@ -172,7 +172,7 @@ func (w *town) look(at locker.ScreenName, answer func(locker.CompartmentID) lock
 // order makes one with a chosen number, and lets its document arrive.
 func (w *town) order(number string) locker.OrderID {
 	w.t.Helper()
-	id := w.apply(desk.Application{Document: locker.IdentityCard, Size: locker.Small, Number: number})
+	id := w.apply(desk.Application{Document: locker.IdentityCard, Size: locker.Small, Number: []byte(number)})
 	w.numbers[id] = number
 	return id
 }

@@ -34,7 +34,7 @@ func SignAdoption(city note.Signer, terminal string, a locker.Adoption) ([]byte,
 
 // OpenAdoption verifies the note.
 func OpenAdoption(city note.Verifier, terminal string, message []byte) (locker.Adoption, error) {
-	text, err := openNote("adoption", city, message)
+	text, err := openNote("adoption", maxLongNote, city, message)
 	if err != nil {
 		return locker.Adoption{}, err
 	}

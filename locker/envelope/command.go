@@ -161,8 +161,8 @@ func SignCommand(admin Signer, c Command) ([]byte, error) {
 // the caller. With an error it returns what could be read, verified by nobody,
 // so that a refusal can name it.
 func OpenCommand(s Suite, message []byte, terminal, challenge string, people People, at time.Time) (Command, []locker.Person, error) {
-	if err := checkSize(message); err != nil {
-		return Command{}, nil, fmt.Errorf("command: %w", err)
+	if len(message) > maxText {
+		return Command{}, nil, fmt.Errorf("command: %d bytes, at most %d", len(message), maxText)
 	}
 	c, err := ParseCommand(Body(message))
 	if err != nil {

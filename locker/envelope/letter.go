@@ -1,9 +1,9 @@
 package envelope
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -33,12 +33,61 @@ type LetterHead struct {
 	Sealed     []byte
 }
 
-type letterJSON struct {
-	Recipient int    `json:"recipient"`
-	Code      string `json:"code"` // in its QR form
-	Share     []byte `json:"share"`
-	Fingers   []int  `json:"fingers,omitempty"`
-	PINLetter bool   `json:"pin_letter"`
+// encode writes what is sealed, JSON with recipient, code (in its QR form),
+// share, fingers (where there are any) and pin_letter. The caller clears it.
+func (l Letter) encode() ([]byte, error) {
+	const room = 512
+	share := l.Share.Bytes()
+	defer clear(share)
+	b := fmt.Appendf(make([]byte, 0, room), `{"recipient":%d,"code":"`, l.Recipient)
+	b = append(l.Code.AppendQR(b), `","share":`...)
+	b = appendBytes(b, share)
+	for i, f := range l.Fingers {
+		b = append(b, [...]string{`,"fingers":[`, `,`}[min(i, 1)]...)
+		b = strconv.AppendInt(b, int64(f), 10)
+	}
+	if len(l.Fingers) > 0 {
+		b = append(b, ']')
+	}
+	b = fmt.Appendf(b, `,"pin_letter":%t}`, l.PINLetter)
+	if cap(b) != room {
+		clear(b)
+		return nil, errRoom
+	}
+	return b, nil
+}
+
+// read takes what encode wrote.
+func (l *Letter) read(b []byte) error {
+	r := &reader{b: b}
+	var code, share []byte
+	defer func() { clear(share) }()
+	r.object(func(name string) bool {
+		switch name {
+		case "recipient":
+			l.Recipient = r.small()
+		case "code":
+			code = r.text(maxWord)
+		case "share":
+			share = r.bytes(maxWord)
+		case "fingers":
+			r.array(MaxFingers+1, func() { l.Fingers = append(l.Fingers, r.small()) })
+		case "pin_letter":
+			l.PINLetter = r.boolean()
+		default:
+			return false
+		}
+		return true
+	})
+	if err := r.end(); err != nil {
+		return err
+	}
+	var err error
+	if l.Code, err = pin.Parse(code); err != nil {
+		return err
+	}
+	l.Share, err = NewShare(share)
+	return err
 }
 
 // LetterKeyHint names a city's letter key in letters sealed to it.
@@ -53,18 +102,22 @@ func SealLetter(s Suite, device note.Signer, public []byte, l Letter) ([]byte, e
 	if err := l.validate(); err != nil {
 		return wrong(err)
 	}
-	share := l.Share.Bytes()
-	defer clear(share)
-	plain, err := json.Marshal(letterJSON{Recipient: l.Recipient, Code: l.Code.QR(), Share: share, Fingers: l.Fingers, PINLetter: l.PINLetter})
+	plain, err := l.encode()
+	defer clear(plain)
 	if err != nil {
 		return wrong(err)
 	}
-	defer clear(plain)
 	h := LetterHead{Terminal: l.Terminal, Generation: l.Generation, Order: l.Order, Key: LetterKeyHint(public)}
 	if h.Sealed, err = s.Seal(public, h.info(), plain); err != nil {
 		return wrong(err)
 	}
 	return signNote(device, fmt.Appendf(nil, "%s\n%d\n%s\n%s\n%s\n", title(h.Terminal, "letter"), h.Generation, h.Order, h.Key, base64Text(h.Sealed)))
+}
+
+// Wipe overwrites code and share.
+func (l Letter) Wipe() {
+	l.Code.Wipe()
+	l.Share.Wipe()
 }
 
 func (l Letter) validate() error {
@@ -89,7 +142,7 @@ func (h LetterHead) info() []byte { return info("letter", h.Terminal, h.Generati
 
 // OpenLetterHead verifies that the terminal's device signed the letter.
 func OpenLetterHead(device note.Verifier, terminal string, message []byte) (LetterHead, error) {
-	text, err := openNote("letter", device, message)
+	text, err := openNote("letter", maxLetter, device, message)
 	if err != nil {
 		return LetterHead{}, err
 	}
@@ -111,19 +164,12 @@ func (h LetterHead) Open(s Suite, private []byte) (Letter, error) {
 		return wrong(fmt.Errorf("does not open; it was sealed to the key %.16s", h.Key))
 	}
 	defer clear(plain)
-	var w letterJSON
-	if err := decodeStrict(plain, &w); err != nil {
-		return wrong(err)
+	l := Letter{Terminal: h.Terminal, Order: h.Order, Generation: h.Generation}
+	if err = l.read(plain); err == nil {
+		err = l.validate()
 	}
-	defer clear(w.Share)
-	l := Letter{Terminal: h.Terminal, Order: h.Order, Generation: h.Generation, Recipient: w.Recipient, Fingers: w.Fingers, PINLetter: w.PINLetter}
-	if l.Code, err = pin.Parse(w.Code); err != nil {
-		return wrong(err)
-	}
-	if l.Share, err = NewShare(w.Share); err != nil {
-		return wrong(err)
-	}
-	if err := l.validate(); err != nil {
+	if err != nil {
+		l.Wipe()
 		return wrong(err)
 	}
 	return l, nil

@@ -24,10 +24,17 @@ func signNote(by note.Signer, text []byte) ([]byte, error) {
 	return note.Sign(&note.Note{Text: string(text)}, by)
 }
 
+// Bounds of notes, in bytes.
+const (
+	maxNote     = 4 << 10  // a few short lines
+	maxLetter   = 16 << 10 // a letter's content, or keys, in base64
+	maxLongNote = 1 << 20  // a list of keys, or of a wall's documents
+)
+
 // openNote returns the text of a note that this key signed.
-func openNote(what string, known note.Verifier, message []byte) ([]byte, error) {
-	if err := checkSize(message); err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+func openNote(what string, most int, known note.Verifier, message []byte) ([]byte, error) {
+	if len(message) > most {
+		return nil, fmt.Errorf("%s: %d bytes, at most %d", what, len(message), most)
 	}
 	n, err := note.Open(message, note.VerifierList(known))
 	var foreign *note.UnverifiedNoteError
@@ -72,7 +79,7 @@ func SignKeys(device note.Signer, terminal string, keys []PublishedKey) ([]byte,
 // OpenKeys verifies a terminal's list. A key is fit for use if its hash is also
 // in the terminal's events, and it was never used.
 func OpenKeys(device note.Verifier, terminal string, message []byte) ([]PublishedKey, error) {
-	text, err := openNote("list of keys", device, message)
+	text, err := openNote("list of keys", maxLongNote, device, message)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +135,7 @@ func (p Posted) validate() error {
 
 // OpenPosted verifies the note.
 func OpenPosted(city note.Verifier, terminal string, message []byte) (Posted, error) {
-	text, err := openNote("posted", city, message)
+	text, err := openNote("posted", maxNote, city, message)
 	if err != nil {
 		return Posted{}, err
 	}
@@ -169,7 +176,7 @@ func SignCheckpoint(device note.Signer, c Checkpoint) ([]byte, error) {
 
 // OpenCheckpoint verifies the note.
 func OpenCheckpoint(device note.Verifier, terminal string, message []byte) (Checkpoint, error) {
-	text, err := openNote("checkpoint", device, message)
+	text, err := openNote("checkpoint", maxNote, device, message)
 	if err != nil {
 		return Checkpoint{}, err
 	}
@@ -215,7 +222,7 @@ func SignAck(city note.Signer, a Ack) ([]byte, error) {
 
 // OpenAck verifies the note.
 func OpenAck(city note.Verifier, terminal string, message []byte) (Ack, error) {
-	text, err := openNote("acknowledgement", city, message)
+	text, err := openNote("acknowledgement", maxNote, city, message)
 	if err != nil {
 		return Ack{}, err
 	}

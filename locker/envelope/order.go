@@ -1,11 +1,11 @@
 package envelope
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -19,6 +19,11 @@ const (
 	MaxEnrolment  = 256 << 10 // bytes of one finger's enrolment
 	maxOrder      = 1 << 20   // bytes of a signed order before sealing
 	maxVersion    = 1_000_000
+	maxWord       = 64 // bytes of a name, a kind or a number in JSON
+
+	// maxSealedOrder is in bytes: base64 of a sealed order, some encoders' escapes
+	// of its slashes, and the names around it.
+	maxSealedOrder = MaxMessage
 )
 
 // Order is the city's request to hold documents for recipients, with what each
@@ -36,7 +41,7 @@ type Order struct {
 type Factor struct {
 	Kind    locker.FactorKind
 	Fingers []Finger // of FactorFinger, 1 or 2
-	Number  string   // of FactorNumber, 6 to 12 digits
+	Number  []byte   // of FactorNumber, 6 to 12 digits
 }
 
 // Finger is one enrolled finger.
@@ -54,24 +59,9 @@ type SealedOrder struct {
 	Sealed   []byte         `json:"sealed"` // encapsulated key and ciphertext of the signed order
 }
 
-type orderJSON struct {
-	Terminal   string                `json:"terminal"`
-	Issued     time.Time             `json:"issued"`
-	Order      locker.OrderID        `json:"order"`
-	Version    int                   `json:"version"`
-	Key        locker.KeyID          `json:"key"`
-	Documents  []locker.DocumentKind `json:"documents"`
-	Recipients []recipientJSON       `json:"recipients"`
-	Size       locker.Size           `json:"size"`
-	LowReach   bool                  `json:"low_reach"`
-	PINLetter  bool                  `json:"pin_letter"`
-	Training   bool                  `json:"training,omitempty"`
-}
-
-type recipientJSON struct {
-	Kind   locker.RecipientKind `json:"kind"`
-	Factor factorJSON           `json:"factor"`
-}
+// What the desk signs is JSON, with terminal, issued, order, version, key,
+// documents, recipients (kind and factor), size, low_reach, pin_letter and, where
+// it is true, training. It is written and read by hand, as a factor is.
 
 // SealOrder signs the order with the desk's key and seals it to the public
 // half of the terminal's one-time key Terms.Key. The result is the message.
@@ -80,12 +70,12 @@ func SealOrder(s Suite, desk Signer, public []byte, o Order) ([]byte, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("seal order: %w", err)
 	}
-	body, err := json.Marshal(o.wire())
+	body, err := o.encode()
+	defer clear(body)
 	if err != nil {
 		return nil, fmt.Errorf("seal order %s: %w", o.Terms.Order, err)
 	}
-	defer clear(body)
-	signed, err := Sign(desk, NamespaceOrder, append(body, '\n'))
+	signed, err := Sign(desk, NamespaceOrder, body)
 	if err != nil {
 		return nil, fmt.Errorf("seal order %s: %w", o.Terms.Order, err)
 	}
@@ -103,7 +93,28 @@ func SealOrder(s Suite, desk Signer, public []byte, o Order) ([]byte, error) {
 // ParseSealedOrder reads a message; nothing of it is proved yet.
 func ParseSealedOrder(message []byte) (SealedOrder, error) {
 	var m SealedOrder
-	if err := decodeStrict(message, &m); err != nil {
+	if len(message) > maxSealedOrder {
+		return SealedOrder{}, fmt.Errorf("sealed order: %d bytes, at most %d", len(message), maxSealedOrder)
+	}
+	r := &reader{b: message}
+	r.object(func(name string) bool {
+		switch name {
+		case "terminal":
+			m.Terminal = string(r.text(maxWord))
+		case "order":
+			m.Order = locker.OrderID(r.text(maxWord))
+		case "version":
+			m.Version = r.small()
+		case "key":
+			m.Key = locker.KeyID(r.number())
+		case "sealed":
+			m.Sealed = r.bytes(maxOrder + 4096)
+		default:
+			return false
+		}
+		return true
+	})
+	if err := r.end(); err != nil {
 		return SealedOrder{}, fmt.Errorf("sealed order: %w", err)
 	}
 	if err := errors.Join(CheckTerminal(m.Terminal), CheckOrderID(m.Order), checkVersion(m.Version), checkKey(m.Key)); err != nil {
@@ -130,17 +141,22 @@ func OpenOrder(s Suite, private []byte, m SealedOrder, people People, at time.Ti
 	if err != nil {
 		return Order{}, fmt.Errorf("order %s: %w", m.Order, err)
 	}
-	var w orderJSON
-	if err := decodeStrict(body, &w); err != nil {
+	o, err := readOrder(body)
+	defer func() {
+		if err != nil {
+			o.Wipe()
+		}
+	}()
+	if err != nil {
 		return Order{}, fmt.Errorf("order %s: %w", m.Order, err)
 	}
-	o := w.order()
 	o.Terms.Desk = desk
-	if err := o.Validate(); err != nil {
+	if err = o.Validate(); err != nil {
 		return Order{}, err
 	}
 	if o.Terminal != m.Terminal || o.Terms.Order != m.Order || o.Terms.Version != m.Version || o.Terms.Key != m.Key {
-		return Order{}, fmt.Errorf("order %s: what was signed names another terminal, order, version or key than its envelope", m.Order)
+		err = fmt.Errorf("order %s: what was signed names another terminal, order, version or key than its envelope", m.Order)
+		return Order{}, err
 	}
 	return o, nil
 }
@@ -202,7 +218,7 @@ func (o Order) Validate() error {
 func (f Factor) validate() error {
 	switch f.Kind {
 	case locker.FactorFinger:
-		if len(f.Fingers) < 1 || len(f.Fingers) > MaxFingers || f.Number != "" {
+		if len(f.Fingers) < 1 || len(f.Fingers) > MaxFingers || len(f.Number) > 0 {
 			return fmt.Errorf("%d fingers enrolled, wants 1 or %d and no number", len(f.Fingers), MaxFingers)
 		}
 		for i, g := range f.Fingers {
@@ -219,7 +235,7 @@ func (f Factor) validate() error {
 		if len(f.Fingers) > 0 {
 			return errors.New("fingers beside a number")
 		}
-		if n := len(f.Number); n < 6 || n > 12 || strings.Trim(f.Number, "0123456789") != "" {
+		if n := len(f.Number); n < 6 || n > 12 || len(bytes.Trim(f.Number, "0123456789")) > 0 {
 			return errors.New("the number wants 6 to 12 digits")
 		}
 	default:
@@ -236,46 +252,94 @@ func (f Factor) positions() []int {
 	return p
 }
 
-func (f Factor) wire() factorJSON {
-	w := factorJSON{Kind: string(f.Kind), Number: f.Number}
-	for _, g := range f.Fingers {
-		w.Fingers = append(w.Fingers, fingerJSON(g))
+// encode writes what the desk signs. The caller clears it.
+func (o Order) encode() ([]byte, error) {
+	t := o.Terms
+	room := 1024 + 24*len(t.Documents)
+	for _, f := range o.Factors {
+		room += 64 + f.room()
 	}
-	return w
+	b := fmt.Appendf(make([]byte, 0, room), `{"terminal":"%s","issued":"%s","order":"%s","version":%d,"key":%d,"documents":[`,
+		o.Terminal, timeText(o.Issued), t.Order, t.Version, t.Key)
+	for i, d := range t.Documents {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `"%s"`, d)
+	}
+	b = append(b, `],"recipients":[`...)
+	for i, r := range t.Recipients {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = fmt.Appendf(b, `{"kind":"%s","factor":`, r.Kind)
+		b = append(o.Factors[i].append(b), '}')
+	}
+	b = fmt.Appendf(b, `],"size":%d,"low_reach":%t,"pin_letter":%t`, t.Size, t.LowReach, t.PINLetter)
+	if t.Training {
+		b = append(b, `,"training":true`...)
+	}
+	b = append(b, "}\n"...)
+	if cap(b) != room {
+		clear(b)
+		return nil, errRoom
+	}
+	return b, nil
 }
 
-func (w factorJSON) factor() Factor {
-	f := Factor{Kind: locker.FactorKind(w.Kind), Number: w.Number}
-	for _, g := range w.Fingers {
-		f.Fingers = append(f.Fingers, Finger(g))
-	}
-	return f
+// readOrder reads what a desk signed; nobody has validated it. The caller wipes
+// the order, also after an error.
+func readOrder(body []byte) (o Order, err error) {
+	r, t := &reader{b: body}, &o.Terms
+	r.object(func(name string) bool {
+		switch name {
+		case "terminal":
+			o.Terminal = string(r.text(maxWord))
+		case "issued":
+			o.Issued = r.time()
+		case "order":
+			t.Order = locker.OrderID(r.text(maxWord))
+		case "version":
+			t.Version = r.small()
+		case "key":
+			t.Key = locker.KeyID(r.number())
+		case "documents":
+			r.array(MaxDocuments, func() { t.Documents = append(t.Documents, locker.DocumentKind(r.text(maxWord))) })
+		case "recipients":
+			r.array(MaxRecipients, func() {
+				kind, f := readRecipient(r)
+				o.Factors = append(o.Factors, f)
+				t.Recipients = append(t.Recipients, locker.Recipient{Kind: kind, Factor: f.Kind, Fingers: f.positions()})
+			})
+		case "size":
+			t.Size = locker.Size(r.small())
+		case "low_reach":
+			t.LowReach = r.boolean()
+		case "pin_letter":
+			t.PINLetter = r.boolean()
+		case "training":
+			t.Training = r.boolean()
+		default:
+			return false
+		}
+		return true
+	})
+	return o, r.end()
 }
 
-func (o Order) wire() orderJSON {
-	w := orderJSON{
-		Terminal: o.Terminal, Issued: o.Issued,
-		Order: o.Terms.Order, Version: o.Terms.Version, Key: o.Terms.Key,
-		Documents: o.Terms.Documents, Size: o.Terms.Size,
-		LowReach: o.Terms.LowReach, PINLetter: o.Terms.PINLetter, Training: o.Terms.Training,
-	}
-	for i, r := range o.Terms.Recipients {
-		w.Recipients = append(w.Recipients, recipientJSON{r.Kind, o.Factors[i].wire()})
-	}
-	return w
-}
-
-func (w orderJSON) order() Order {
-	o := Order{Terminal: w.Terminal, Issued: w.Issued, Terms: locker.OrderTerms{
-		Order: w.Order, Version: w.Version, Key: w.Key,
-		Documents: w.Documents, Size: w.Size, LowReach: w.LowReach, PINLetter: w.PINLetter, Training: w.Training,
-	}}
-	for _, r := range w.Recipients {
-		f := r.Factor.factor()
-		o.Factors = append(o.Factors, f)
-		o.Terms.Recipients = append(o.Terms.Recipients, locker.Recipient{Kind: r.Kind, Factor: f.Kind, Fingers: f.positions()})
-	}
-	return o
+func readRecipient(r *reader) (kind locker.RecipientKind, f Factor) {
+	r.object(func(name string) bool {
+		switch name {
+		case "kind":
+			kind = locker.RecipientKind(r.text(maxWord))
+		case "factor":
+			f = readFactor(r)
+		default:
+			return false
+		}
+		return true
+	})
+	return kind, f
 }
 
 func checkVersion(v int) error {

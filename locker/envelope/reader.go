@@ -1,12 +1,14 @@
 package envelope
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // reader reads JSON of a known shape from a byte slice. Package encoding/json
@@ -34,12 +36,19 @@ func (r *reader) fail(form string, args ...any) {
 	}
 }
 
+// mostSpace bounds white space between two tokens, in bytes.
+const mostSpace = 1024
+
 // peek skips white space and returns the next byte; zero at the end or after an error.
 func (r *reader) peek() byte {
 	if r.err != nil {
 		return 0
 	}
-	for ; r.at < len(r.b); r.at++ {
+	for from := r.at; r.at < len(r.b); r.at++ {
+		if r.at-from > mostSpace {
+			r.fail("byte %d: more than %d bytes of white space", from, mostSpace)
+			return 0
+		}
 		switch c := r.b[r.at]; c {
 		case ' ', '\t', '\n', '\r':
 		default:
@@ -111,48 +120,43 @@ func (r *reader) array(most int, element func()) {
 
 // text returns a string's bytes, which are a part of the slice.
 func (r *reader) text(most int) []byte {
-	raw, escaped := r.raw(most)
-	if escaped {
-		r.fail("byte %d: an escape where none is needed", r.at)
-		return nil
-	}
-	return raw
-}
-
-// raw returns what stands between quotes, and whether there is a "\/" in it.
-func (r *reader) raw(most int) (text []byte, escaped bool) {
-	if !r.want('"', "a string") {
-		return nil, false
-	}
-	from := r.at
-	for ; r.at < len(r.b); r.at++ {
-		switch c := r.b[r.at]; {
-		case c == '"':
-			text = r.b[from:r.at]
-			r.at++
-			return text, escaped
-		case r.at-from == most:
-			r.fail("byte %d: a string of more than %d bytes", from, most)
-			return nil, false
-		case c == '\\' && r.at+1 < len(r.b) && r.b[r.at+1] == '/':
-			escaped = true
-		case c < ' ' || c > '~' || c == '\\':
-			r.fail("byte %d: a string of printable ASCII without escapes is wanted", r.at)
-			return nil, false
+	text := r.raw(most)
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '\\' {
+			r.fail("byte %d: wants a string of printable ASCII without escapes", r.at)
+			return nil
 		}
 	}
-	r.fail("ends within a string")
-	return nil, false
+	return text
+}
+
+// raw returns what stands between quotes.
+func (r *reader) raw(most int) []byte {
+	if !r.want('"', "a string") {
+		return nil
+	}
+	n := bytes.IndexByte(r.b[r.at:min(r.at+most+1, len(r.b))], '"')
+	if n < 0 {
+		r.fail("byte %d: wants a string of at most %d bytes", r.at, most)
+		return nil
+	}
+	text := r.b[r.at : r.at+n]
+	r.at += n + 1
+	return text
 }
 
 // bytes decodes base64 of at most so many bytes into a slice of its own, which
 // the caller clears if it is a secret.
 func (r *reader) bytes(most int) []byte {
-	text, escaped := r.raw(2 * base64.StdEncoding.EncodedLen(most))
+	text := r.raw(2 * base64.StdEncoding.EncodedLen(most))
 	if r.err != nil {
 		return nil
 	}
-	if escaped { // some encoders write each slash as \/
+	if bytes.IndexByte(text, '\n') >= 0 || bytes.IndexByte(text, '\r') >= 0 { // which the decoder skips
+		r.fail("byte %d: a line's end in base64", r.at)
+		return nil
+	}
+	if bytes.IndexByte(text, '\\') >= 0 { // some encoders write each slash as \/
 		plain := make([]byte, 0, len(text))
 		for i, c := range text {
 			if c == '\\' && i+1 < len(text) && text[i+1] == '/' {
@@ -204,6 +208,19 @@ func (r *reader) small() int {
 		return 0
 	}
 	return int(n)
+}
+
+// time reads a time as RFC 3339 writes it.
+func (r *reader) time() time.Time {
+	text := string(r.text(maxWord))
+	if r.err != nil {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		r.fail("byte %d: wants a time such as 2006-01-02T15:04:05Z", r.at)
+	}
+	return t
 }
 
 func (r *reader) boolean() bool {

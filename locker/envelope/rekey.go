@@ -36,7 +36,7 @@ func (r Rekey) validate(terminal string) error {
 
 // OpenRekey verifies the note by the old key.
 func OpenRekey(old note.Verifier, terminal string, message []byte) (Rekey, error) {
-	text, err := openNote("rekey", old, message)
+	text, err := openNote("rekey", maxLetter, old, message)
 	if err != nil {
 		return Rekey{}, err
 	}

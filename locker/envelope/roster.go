@@ -84,29 +84,58 @@ func (m SealedRoster) info() []byte { return info("roster", m.Terminal, m.Versio
 
 // IsSealedRoster tells a sealed roster from a signed text.
 func IsSealedRoster(message []byte) bool {
-	var m SealedRoster
-	return decodeStrict(message, &m) == nil
+	_, err := ParseSealedRoster(message)
+	return err == nil
 }
 
 // RosterVersion is what a sealed roster says of its version outside the seal, 0
 // if that cannot be read.
 func RosterVersion(message []byte) int {
-	var m SealedRoster
-	if decodeStrict(message, &m) != nil || checkVersion(m.Version) != nil {
+	m, err := ParseSealedRoster(message)
+	if err != nil {
 		return 0
 	}
 	return m.Version
 }
 
+// ParseSealedRoster reads a message; nothing of it is proved yet.
+func ParseSealedRoster(message []byte) (SealedRoster, error) {
+	var m SealedRoster
+	if err := checkSize(message); err != nil {
+		return m, fmt.Errorf("roster: %w", err)
+	}
+	r := &reader{b: message}
+	r.object(func(name string) bool {
+		switch name {
+		case "terminal":
+			m.Terminal = string(r.text(maxWord))
+		case "version":
+			m.Version = r.small()
+		case "sealed":
+			m.Sealed = r.bytes(maxRoster + 4096)
+		default:
+			return false
+		}
+		return true
+	})
+	if err := r.end(); err != nil {
+		return SealedRoster{}, fmt.Errorf("roster: %w", err)
+	}
+	if err := errors.Join(CheckTerminal(m.Terminal), checkVersion(m.Version)); err != nil {
+		return SealedRoster{}, fmt.Errorf("roster: %w", err)
+	}
+	if len(m.Sealed) == 0 {
+		return SealedRoster{}, errors.New("roster: nothing is sealed")
+	}
+	return m, nil
+}
+
 // UnsealRoster opens a message with the terminal's lasting key and returns the
 // signed text, which nobody has verified yet.
 func UnsealRoster(s Suite, private, message []byte) ([]byte, error) {
-	var m SealedRoster
-	if err := decodeStrict(message, &m); err != nil {
-		return nil, fmt.Errorf("roster: %w", err)
-	}
-	if err := errors.Join(CheckTerminal(m.Terminal), checkVersion(m.Version)); err != nil {
-		return nil, fmt.Errorf("roster: %w", err)
+	m, err := ParseSealedRoster(message)
+	if err != nil {
+		return nil, err
 	}
 	signed, err := s.Open(private, m.info(), m.Sealed)
 	if err != nil {
@@ -125,6 +154,11 @@ func OpenRoster(s Suite, signed []byte, terminal string, before *Roster, at time
 	body, keys, err := verified(s, NamespaceRoster, signed)
 	if err != nil {
 		return Roster{}, fmt.Errorf("roster: %w", err)
+	}
+	if before != nil && len(signed) > maxText { // a large one of a stranger is refused unread; of a small one there is more to say
+		if _, err := holders(keys, before, locker.Admin, at); err != nil {
+			return Roster{}, fmt.Errorf("roster: must be signed by admins of roster %d, which is in force: %w", before.Version, err)
+		}
 	}
 	r, err := ParseRoster(body)
 	if err != nil {

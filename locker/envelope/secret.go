@@ -1,12 +1,14 @@
 package envelope
 
 import (
-	"encoding/json"
+	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 
+	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/pin/seal"
 )
 
@@ -82,50 +84,110 @@ func (Factor) LogValue() slog.Value { return slog.StringValue("envelope.Factor(h
 // MarshalJSON refuses; see [Factor.Encode].
 func (Factor) MarshalJSON() ([]byte, error) { return nil, errWritten }
 
-// Wipe overwrites the enrolments and drops the number, which Go cannot overwrite.
+// Wipe overwrites the enrolments and the number.
 func (f *Factor) Wipe() {
 	for i := range f.Fingers {
 		clear(f.Fingers[i].Enrolment)
 	}
+	clear(f.Number)
 	*f = Factor{}
 }
 
 // Format hides the finger from every verb of fmt.
 func (Finger) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "envelope.Finger(hidden)") }
 
-// factorJSON is a factor inside a seal.
-type factorJSON struct {
-	Kind    string       `json:"kind"`
-	Fingers []fingerJSON `json:"fingers,omitempty"`
-	Number  string       `json:"number,omitempty"`
-}
+// The factor's form inside a seal, and inside an order, is JSON:
+//
+//	{"kind":"finger","fingers":[{"position":7,"enrolment":"BASE64"}]}
+//	{"kind":"number","number":"123456"}
+//
+// It is written and read by hand, so that no copy is left that cannot be cleared.
 
-type fingerJSON struct {
-	Position  int    `json:"position"`
-	Enrolment []byte `json:"enrolment"`
-}
-
-// Encode writes the factor for a seal, and for nowhere else.
+// Encode writes the factor for a seal, and for nowhere else. The caller clears it.
 func (f Factor) Encode() ([]byte, error) {
 	if err := f.validate(); err != nil {
 		return nil, err
 	}
-	b, err := json.Marshal(f.wire())
-	if err != nil {
-		return nil, fmt.Errorf("encode a factor: %w", err)
+	room := f.room()
+	b := f.append(make([]byte, 0, room))
+	if cap(b) != room {
+		clear(b)
+		return nil, fmt.Errorf("encode a factor: %w", errRoom)
 	}
 	return b, nil
 }
 
-// DecodeFactor reads what Encode wrote.
+// room is more than the length of what append adds.
+func (f Factor) room() int {
+	n := 100 + len(f.Number)
+	for _, g := range f.Fingers {
+		n += 60 + base64.StdEncoding.EncodedLen(len(g.Enrolment))
+	}
+	return n
+}
+
+// append adds the factor's form to b; validate has bounded what is in it.
+func (f Factor) append(b []byte) []byte {
+	b = fmt.Appendf(b, `{"kind":"%s"`, f.Kind)
+	for i, g := range f.Fingers {
+		b = append(b, [...]string{`,"fingers":[`, `,`}[min(i, 1)]...)
+		b = fmt.Appendf(b, `{"position":%d,"enrolment":`, g.Position)
+		b = append(appendBytes(b, g.Enrolment), '}')
+	}
+	if len(f.Fingers) > 0 {
+		b = append(b, ']')
+	}
+	if len(f.Number) > 0 {
+		b = append(append(append(b, `,"number":"`...), f.Number...), '"')
+	}
+	return append(b, '}')
+}
+
+// DecodeFactor reads what Encode wrote, and copies what it keeps.
 func DecodeFactor(b []byte) (Factor, error) {
-	var w factorJSON
-	if err := decodeStrict(b, &w); err != nil {
+	r := &reader{b: b}
+	f := readFactor(r)
+	if err := r.end(); err != nil {
+		f.Wipe()
 		return Factor{}, fmt.Errorf("decode a factor: %w", err)
 	}
-	f := w.factor()
 	if err := f.validate(); err != nil {
+		f.Wipe()
 		return Factor{}, fmt.Errorf("decode a factor: %w", err)
 	}
 	return f, nil
+}
+
+// readFactor reads a factor, which nobody has validated. The caller wipes it,
+// also after an error of the reader.
+func readFactor(r *reader) (f Factor) {
+	r.object(func(name string) bool {
+		switch name {
+		case "kind":
+			f.Kind = locker.FactorKind(r.text(maxWord))
+		case "fingers":
+			r.array(MaxFingers+1, func() { f.Fingers = append(f.Fingers, readFinger(r)) })
+		case "number":
+			f.Number = bytes.Clone(r.text(maxWord))
+		default:
+			return false
+		}
+		return true
+	})
+	return f
+}
+
+func readFinger(r *reader) (g Finger) {
+	r.object(func(name string) bool {
+		switch name {
+		case "position":
+			g.Position = r.small()
+		case "enrolment":
+			g.Enrolment = r.bytes(MaxEnrolment)
+		default:
+			return false
+		}
+		return true
+	})
+	return g
 }

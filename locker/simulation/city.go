@@ -319,7 +319,7 @@ func (c *city) sealed(f *file) {
 	if len(f.citizen.fingers) == 0 {
 		f.number = fmt.Sprintf("%08d", 10_000_000+c.numbers)
 		c.w.crypto.numbers[f.number] = f.order
-		factor = envelope.Factor{Kind: locker.FactorNumber, Number: f.number}
+		factor = envelope.Factor{Kind: locker.FactorNumber, Number: []byte(f.number)}
 	}
 	f.terms.Recipients = []locker.Recipient{{Kind: locker.Applicant, Factor: factor.Kind, Fingers: f.citizen.fingers}}
 	var err error

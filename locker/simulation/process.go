@@ -31,8 +31,9 @@ type process struct {
 
 // lane does its jobs one after the other.
 type lane struct {
-	jobs []controller.Job
-	busy bool
+	jobs  []controller.Job
+	later []controller.Job // done while there are no others: messages of the city
+	busy  bool
 }
 
 // start is the machine's power coming back, or systemd starting it again.
@@ -239,6 +240,12 @@ func (p *process) begin(n controller.Lane, job controller.Job) {
 	if !p.receives {
 		p.w.oracle.carriesOut(p)
 	}
+	if n == controller.MessageLane {
+		n = controller.VaultLane
+		p.lanes[n].later = append(p.lanes[n].later, job)
+		p.work(n)
+		return
+	}
 	l := &p.lanes[n]
 	l.jobs = append(l.jobs, job)
 	if n == controller.ReaderLane {
@@ -252,11 +259,15 @@ func (p *process) begin(n controller.Lane, job controller.Job) {
 // later one, and the power may go before, in between and after.
 func (p *process) work(n controller.Lane) {
 	l := &p.lanes[n]
-	if l.busy || len(l.jobs) == 0 {
+	from := &l.jobs
+	if len(*from) == 0 {
+		from = &l.later
+	}
+	if l.busy || len(*from) == 0 {
 		return
 	}
-	job := l.jobs[0]
-	l.jobs = l.jobs[1:]
+	job := (*from)[0]
+	*from = (*from)[1:]
 	l.busy = true
 	before, later := p.w.faults.latency(p.w, n)
 	p.after(before, func() {

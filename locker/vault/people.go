@@ -126,7 +126,7 @@ func (v *Vault) ReceiveRoster(message []byte, at time.Time) (locker.Input, error
 	}
 	r, err := envelope.OpenRoster(v.Crypto, signed, v.Terminal, v.roster, at)
 	if err != nil {
-		return reject(r.Version, err)
+		return reject(envelope.RosterVersion(message), err)
 	}
 	if err := v.storeRoster(r, signed); err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func TestOrderIsRefused(t *testing.T) {
 		return h.sealed(h.desk, o)
 	}
 	for says, message := range map[string][]byte{
-		"EOF":                        nil,
+		"wants an object":            nil,
 		"roster 3 does not know":     h.sealed(h.stranger, anOrder("A-2026-0001", 1)),
 		"who is admin, wants desk":   h.sealed(h.anna, anOrder("A-2026-0001", 1)),
 		`is for terminal "other"`:    spoilt(func(o *envelope.Order) { o.Terminal = "other" }),

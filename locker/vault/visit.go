@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bytes"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -158,7 +159,7 @@ func (v *Vault) Compare(attempt locker.AttemptID, g locker.Generation, factor lo
 	case kept.factor.Kind != factor:
 		return wrong(fmt.Errorf("the recipient has a %s", kept.factor.Kind))
 	case factor == locker.FactorNumber:
-		same := subtle.ConstantTimeCompare(number, []byte(kept.factor.Number)) == 1
+		same := subtle.ConstantTimeCompare(number, kept.factor.Number) == 1
 		return Comparison{Accepted: same}, nil
 	case len(kept.factor.Fingers) == 0:
 		return wrong(fmt.Errorf("finger %d is not enrolled", finger))
@@ -176,7 +177,7 @@ func (v *Vault) Compare(attempt locker.AttemptID, g locker.Generation, factor lo
 // while the original is forgotten.
 func (v *visit) copied(finger int) visit {
 	c := *v
-	c.factor.Fingers = nil
+	c.factor.Fingers, c.factor.Number = nil, bytes.Clone(v.factor.Number)
 	for _, f := range v.factor.Fingers {
 		if f.Position == finger {
 			f.Enrolment = append([]byte(nil), f.Enrolment...)

@@ -116,7 +116,7 @@ func TestNumberServesWhoseFingersCannotBeRead(t *testing.T) {
 	h := newHouse(t)
 	o := anOrder("A-2026-0001", 1)
 	o.Terms.Recipients[0] = locker.Recipient{Kind: locker.Applicant, Factor: locker.FactorNumber}
-	o.Factors[0] = envelope.Factor{Kind: locker.FactorNumber, Number: "27182818"}
+	o.Factors[0] = envelope.Factor{Kind: locker.FactorNumber, Number: []byte("27182818")}
 	if _, ok := must(h.vault.ReceiveOrder(h.sealed(h.desk, o), now)).(locker.OrderReceived); !ok {
 		t.Fatal("refused")
 	}
