@@ -48,6 +48,7 @@ type Config struct {
 	Suite     envelope.Suite
 	Repeat    time.Duration // of what is open; 0: one minute
 	Roll      time.Duration // after which a terminal that said nothing to a new connection is away; 0: one minute
+	Silent    time.Duration // after which a terminal that said nothing is an alarm; 0: DefaultSilent
 	Keep      time.Duration // of what is over and names people; 0: DefaultKeep
 	Now       func() time.Time
 	Rand      io.Reader // fit for keys
@@ -69,8 +70,10 @@ type City struct {
 	nudged map[string]bool // terminals for which there is something new to send
 	joined map[string]bool // terminals that were registered since the session last looked
 	nudge  chan struct{}
-	change chan struct{} // closed at the next change of what admins see
-	line   api.Line      // to the broker
+	change chan struct{}        // closed at the next change of what admins see
+	line   api.Line             // to the broker
+	heard  map[string]time.Time // when each terminal was last heard
+	full   *api.Trouble         // why the record cannot be written; nil while it can
 }
 
 // Open opens the record. Nothing is sent before Run.
@@ -90,6 +93,12 @@ func Open(config Config) (*City, error) {
 	}
 	if config.Roll == 0 {
 		config.Roll = time.Minute
+	}
+	if config.Silent == 0 {
+		config.Silent = DefaultSilent
+	}
+	if config.Silent < 0 {
+		return nil, fmt.Errorf("city: silent %v: wants a positive time", config.Silent)
 	}
 	if config.Keep == 0 {
 		config.Keep = DefaultKeep
@@ -111,7 +120,7 @@ func Open(config Config) (*City, error) {
 	return &City{
 		config: config, record: r, letter: letter,
 		inbox: broker.NewInbox(inboxLimit), nudged: map[string]bool{}, joined: map[string]bool{}, closed: map[string]bool{}, nudge: make(chan struct{}, 1), change: make(chan struct{}),
-		line: api.Line{Since: config.Now()},
+		line: api.Line{Since: config.Now()}, heard: map[string]time.Time{},
 	}, nil
 }
 
@@ -122,9 +131,10 @@ func (c *City) Close() error { return c.record.Close() }
 // one that makes it impossible to go on.
 func (c *City) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	var pruning sync.WaitGroup
-	pruning.Go(func() { c.prune(ctx) })
-	defer pruning.Wait()
+	var beside sync.WaitGroup
+	beside.Go(func() { c.prune(ctx) })
+	beside.Go(func() { c.watchConditions(ctx) })
+	defer beside.Wait()
 	defer cancel()
 	serve := make(chan error, 1)
 	if c.config.Socket != "" {

@@ -100,10 +100,10 @@ func (m *movedSocket) Close() error {
 func (c *City) Handler() http.Handler {
 	mux := http.NewServeMux()
 	get := func(pattern string, f func(*http.Request) (any, error)) {
-		mux.HandleFunc("GET "+pattern, answer(f))
+		mux.HandleFunc("GET "+pattern, c.answer(f))
 	}
 	post := func(pattern string, f func(*http.Request, []byte) (any, error)) {
-		mux.HandleFunc("POST "+pattern, answer(func(r *http.Request) (any, error) {
+		mux.HandleFunc("POST "+pattern, c.answer(func(r *http.Request) (any, error) {
 			body, err := io.ReadAll(io.LimitReader(r.Body, envelope.MaxMessage+1))
 			if err != nil {
 				return nil, wrong("read the request: %w", err)
@@ -115,7 +115,7 @@ func (c *City) Handler() http.Handler {
 		}))
 	}
 	get("/identity", func(r *http.Request) (any, error) { return c.Identity(r.Context()) })
-	get("/alarms", func(r *http.Request) (any, error) { return c.Alarms(r.Context()) })
+	get("/alarms", func(r *http.Request) (any, error) { return c.Troubles(r.Context()) })
 	get("/terminals", func(r *http.Request) (any, error) { return c.Terminals(r.Context()) })
 	post("/terminals", func(r *http.Request, body []byte) (any, error) {
 		var t api.Terminal
@@ -181,12 +181,15 @@ func (c *City) serveEvents(r *http.Request) (any, error) {
 }
 
 // answer writes what f gives as JSON, and its error with the status it deserves.
-func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
+func (c *City) answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("Cache-Control", "no-store")
 		v, err := f(r)
 		if err != nil {
+			if c.noRoom(err) {
+				err = fmt.Errorf("%s: %w", c.room(), err)
+			}
 			w.WriteHeader(statusOf(err))
 			v = api.Failure{Error: err.Error()}
 		}
@@ -203,6 +206,8 @@ func statusOf(err error) int {
 		return http.StatusConflict
 	case errors.As(err, &input):
 		return http.StatusBadRequest
+	case record.Full(err):
+		return http.StatusInsufficientStorage
 	}
 	return http.StatusInternalServerError
 }

@@ -33,7 +33,7 @@ type session struct {
 
 func (c *City) serve(ctx context.Context, conn *broker.Conn) error {
 	s := &session{City: c, conn: conn, intakes: map[string]*intake{}, present: map[string]bool{}}
-	if err := s.greet(ctx); err != nil {
+	if err := s.greet(ctx); err != nil && !c.noRoom(err) {
 		return err
 	}
 	c.connected(true)
@@ -58,10 +58,21 @@ func (c *City) serve(ctx context.Context, conn *broker.Conn) error {
 		case <-missing.C:
 			err = s.callRoll(ctx)
 		}
-		if err != nil {
+		if err != nil && !s.survives(err) {
 			return err
 		}
 	}
+}
+
+// survives tells whether the session goes on after an error: a record without
+// room can still be read, and a new connection would not make room. What was not
+// stored is forgotten, so that the terminals send it again.
+func (s *session) survives(err error) bool {
+	if !s.noRoom(err) {
+		return false
+	}
+	clear(s.intakes)
+	return true
 }
 
 // nudged sends what is new for terminals.
@@ -237,18 +248,22 @@ func (s *session) take(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := s.handle(ctx, t, on, m.Payload); err != nil {
-			return err
+		if !m.Retained && !(on == topic.Online && string(m.Payload) == "false") { // a broker says that, and repeats what it retains
+			s.hear(id)
 		}
-		if len(t.covered) >= commitAfter {
-			if err := s.settle(ctx, t); err != nil {
-				return err
-			}
+		err = s.handle(ctx, t, on, m.Payload)
+		if err == nil && len(t.covered) >= commitAfter {
+			err = s.settle(ctx, t)
+		}
+		if err != nil && !s.survives(err) { // without room, each of the others is tried all the same
+			return err
 		}
 	}
-	for _, t := range s.intakes {
-		if err := s.settle(ctx, t); err != nil {
-			return err
+	for _, terminal := range slices.Sorted(maps.Keys(s.intakes)) {
+		if t := s.intakes[terminal]; t != nil {
+			if err := s.settle(ctx, t); err != nil && !s.survives(err) {
+				return err
+			}
 		}
 	}
 	return nil
@@ -258,8 +273,9 @@ func (s *session) take(ctx context.Context) error {
 // that can be noted, the record is well and the terminal says what no record
 // holds: the others go on.
 func (s *session) settle(ctx context.Context, t *intake) error {
-	fresh := len(t.covered) > 0
-	if err := t.commit(ctx); errors.Is(err, record.ErrConflict) { // its log was closed meanwhile
+	covered := t.covered
+	fresh := len(covered) > 0
+	if err := t.commit(ctx); errors.Is(err, record.ErrConflict) || record.Full(err) { // its log was closed meanwhile, or nothing can be noted
 		return err
 	} else if err != nil {
 		delete(s.intakes, t.terminal)
@@ -267,6 +283,7 @@ func (s *session) settle(ctx context.Context, t *intake) error {
 	}
 	if fresh {
 		s.changed()
+		s.logAlarms(ctx, t.terminal, covered)
 	}
 	if t.cleared {
 		t.cleared = false

@@ -47,7 +47,15 @@ func (c *City) Terminal(ctx context.Context, id string) (api.Terminal, error) {
 
 // Troubles lists all alarms, the terminals' and the city's; those that stand or
 // that nobody has noted come first.
-func (c *City) Troubles(ctx context.Context) ([]api.Trouble, error) { return c.record.Troubles(ctx) }
+func (c *City) Troubles(ctx context.Context) ([]api.Trouble, error) {
+	all, err := c.record.Troubles(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.full != nil { // no record can hold this one
+		all = append([]api.Trouble{*c.full}, all...)
+	}
+	return all, err
+}
 
 // Bounds of a note, in bytes.
 const (

@@ -1,6 +1,9 @@
 package locker
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Member is one person of the roster, as far as the ledger may know: cards,
 // numbers and keys stay in the vault.
@@ -87,6 +90,9 @@ const (
 
 // AlarmKind is what happened.
 type AlarmKind string
+
+// Plain is the kind in words, for a log.
+func (k AlarmKind) Plain() string { return strings.ReplaceAll(string(k), "_", " ") }
 
 const (
 	AlarmForced        AlarmKind = "door_forced"           // opened, and nobody released it

@@ -127,6 +127,7 @@ type Alarm struct {
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
 	Times    int       `json:"times"`
+	Cleared  time.Time `json:"cleared,omitzero"` // of a condition that is over
 }
 
 // Kinds of alarm.
@@ -135,6 +136,13 @@ const (
 	AlarmMisfit    = "misfit"    // events that do not fit the signed checkpoint
 	AlarmSignature = "signature" // a message that the device did not sign
 	AlarmContent   = "content"   // a signed message that cannot be used
+)
+
+// Kinds of alarm that stand until their condition is over.
+const (
+	AlarmSilent = "silent"      // nothing was heard from the terminal for too long
+	AlarmBroker = "broker_lost" // the city is not connected to its broker
+	AlarmFull   = "record_full" // the city cannot write its record
 )
 
 // Tree is a terminal's tree, recomputed from the events that the city holds.
@@ -185,12 +193,22 @@ type Trouble struct {
 	Compartment locker.CompartmentID `json:"compartment,omitempty"`
 	Detail      string               `json:"detail,omitempty"`
 	Since       time.Time            `json:"since"`
-	Last        time.Time            `json:"last,omitzero"`    // of the city's own, which count
-	Times       int                  `json:"times,omitempty"`  // of the city's own
-	Cleared     time.Time            `json:"cleared,omitzero"` // by the terminal
+	Last        time.Time            `json:"last,omitzero"`    // of the city's own that count incidents
+	Times       int                  `json:"times,omitempty"`  // of the city's own that count incidents
+	Cleared     time.Time            `json:"cleared,omitzero"` // when the condition was over
 	Note        string               `json:"note,omitempty"`
 	By          string               `json:"by,omitempty"`
 	Noted       time.Time            `json:"noted,omitzero"` // zero: nobody has looked yet
+}
+
+// Counts tells an alarm that counts incidents from one that stands until its
+// condition is over.
+func (t Trouble) Counts() bool { return t.Times > 0 }
+
+// Open tells whether somebody should look at the alarm: it stands, or nobody has
+// noted it yet.
+func (t Trouble) Open() bool {
+	return t.Noted.IsZero() && t.Class != locker.Statistics || !t.Counts() && t.Cleared.IsZero()
 }
 
 // Line is how the city stands with the broker.

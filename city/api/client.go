@@ -158,8 +158,9 @@ func (c *Client) Order(ctx context.Context, id locker.OrderID) (v Order, err err
 	return v, err
 }
 
-// Alarms lists what the city found wrong, the latest first.
-func (c *Client) Alarms(ctx context.Context) (v []Alarm, err error) {
+// Alarms lists the alarms of the terminals, then those that the city found
+// itself. The ones that somebody should look at come first.
+func (c *Client) Alarms(ctx context.Context) (v []Trouble, err error) {
 	err = c.get(ctx, "/alarms", &v)
 	return v, err
 }

@@ -63,7 +63,7 @@ type trouble struct {
 
 // Done: over, and somebody has looked; what is only counted needs nobody.
 func (t trouble) Done() bool {
-	over := !t.Cleared.IsZero() || strings.HasPrefix(t.ID, "city-")
+	over := !t.Cleared.IsZero() || t.Counts()
 	return over && (!t.Noted.IsZero() || t.Class == locker.Statistics)
 }
 
@@ -151,7 +151,7 @@ func (c *Console) describe(r *http.Request, t api.Terminal, troubles []api.Troub
 		}
 	}
 	for _, a := range troubles {
-		if a.Terminal != t.ID || !a.Cleared.IsZero() || strings.HasPrefix(a.ID, "city-") && !a.Noted.IsZero() {
+		if a.Terminal != t.ID || !a.Cleared.IsZero() || a.Counts() && !a.Noted.IsZero() {
 			continue
 		}
 		if a.Class == locker.Wake {

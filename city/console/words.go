@@ -174,7 +174,10 @@ var words = map[string][2]string{
 	"alarm.fork":           {"Zwei Protokolle unter einer Unterschrift", "Two histories under one signature"}, "alarm.misfit": {"Ereignisse passen nicht zur Unterschrift", "Events do not fit the signature"},
 	"training": {"Übung", "Training"}, "training.long": {"Übungsbetrieb – keine echten Dokumente", "Training – no real documents"},
 	"alarm.training_not_switched": {"Übungsbetrieb nicht umgestellt: Fächer nicht leer", "Training not switched: compartments not seen empty"},
-	"alarm.signature":             {"Nachricht ohne gültige Unterschrift", "Message without a valid signature"}, "alarm.content": {"Nachricht unbrauchbar", "Message cannot be used"},
+	"alarm.silent":                {"Abholstation meldet sich nicht", "Terminal is silent"}, "city": {"Stadt", "City"},
+	"alarm.broker_lost": {"Keine Verbindung zum Broker", "No connection to the broker"},
+	"alarm.record_full": {"Speicherplatz der Stadt erschöpft", "The city's disk is full"},
+	"alarm.signature":   {"Nachricht ohne gültige Unterschrift", "Message without a valid signature"}, "alarm.content": {"Nachricht unbrauchbar", "Message cannot be used"},
 
 	"search": {"Suchen", "Search"}, "search.hint": {"Wort, Fach, Auftrag …", "word, compartment, order …"}, "older": {"Ältere", "Older"},
 	"no.events": {"Hier ist kein Ereignis.", "No event here."}, "all.events": {"Alle Ereignisse", "All events"},
@@ -183,4 +186,14 @@ var words = map[string][2]string{
 	"wrong.busy":   {"Zu viele Seiten sind offen.", "Too many pages are open."},
 	"wrong.record": {"Die Aufzeichnung der Stadt ist nicht lesbar. Mehr steht im Protokoll von cityd.", "The city's record cannot be read. The log of cityd says more."},
 	"wrong":        {"Das ging nicht", "That did not work"}, "back": {"Zu den Abholstationen", "To the terminals"},
+}
+
+// AlarmWords are the words for an alarm of this kind, as the pages show them. An
+// unknown kind, from a newer terminal, is returned as it is.
+func AlarmWords(kind string) (german, english string) {
+	w, ok := words["alarm."+kind]
+	if !ok {
+		return kind, kind
+	}
+	return w[0], w[1]
 }

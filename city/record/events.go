@@ -205,7 +205,7 @@ func (r *Record) Alarm(ctx context.Context, terminal, kind, detail string) error
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM alarms WHERE terminal = ? AND kind <> ? AND (kind, detail) NOT IN
+		_, err = tx.ExecContext(ctx, `DELETE FROM alarms WHERE terminal = ? AND kind <> ? AND condition = 0 AND (kind, detail) NOT IN
 			(SELECT kind, detail FROM alarms WHERE terminal = ? ORDER BY last DESC LIMIT ?)`,
 			terminal, api.AlarmFork, terminal, maxAlarms)
 		return err
@@ -215,11 +215,11 @@ func (r *Record) Alarm(ctx context.Context, terminal, kind, detail string) error
 // Alarms lists the latest 1000.
 func (r *Record) Alarms(ctx context.Context) ([]api.Alarm, error) {
 	rows, err := r.db.QueryContext(ctx,
-		`SELECT terminal, kind, detail, first, last, times FROM alarms ORDER BY last DESC LIMIT 1000`)
+		`SELECT terminal, kind, detail, first, last, times, cleared FROM alarms ORDER BY last DESC LIMIT 1000`)
 	return collect(rows, err, func(scan func(...any) error) (a api.Alarm, err error) {
-		var first, last string
-		err = scan(&a.Terminal, &a.Kind, &a.Detail, &first, &last, &a.Times)
-		a.First, a.Last = parseStamp(first), parseStamp(last)
+		var first, last, cleared string
+		err = scan(&a.Terminal, &a.Kind, &a.Detail, &first, &last, &a.Times, &cleared)
+		a.First, a.Last, a.Cleared = parseStamp(first), parseStamp(last), parseStamp(cleared)
 		return a, err
 	})
 }

@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 9
+const version = 10
 
 const schema = `
 CREATE TABLE terminals (
@@ -209,6 +209,7 @@ func (r *Record) prepare() error {
 			addTraining,
 			addPruned,
 			addKeyList,
+			addConditions,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

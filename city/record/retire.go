@@ -65,6 +65,7 @@ func closeRows(ctx context.Context, tx *sql.Tx, terminal, closed, at string) err
 		{`UPDATE letters SET sealed = NULL, share = NULL WHERE terminal = ?`, []any{terminal}},
 		{`UPDATE keys SET gone = 1 WHERE terminal = ?`, []any{terminal}},
 		{`DELETE FROM outbox WHERE terminal = ?`, []any{terminal}},
+		{`UPDATE alarms SET cleared = ? WHERE terminal = ? AND condition = 1 AND cleared = ''`, []any{at, terminal}},
 	} {
 		if _, err := tx.ExecContext(ctx, q.query, q.args...); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -80,14 +81,16 @@ func (r *Record) Troubles(ctx context.Context) ([]api.Trouble, error) {
 		all, own = append(all, raised...), append(own, noticed...)
 	}
 	byNeed := func(a, b api.Trouble) int {
-		over := func(t api.Trouble) bool { return !t.Noted.IsZero() && (!t.Cleared.IsZero() || !t.Last.IsZero()) } // the city's are not cleared
-		if over(a) != over(b) {
-			if over(a) {
+		rank := func(t api.Trouble) int {
+			switch {
+			case !t.Counts() && t.Cleared.IsZero():
+				return 0
+			case t.Noted.IsZero():
 				return 1
 			}
-			return -1
+			return 2
 		}
-		return cmp.Or(b.Last.Compare(a.Last), b.Since.Compare(a.Since))
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), b.Last.Compare(a.Last), b.Since.Compare(a.Since))
 	}
 	slices.SortStableFunc(all, byNeed)
 	slices.SortStableFunc(own, byNeed)
@@ -106,15 +109,19 @@ func (r *Record) troubles(ctx context.Context, terminal string) (all, own []api.
 	if err != nil {
 		return nil, nil, fmt.Errorf("read the alarms of %s: %w", terminal, err)
 	}
-	rows, err = r.db.QueryContext(ctx, `SELECT terminal, kind, detail, first, last, times, note, noted_by, noted
-		FROM alarms WHERE terminal = ? ORDER BY noted >= last, last DESC LIMIT ?`, terminal, mostTroubles)
+	rows, err = r.db.QueryContext(ctx, `SELECT terminal, kind, detail, first, last, times, note, noted_by, noted, condition, cleared
+		FROM alarms WHERE terminal = ? ORDER BY condition = 0 OR cleared <> '', noted >= last, last DESC LIMIT ?`, terminal, mostTroubles)
 	own, err = collect(rows, err, func(scan func(...any) error) (t api.Trouble, err error) {
-		var since, last, noted string
-		err = scan(&t.Terminal, &t.Kind, &t.Detail, &since, &last, &t.Times, &t.Note, &t.By, &noted)
-		t.Since, t.Last, t.Noted = parseStamp(since), parseStamp(last), parseStamp(noted)
-		t.ID, t.Class = ownID(t.Kind, t.Detail), ownClass(t.Kind)
+		var since, last, noted, cleared string
+		var condition bool
+		err = scan(&t.Terminal, &t.Kind, &t.Detail, &since, &last, &t.Times, &t.Note, &t.By, &noted, &condition, &cleared)
+		t.Since, t.Last, t.Noted, t.Cleared = parseStamp(since), parseStamp(last), parseStamp(noted), parseStamp(cleared)
+		t.ID, t.Class = ownID(t.Kind, t.Detail), OwnClass(t.Kind)
 		if noted < last { // it came again after somebody had looked
 			t.Noted = time.Time{}
+		}
+		if condition {
+			t.Times, t.Last = 0, time.Time{}
 		}
 		return t, err
 	})
@@ -129,10 +136,13 @@ func ownID(kind, detail string) string {
 	return "city-" + hex.EncodeToString(sum[:8])
 }
 
-// ownClass: two histories under one signature mean a stolen key or a copied
-// disk; the rest can wait for the morning.
-func ownClass(kind string) locker.AlarmClass {
-	if kind == api.AlarmFork {
+// OwnClass is the class of the city's own alarms. Two histories under one
+// signature mean a stolen key or a copied disk. While a terminal is silent, or the
+// city hears none of them or can store nothing, no other alarm arrives. The rest
+// can wait for the morning.
+func OwnClass(kind string) locker.AlarmClass {
+	switch kind {
+	case api.AlarmFork, api.AlarmSilent, api.AlarmBroker, api.AlarmFull:
 		return locker.Wake
 	}
 	return locker.Morning
@@ -204,4 +214,15 @@ func (r *Record) Lag(ctx context.Context, terminal string) (api.Lag, error) {
 		`SELECT count(*), COALESCE(min(since), '') FROM outbox WHERE terminal = ?`, terminal).Scan(&l.Messages, &oldest)
 	l.Oldest = parseStamp(oldest)
 	return l, err
+}
+
+// Raised gives one alarm that a terminal raised, or ErrUnknown.
+func (r *Record) Raised(ctx context.Context, terminal string, alarm uint64) (api.Trouble, error) {
+	t := api.Trouble{Terminal: terminal}
+	err := r.db.QueryRowContext(ctx, `SELECT class, kind, compartment, detail FROM raised WHERE terminal = ? AND alarm = ?`, terminal, alarm).
+		Scan(&t.Class, &t.Kind, &t.Compartment, &t.Detail)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = fmt.Errorf("alarm %d of terminal %q: %w", alarm, terminal, ErrUnknown)
+	}
+	return t, err
 }

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/city/console"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 )
@@ -41,11 +44,15 @@ var questions = []question{
 	{name: "terminal adoption", args: 1, do: func(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
 		return adoption(out)(c.Adoption(ctx, f.Arg(0)))
 	}},
-	{name: "terminals", do: terminals},
+	{name: "terminals", flag: jsonFlag, do: terminals},
 	{name: "events", args: 1, flag: func(f *flag.FlagSet) { f.Uint64("from", 0, "") }, do: events},
 	{name: "verify", args: 1, do: verify},
-	{name: "deposits", args: 1, do: deposits},
-	{name: "alarms", do: alarms},
+	{name: "deposits", args: 1, flag: jsonFlag, do: deposits},
+	{name: "alarms", flag: func(f *flag.FlagSet) {
+		f.Bool("all", false, "")
+		f.Bool("json", false, "")
+		f.String("lang", "en", "")
+	}, do: alarms},
 	{name: "letter", args: 1, flag: func(f *flag.FlagSet) {
 		f.Bool("json", false, "")
 		f.String("pdf", "", "")
@@ -78,6 +85,8 @@ func (q question) ask(ctx context.Context, args []string, out io.Writer) error {
 	}
 	return nil
 }
+
+func jsonFlag(f *flag.FlagSet) { f.Bool("json", false, "") }
 
 func value[T any](f *flag.FlagSet, name string) T {
 	v, _ := f.Lookup(name).Value.(flag.Getter).Get().(T) // the table above defines it
@@ -125,10 +134,13 @@ func when(t time.Time) string {
 	return t.Local().Format(time.DateTime)
 }
 
-func terminals(ctx context.Context, c *api.Client, _ *flag.FlagSet, out io.Writer) error {
+func terminals(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
 	all, err := c.Terminals(ctx)
 	if err != nil {
 		return err
+	}
+	if value[bool](f, "json") {
+		return list(out, all)
 	}
 	return table(out, "TERMINAL LINE SINCE EVENTS", func(row func(...any)) {
 		for _, t := range all {
@@ -175,6 +187,9 @@ func deposits(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer
 	if err != nil {
 		return err
 	}
+	if value[bool](f, "json") {
+		return list(out, all)
+	}
 	return table(out, "GENERATION ORDER COMPARTMENT STATE SINCE POSTED SLOT", func(row func(...any)) {
 		for _, d := range all {
 			state, slot, posted := string(d.State), "living", d.Posted
@@ -192,16 +207,53 @@ func deposits(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer
 	})
 }
 
-func alarms(ctx context.Context, c *api.Client, _ *flag.FlagSet, out io.Writer) error {
+// alarms lists what the terminals raised and what the city found: what somebody
+// should look at, or everything.
+func alarms(ctx context.Context, c *api.Client, f *flag.FlagSet, out io.Writer) error {
+	german := value[string](f, "lang") == "de"
+	if !german && value[string](f, "lang") != "en" {
+		return fmt.Errorf("-lang %q: wants en or de", value[string](f, "lang"))
+	}
 	all, err := c.Alarms(ctx)
 	if err != nil {
 		return err
 	}
-	return table(out, "LAST TIMES TERMINAL KIND DETAIL", func(row func(...any)) {
-		for _, a := range all {
-			row(when(a.Last), a.Times, a.Terminal, a.Kind, a.Detail)
+	if !value[bool](f, "all") {
+		all = slices.DeleteFunc(all, func(t api.Trouble) bool { return !t.Open() })
+	}
+	if value[bool](f, "json") {
+		return list(out, all)
+	}
+	return table(out, "SINCE STATE CLASS TERMINAL COMPARTMENT ALARM DETAIL", func(row func(...any)) {
+		for _, t := range all {
+			state := "stands"
+			switch {
+			case t.Counts():
+				state = fmt.Sprintf("%d×, last %s", t.Times, when(t.Last))
+			case !t.Cleared.IsZero():
+				state = "over since " + when(t.Cleared)
+			}
+			door := "-"
+			if t.Compartment != 0 {
+				door = fmt.Sprint(t.Compartment)
+			}
+			words, english := console.AlarmWords(t.Kind)
+			if !german {
+				words = english
+			}
+			row(when(t.Since), state, t.Class, cmp.Or(t.Terminal, "-"), door, words, t.Detail)
 		}
 	})
+}
+
+// list writes one JSON array, also of nothing.
+func list[T any](out io.Writer, all []T) error {
+	if all == nil {
+		all = []T{}
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(all)
 }
 
 // letterText prints in German: it is for the citizen's envelope.

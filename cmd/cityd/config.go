@@ -32,6 +32,7 @@ type settings struct {
 	NoteKey   string `toml:"note_key"`
 	LetterKey string `toml:"letter_key"`
 	Repeat    string `toml:"repeat"`
+	Silent    string `toml:"silent"`
 	Keep      string `toml:"keep"`
 	Broker    struct {
 		URL          string `toml:"url"`
@@ -88,7 +89,7 @@ func placed(path string, err error) error {
 	if errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		e := unknown.Errors[0]
 		line, column := e.Position()
-		return fmt.Errorf("%s:%d:%d: unknown setting %q; known are record, socket, note_key, letter_key, repeat, keep, and in [broker] url, client_id, username, password_file, ca, certificate, key, server_name; in [console] listen, hosts; in [town] name, office, address, phone, web, hours, bring, retention; in [[station]] terminal, place, hours",
+		return fmt.Errorf("%s:%d:%d: unknown setting %q; known are record, socket, note_key, letter_key, repeat, silent, keep, and in [broker] url, client_id, username, password_file, ca, certificate, key, server_name; in [console] listen, hosts; in [town] name, office, address, phone, web, hours, bring, retention; in [[station]] terminal, place, hours",
 			path, line, column, strings.Join(e.Key(), "."))
 	}
 	var bad *toml.DecodeError
@@ -100,6 +101,10 @@ func placed(path string, err error) error {
 }
 
 // open makes the city that the settings describe.
+// leastSilent is more than a terminal needs between two messages, which is a
+// minute by default, and to connect again.
+const leastSilent = 2 * time.Minute
+
 func (s settings) open(log *slog.Logger) (*city.City, error) {
 	private, err := secretFile(s.NoteKey)
 	if err != nil {
@@ -127,6 +132,12 @@ func (s settings) open(log *slog.Logger) (*city.City, error) {
 			return nil, fmt.Errorf("repeat %q: wants a time of 100ms or more, like 60s", s.Repeat)
 		}
 	}
+	var silent time.Duration
+	if s.Silent != "" {
+		if silent, err = time.ParseDuration(s.Silent); err != nil || silent < leastSilent {
+			return nil, fmt.Errorf("silent %q: wants a time of %v or more, like %v", s.Silent, leastSilent, city.DefaultSilent)
+		}
+	}
 	var keep time.Duration
 	if s.Keep != "" {
 		if keep, err = time.ParseDuration(s.Keep); err != nil || keep < city.LeastKeep || keep > city.MostKeep {
@@ -140,7 +151,7 @@ func (s settings) open(log *slog.Logger) (*city.City, error) {
 	return city.Open(city.Config{
 		Record: s.Record, Socket: s.Socket, Broker: b,
 		Signer: signer, Verifier: strings.TrimSpace(string(verifier)), LetterKey: letter, Suite: envelope.Standard{},
-		Repeat: repeat, Keep: keep, Now: time.Now, Rand: rand.Reader, Logger: log,
+		Repeat: repeat, Silent: silent, Keep: keep, Now: time.Now, Rand: rand.Reader, Logger: log,
 	})
 }
 
@@ -203,6 +214,7 @@ socket     = "desk.sock"   # mode 0600: who may open it acts for the desks
 note_key   = "note.key"    # signs acknowledgements
 letter_key = "letter.key"  # opens letters
 repeat     = "60s"         # of what a terminal has not answered
+silent     = "15m"         # a terminal that says nothing for longer is an alarm
 keep       = "26280h"      # three years: then what is over is pruned
 
 [broker]

@@ -26,7 +26,7 @@ const usage = `Usage:
     cityd events [-from N] TERMINAL     print the events, one a line
     cityd verify TERMINAL               compute the tree anew, compare its root
     cityd deposits TERMINAL             list what lies where
-    cityd alarms                        list what the city found wrong
+    cityd alarms [-all] [-lang de] [-json]  list the alarms that stand or that nobody has noted
     cityd letter [-json] ORDER          print the Abholcode once, mark it posted
     cityd letter -pdf FILE -to ADDRESS ORDER  the same as a letter for a window envelope
     cityd slip -pdf FILE ORDER          the slip that clerks scan at the terminal
@@ -38,6 +38,10 @@ Letters are sealed to the letter key. Keep copies of both in a safe.
 All commands but init take -config FILE (default: /etc/nachtfach/cityd.toml);
 there they find the socket of the daemon, which must run. Flags may stand before
 or after the arguments.
+
+alarms lists what the terminals raised and what the city found itself; with -all
+also what is over and noted. events prints JSON, one event a line; terminals,
+deposits and alarms take -json.
 
 letter shows the code exactly once. It is forgotten before it is printed, and
 from that day on the document is kept. If paper jams: re-issue it. ADDRESS is a

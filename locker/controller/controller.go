@@ -95,8 +95,8 @@ const (
 // Job is a piece of work outside the loop; it returns the answering input, or nil.
 type Job func(ctx context.Context) locker.Input
 
-// Config is what a controller works with. All fields are needed but Diagnose
-// and Start, which Run provides.
+// Config is what a controller works with. All fields are needed but
+// Diagnose, Committed, and Start, which Run provides.
 type Config struct {
 	Terminal  *locker.Terminal
 	Journal   Journal
@@ -107,6 +107,9 @@ type Config struct {
 	Now       func() locker.Now
 	// Diagnose asks the parts how they are; nil: nothing is known of them.
 	Diagnose func(ctx context.Context) map[string]string
+	// Committed is told of each turn's events after they are durable. It must not
+	// block; nil: nobody is told.
+	Committed func([]locker.Event)
 	// Start begins a job in its lane; for the simulator. Nil: Run's goroutines.
 	Start func(lane Lane, job Job)
 }
@@ -189,6 +192,9 @@ func (k *Controller) Handle(now locker.Now, in locker.Input) error {
 	}
 	for _, a := range actions {
 		k.carryOut(a)
+	}
+	if k.Committed != nil && len(events) > 0 {
+		k.Committed(events)
 	}
 	k.beats.Add(1)
 	k.publish(len(events) > 0)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	firmwaresim "github.com/nachtfach/nachtfach/firmware-sim"
@@ -42,6 +43,13 @@ func TestWhatWatchesTheCabinetReachesTheCity(t *testing.T) {
 	b := newBench(t, "comforts-1")
 	furnished(t, b)
 	b.init()
+	t.Cleanup(func() { // the daemon has stopped by then
+		for _, line := range []string{`msg="alarm raised: tamper"`, `msg="alarm raised: mains failed"`, `msg="alarm cleared: mains failed"`} {
+			if n := strings.Count(b.log.String(), line); n != 1 {
+				t.Errorf("the log has %s %d times, want once", line, n)
+			}
+		}
+	})
 	b.run()
 	eventually(t, "the missing clock", func() bool { return b.alarmed(locker.AlarmPart, "clock:") })
 	for sensor, kind := range map[firmwaresim.CabinetSensor]locker.AlarmKind{

@@ -60,6 +60,7 @@ type Daemon struct {
 	listener net.Listener
 	secure   net.Listener // nil: no HTTPS
 	socket   net.Listener
+	alarms   *alarmLog
 }
 
 // Open opens everything and starts the terminal; the loop waits for Run. A
@@ -68,7 +69,7 @@ func Open(c Config, o Options) (*Daemon, error) {
 	if o.Now == nil {
 		o.Now = clocks()
 	}
-	d := &Daemon{config: c, options: o, files: files{c.State}}
+	d := &Daemon{config: c, options: o, files: files{c.State}, alarms: newAlarmLog(o.Logger)}
 	if err := d.open(); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
@@ -132,8 +133,9 @@ func (d *Daemon) start() error {
 	d.control = controller.New(controller.Config{
 		Terminal: t, Journal: d.store.journal, Vault: keep, Locks: d.parts,
 		Fingers:   lens{d.parts.fingers, d.store.vault.Capture},
-		Announcer: announcer{d}, Now: d.options.Now, Diagnose: d.diagnose,
+		Announcer: announcer{d}, Now: d.options.Now, Diagnose: d.diagnose, Committed: d.alarms.committed,
 	})
+	d.alarms.stand(t.Status().Alarms)
 	d.parts.faults = append(d.parts.faults, d.parts.rest()...)
 	levels, faults := d.parts.levels()
 	d.parts.faults = append(d.parts.faults, faults...)
@@ -261,6 +263,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	} else {
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.refresh); return nil })
 	}
+	work("alarms", d.alarms.run)
 	work("report", d.reporter.Run)
 	work("kiosk", func(ctx context.Context) error { return d.kiosk.Serve(ctx, d.listener) })
 	if d.secure != nil {
