@@ -54,6 +54,9 @@ type Rules struct {
 	RootEvery      Duration `json:"root_every,omitempty" toml:"root_every"`     // the root key in hardware is replaced at most this often
 	FlappingAfter  int      `json:"flapping_after" toml:"flapping_after"`       // rises of one contact, sensor or part in quick succession; one more is flapping
 	FlappingRest   Duration `json:"flapping_rest" toml:"flapping_rest"`         // without a change it flaps no more
+	TamperKnocks   int      `json:"tamper_knocks" toml:"tamper_knocks"`         // of the tamper sensor, within
+	TamperWindow   Duration `json:"tamper_window" toml:"tamper_window"`         // are taken for a burglary
+	TamperHold     Duration `json:"tamper_hold" toml:"tamper_hold"`             // and so is one that lasts as long
 	Extensions     int      `json:"extensions" toml:"extensions"`               // times that a person may ask for more time on one screen
 }
 
@@ -89,6 +92,9 @@ func DefaultRules() Rules {
 		RootEvery:      Duration(time.Hour),
 		FlappingAfter:  6,
 		FlappingRest:   Duration(30 * time.Minute),
+		TamperKnocks:   3,
+		TamperWindow:   Duration(time.Minute),
+		TamperHold:     Duration(5 * time.Second),
 		Extensions:     3,
 	}
 }
@@ -186,6 +192,8 @@ func (r Rules) Validate() error {
 		{"notice", r.Notice, 0, time.Minute},
 		{"mark", r.Mark, time.Second, 10 * time.Minute},
 		{"root_every", r.RootEvery, 0, 24 * time.Hour},
+		{"tamper_window", r.TamperWindow, time.Second, time.Hour},
+		{"tamper_hold", r.TamperHold, 100 * time.Millisecond, 5 * time.Minute},
 		{"flapping_rest", r.FlappingRest, time.Minute, 24 * time.Hour},
 	} {
 		if d := time.Duration(p.is); d < p.from || d > p.to {
@@ -200,6 +208,7 @@ func (r Rules) Validate() error {
 		{"code_tries", r.CodeTries, 1, 5}, // NIST SP 800-63B-4 and our own bound
 		{"factor_tries", r.FactorTries, 1, 10},
 		{"pace_after", r.PaceAfter, 1, 100},
+		{"tamper_knocks", r.TamperKnocks, 1, 20},
 		{"flapping_after", r.FlappingAfter, 2, 100},
 		{"extensions", r.Extensions, 0, 20},
 	} {

@@ -9,7 +9,7 @@ import (
 type Sensor string
 
 const (
-	SensorTamper    Sensor = "tamper"    // the cabinet is tilted, shaken or drilled
+	SensorTamper    Sensor = "tamper"    // the cabinet is tilted, shaken or drilled; see tamper.go
 	SensorMains     Sensor = "mains"     // the mains voltage is away, the battery feeds
 	SensorEnclosure Sensor = "enclosure" // the door of the electronics is open
 )
@@ -32,7 +32,7 @@ func (s Sensor) alarm() (AlarmClass, AlarmKind) {
 	case SensorEnclosure:
 		return Wake, AlarmEnclosure
 	}
-	return Wake, AlarmTamper
+	return Morning, AlarmTamper // tamper.go decides whether it is more
 }
 
 // sensed follows a sensor's level.

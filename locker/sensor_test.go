@@ -20,6 +20,7 @@ func TestTamperWakesSomebodyAndStandsUntilTwoClerksHaveLooked(t *testing.T) {
 	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
 	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true}) // a poll
 	count[locker.SensorTripped](s, 1)
+	s.pass(5 * time.Second)
 	s.give(locker.SensorTold{Sensor: locker.SensorTamper})
 	count[locker.SensorRested](s, 1)
 	s.boot()
@@ -32,6 +33,7 @@ func TestTamperWakesSomebodyAndStandsUntilTwoClerksHaveLooked(t *testing.T) {
 func TestTamperThatStillShowsOutlastsTheRound(t *testing.T) {
 	s := sensing(t)
 	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
+	s.pass(5 * time.Second)
 	s.signIn("c1", "c2")
 	s.confirm()
 	s.wantAlarm(locker.AlarmTamper, locker.Wake)
@@ -106,6 +108,8 @@ func TestTamperLocksTheTerminalUntilTwoClerksHaveLooked(t *testing.T) {
 	s.typeIn(code(int(g)))
 	s.wantScreen(locker.ScreenFinger)
 	s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
+	s.wantScreen(locker.ScreenFinger)
+	s.pass(5 * time.Second)
 	s.wantScreen(locker.ScreenLocked)
 	if b := has[locker.BurglaryDeclared](s); len(b) != 1 || len(b[0].Inside) != 1 || b[0].Inside[0].Order != "ORDER-1" || b[0].Sensor != locker.SensorTamper {
 		t.Fatalf("declared %+v", b)
@@ -128,6 +132,7 @@ func TestTamperEndsNoLockOfAnAdmin(t *testing.T) {
 	for _, kind := range []locker.CommandKind{locker.CommandLock, locker.CommandBurglary} {
 		s.command(locker.Command{Kind: kind}, "a1")
 		s.give(locker.SensorTold{Sensor: locker.SensorTamper, Tripped: true})
+		s.pass(6 * time.Second)
 		s.give(locker.SensorTold{Sensor: locker.SensorTamper})
 		s.signIn("c1", "c2")
 		s.confirm()

@@ -73,8 +73,11 @@ func (s *step) rules() Rules { return s.ledger.Config.Rules }
 func (s *step) handle(in Input) {
 	switch in := in.(type) {
 	case Tick:
-	case DoorMoved, SensorTold:
+	case DoorMoved:
 		s.steadily(in)
+	case SensorTold:
+		s.steadily(in)
+		s.knocked(in)
 	case PartFailed:
 		s.partFailed(in)
 	case PartHealed:
@@ -150,6 +153,7 @@ type session struct {
 	exercise map[CompartmentID]bool   // asked for
 	flight   map[string]time.Duration // obligations under way, by name: uptime at which they are tried again
 	refused  window
+	knocks   knocks                 // at the cabinet
 	objects  map[string]*steadiness // what is told of contacts, sensors and parts, by key
 	check    uint64                 // the last check of a card or number
 	card     string                 // that was read last
@@ -191,6 +195,7 @@ func (s *step) boot(in Booted) {
 	s.forgetParts()
 	s.resumeFlapping()
 	s.forgetSensors()
+	s.startKnocks()
 	s.reconcile(in.Doors)
 }
 
@@ -226,6 +231,7 @@ func (t *Terminal) Deadline() time.Duration {
 	sooner(t.nextExpiry())
 	sooner(t.nextPace())
 	sooner(t.nextRest())
+	sooner(s.knocks.until)
 	if opens := t.ledger.hours().Next(s.clock.base); !opens.IsZero() {
 		sooner(s.clock.uptimeOf(opens))
 	}
@@ -246,6 +252,7 @@ func (s *step) lapse() {
 	}
 	s.lapseReissues()
 	s.lapseFlapping()
+	s.lapseKnocks()
 	s.lapseLedger()
 }
 
