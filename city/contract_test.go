@@ -288,6 +288,7 @@ func fill(t *testing.T, v reflect.Value) {
 // words has one value of each type that takes certain words only.
 var words = map[reflect.Type]any{
 	reflect.TypeFor[locker.TimeQuality]():   locker.TimeConfirmed,
+	reflect.TypeFor[locker.ClockSource]():   locker.ClockCity,
 	reflect.TypeFor[locker.DocumentKind]():  locker.Passport,
 	reflect.TypeFor[locker.RecipientKind](): locker.Proxy,
 	reflect.TypeFor[locker.FactorKind]():    locker.FactorFinger,

@@ -20,15 +20,22 @@ func (l *ledger) fold(e Event) error {
 	switch f := e.Fact.(type) {
 	case TerminalBooted:
 		l.Boot = f.Boot
-		l.Time = e.Time // the time without power is nobody's retention
-		l.overwrote()   // a start erases what no event names
+		l.Time = e.Time        // the time without power is nobody's retention
+		l.overwrote()          // a start erases what no event names
+		l.forgetNonces(e.Time) // no command of an earlier start names this one's challenge
 		return nil
 	case ClockSet:
-		l.Time = e.Time // nor is a correction
+		l.Time, l.Ahead = e.Time, f.Ahead // nor is a correction
+		if e.Time.Before(f.Was) {
+			l.setBack(e.Time)
+		}
 		return nil
 	}
 	l.elapse(e.Time)
 	switch f := e.Fact.(type) {
+	case ClockConfirmed:
+		l.Ahead = 0
+		return nil
 	case ClockMarked, DeviceRekeyed, PINLetterConfirmed, MessageRefused, RoundInterrupted, TerminalDiagnosed:
 		if _, ok := f.(RoundInterrupted); ok {
 			l.Open = nil
@@ -108,14 +115,10 @@ func (l *ledger) elapse(to time.Time) {
 		}
 		d.Held += Duration(open)
 	}
+	l.forgetNonces(to.Add(-believable))
 	for id, o := range l.Orders {
-		if o.State == orderEnded && o.Erased && to.Sub(o.Ended) > orderMemory {
+		if o.State == orderEnded && o.Erased && l.certain(to).Sub(o.Ended) > orderMemory {
 			delete(l.Orders, id)
-		}
-	}
-	for nonce, until := range l.Nonces {
-		if to.After(until) {
-			delete(l.Nonces, nonce)
 		}
 	}
 }
@@ -391,7 +394,7 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 	case DepositAbandoned:
 		l.abandon(d, c)
 	case DocumentLaid:
-		d.State, d.Laid = depositLaid, true
+		d.State, d.Laid, l.Laid = depositLaid, true, true
 		c.Use = useOccupied
 		if l.Open != nil && l.Open.Round == f.Round && !slices.Contains(l.Open.Laid, g) {
 			l.Open.Laid = append(l.Open.Laid, g)

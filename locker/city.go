@@ -181,11 +181,11 @@ func (s *step) lapseLedger() {
 		if left, running := s.retention(d); running && left <= 0 {
 			s.emit(DepositExpired{Generation: g})
 		}
-		if d.State == depositLoaded && d.Posted.IsZero() && s.at.Sub(d.Loaded) >= time.Duration(s.rules().PostingOverdue) {
+		if d.State == depositLoaded && d.Posted.IsZero() && s.certain().Sub(d.Loaded) >= time.Duration(s.rules().PostingOverdue) {
 			s.raise(Morning, AlarmNotPosted, d.Compartment, g, "the letter was not posted in time")
 		}
 	}
-	for _, id := range sortedIf(l.Keys, func(k *orderKey) bool { return !k.Used && !k.Lapsed && !s.at.Before(k.Expires) }) {
+	for _, id := range sortedIf(l.Keys, func(k *orderKey) bool { return !k.Used && !k.Lapsed && !s.certain().Before(k.Expires) }) {
 		s.emit(KeyLapsed{Key: id})
 	}
 	// A template is not kept for a document that never comes.
@@ -196,7 +196,7 @@ func (s *step) lapseLedger() {
 
 func (s *step) stale(o *order) bool {
 	if k := s.ledger.Keys[o.Key]; o.Since.IsZero() && k != nil {
-		return !s.at.Before(k.Expires)
+		return !s.certain().Before(k.Expires)
 	}
-	return s.at.Sub(o.Since) >= time.Duration(s.rules().KeyLife)
+	return s.certain().Sub(o.Since) >= time.Duration(s.rules().KeyLife)
 }

@@ -25,6 +25,7 @@ const (
 	CommandResend   CommandKind = "resend"   // the terminal publishes its whole journal again
 	CommandBurglary CommandKind = "burglary" // visits end, the list of what lies inside goes out
 	CommandDeclare  CommandKind = "declare"  // stolen: every deposit's code and slot dies
+	CommandClock    CommandKind = "clock"    // the terminal's time is set forward or back
 )
 
 // CommandKinds lists them all.
@@ -32,14 +33,15 @@ func CommandKinds() []CommandKind {
 	return []CommandKind{
 		CommandReissue, CommandRevoke, CommandExtend, CommandDisable, CommandEnable, CommandLock, CommandUnlock,
 		CommandHours, CommandUnblock, CommandDiagnose, CommandResend, CommandBurglary, CommandDeclare,
+		CommandClock,
 	}
 }
 
 // Grave commands want two different admins: they destroy what cannot be made
-// again, or undo what somebody did for safety's sake. What makes the terminal
-// safer at once takes one.
+// again, undo a precaution, or change what the terminal judges by. Commands that
+// make the terminal safer want one.
 func (k CommandKind) Grave() bool {
-	return k == CommandDeclare || k == CommandUnlock || k == CommandEnable
+	return k == CommandDeclare || k == CommandUnlock || k == CommandEnable || k == CommandClock
 }
 
 // Command is what is ordered, and of what.
@@ -51,10 +53,16 @@ type Command struct {
 	Person      Person        `json:"person,omitempty"`      // unblock
 	Days        int           `json:"days,omitempty"`        // extend
 	Hours       string        `json:"hours,omitempty"`       // hours; see ParseOpening
+	Shift       Duration      `json:"shift,omitempty"`       // clock: by which the time is set forward, or back if negative
 }
 
-// mostDays is the longest extension of one command.
-const mostDays = 90
+const (
+	// mostDays is the longest extension of one command.
+	mostDays = 90
+	// mostShift is the furthest that one command sets the clock. It is relative, so
+	// that the time between drafting and following the command does not matter.
+	mostShift = 150 * 366 * 24 * time.Hour
+)
 
 // Validate says what the kind lacks, or has too much.
 func (c Command) Validate() error {
@@ -79,6 +87,8 @@ func (c Command) Validate() error {
 		return wrong("%d days: extend wants 1 to %d", c.Days, mostDays)
 	case (c.Kind == CommandHours) != (c.Hours != ""):
 		return wrong("hours are wanted with hours alone")
+	case (c.Kind == CommandClock) != (c.Shift != 0), time.Duration(c.Shift).Abs() > mostShift, time.Duration(c.Shift)%time.Second != 0:
+		return wrong("shift %v: clock alone wants one, in whole seconds, at most %v", c.Shift, time.Duration(mostShift))
 	}
 	if c.Kind == CommandHours {
 		if _, _, err := ParseOpening(c.Hours); err != nil {
@@ -90,7 +100,7 @@ func (c Command) Validate() error {
 
 // commandReceived follows a command that the vault verified, or says why not.
 func (s *step) commandReceived(in CommandReceived) {
-	if _, used := s.ledger.Nonces[in.Nonce]; used {
+	if _, used := s.ledger.Nonces[in.Nonce]; used && !s.at.After(in.Expires) {
 		s.refuse(MessageRejected{
 			Message: MessageCommand, Order: in.Command.Order, Nonce: in.Nonce,
 			Reason: "this command came before, and counts once",
@@ -113,6 +123,8 @@ func (s *step) commandReceived(in CommandReceived) {
 		s.burglary("an admin's command", "")
 	case CommandDeclare:
 		s.endVisit()
+	case CommandClock:
+		s.setClock(s.at.Add(time.Duration(in.Command.Shift)), ClockAdmins)
 	case CommandUnblock, CommandHours, CommandLock, CommandDisable, CommandEnable, CommandRevoke, CommandExtend, CommandReissue:
 		// The ledger knows, and the screens follow it.
 	}
@@ -164,6 +176,10 @@ func (s *step) cannot(in CommandReceived) string {
 		}
 	case CommandReissue:
 		return "a re-issue needs its share"
+	case CommandClock:
+		if to := s.at.Add(time.Duration(c.Shift)); to.Before(oldest) || to.After(latestTime) {
+			return fmt.Sprintf("the clock would be set to %s", to.Format(time.RFC3339))
+		}
 	case CommandDiagnose, CommandHours, CommandResend:
 	}
 	return ""
@@ -175,7 +191,7 @@ func (s *step) notSigned(in CommandReceived) string {
 	var different []Person
 	for _, p := range in.Admins {
 		m := s.ledger.Members[p]
-		if m == nil || m.Role != Admin || !m.Leaves.IsZero() && !s.at.Before(m.Leaves) {
+		if m == nil || m.Role != Admin || !m.Leaves.IsZero() && !s.certain().Before(m.Leaves) {
 			return fmt.Sprintf("%.40q is no admin of roster %d", string(p), s.ledger.Roster)
 		}
 		if !slices.Contains(different, p) {
@@ -236,13 +252,22 @@ func (l *ledger) foldCommand(at time.Time, fact Fact) error {
 	return nil
 }
 
-// burn remembers a nonce until trusted time, which never goes back, refuses its
-// command anyway.
+// burn remembers a nonce beyond its command's expiry, because the clock can be
+// set back: until the next start, whose challenge no earlier command names, or
+// for as long as the city can set it back.
 func (l *ledger) burn(nonce string, until time.Time) {
 	if l.Nonces == nil {
 		l.Nonces = map[string]time.Time{}
 	}
 	l.Nonces[nonce] = until
+}
+
+func (l *ledger) forgetNonces(before time.Time) {
+	for nonce, until := range l.Nonces {
+		if before.After(until) {
+			delete(l.Nonces, nonce)
+		}
+	}
 }
 
 func (l *ledger) follow(at time.Time, c Command) error {
@@ -272,7 +297,7 @@ func (l *ledger) follow(at time.Time, c Command) error {
 		}
 	case CommandDeclare:
 		l.giveUp(at)
-	case CommandReissue, CommandDiagnose, CommandResend, CommandBurglary:
+	case CommandReissue, CommandDiagnose, CommandResend, CommandBurglary, CommandClock:
 	}
 	return nil
 }

@@ -46,7 +46,8 @@ func TestNoCommandMovesADoor(t *testing.T) {
 		{Kind: locker.CommandDisable, Compartment: n}, {Kind: locker.CommandEnable, Compartment: n},
 		{Kind: locker.CommandLock}, {Kind: locker.CommandUnlock}, {Kind: locker.CommandHours, Hours: "mon 08:00-12:00"},
 		{Kind: locker.CommandUnblock, Person: "p1"}, {Kind: locker.CommandDiagnose}, {Kind: locker.CommandResend},
-		{Kind: locker.CommandRevoke, Order: "ORDER-1", Generation: g}, {Kind: locker.CommandBurglary}, {Kind: locker.CommandDeclare},
+		{Kind: locker.CommandRevoke, Order: "ORDER-1", Generation: g}, {Kind: locker.CommandBurglary},
+		{Kind: locker.CommandClock, Shift: locker.Duration(-time.Hour)}, {Kind: locker.CommandDeclare},
 	}
 	seen := map[locker.CommandKind]bool{}
 	for _, c := range all {
@@ -62,7 +63,7 @@ func TestNoCommandMovesADoor(t *testing.T) {
 		t.Fatal("a command moved a door")
 	}
 	s.wantFollowed(locker.CommandExtend, locker.CommandDisable, locker.CommandEnable, locker.CommandLock, locker.CommandUnlock,
-		locker.CommandHours, locker.CommandDiagnose, locker.CommandResend, locker.CommandRevoke, locker.CommandBurglary, locker.CommandDeclare)
+		locker.CommandHours, locker.CommandDiagnose, locker.CommandResend, locker.CommandRevoke, locker.CommandBurglary, locker.CommandClock, locker.CommandDeclare)
 }
 
 func TestACommandCountsOnce(t *testing.T) {

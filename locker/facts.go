@@ -27,9 +27,18 @@ type (
 	}
 	// ClockMarked keeps the trusted time's mark when nothing else happens.
 	ClockMarked struct{}
-	// ClockSet tells that the city's signed time moved the mark.
+	// ClockSet tells that the trusted time was set, from Was to the event's own
+	// time. It is the only event that may be earlier than the one before it: then
+	// the times of the events before it are too late by at most the difference, and
+	// their sequence alone orders them.
 	ClockSet struct {
-		Was time.Time `json:"was"`
+		Was   time.Time   `json:"was"`
+		By    ClockSource `json:"by,omitempty"`
+		Ahead Duration    `json:"ahead,omitempty"` // the part of the time that is provisional from here on; negative if it was set back
+	}
+	// ClockConfirmed tells that the provisional part of the time is certain.
+	ClockConfirmed struct {
+		Ahead Duration `json:"ahead"`
 	}
 	// AlarmRaised tells a condition that a person must look at.
 	AlarmRaised struct {
@@ -470,6 +479,7 @@ func (TerminalBooted) Type() string         { return "de.nachtfach.terminal.boot
 func (TerminalConfigured) Type() string     { return "de.nachtfach.terminal.configured.v1" }
 func (ClockMarked) Type() string            { return "de.nachtfach.clock.marked.v1" }
 func (ClockSet) Type() string               { return "de.nachtfach.clock.set.v1" }
+func (ClockConfirmed) Type() string         { return "de.nachtfach.clock.confirmed.v1" }
 func (AlarmRaised) Type() string            { return "de.nachtfach.alarm.raised.v1" }
 func (AlarmCleared) Type() string           { return "de.nachtfach.alarm.cleared.v1" }
 func (TerminalAdopted) Type() string        { return "de.nachtfach.terminal.adopted.v1" }
@@ -538,7 +548,7 @@ func (FlappingEnded) Type() string          { return "de.nachtfach.flapping.ende
 
 // decoders gives for each type the way back from its JSON.
 var decoders = decodersOf(
-	decoder[TerminalBooted], decoder[TerminalConfigured], decoder[ClockMarked], decoder[ClockSet],
+	decoder[TerminalBooted], decoder[TerminalConfigured], decoder[ClockMarked], decoder[ClockSet], decoder[ClockConfirmed],
 	decoder[AlarmRaised], decoder[AlarmCleared],
 	decoder[CommandFollowed], decoder[CommandRefused], decoder[TerminalDiagnosed], decoder[BurglaryDeclared],
 	decoder[ClerkCharged], decoder[ClerkUnblocked],

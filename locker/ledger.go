@@ -13,7 +13,9 @@ import (
 type ledger struct {
 	Config     Config                         `json:"config"`
 	Boot       uint64                         `json:"boot"`
-	Time       time.Time                      `json:"time"` // of the last event: the trusted time's mark
+	Time       time.Time                      `json:"time"`            // of the last event: the trusted time's mark
+	Ahead      Duration                       `json:"ahead,omitempty"` // of Time: its provisional part
+	Laid       bool                           `json:"laid,omitempty"`  // a document was ever laid in
 	Generation Generation                     `json:"generation"`
 	Attempt    AttemptID                      `json:"attempt"`
 	Round      RoundID                        `json:"round"`
@@ -35,7 +37,7 @@ type ledger struct {
 	Root       rootState                      `json:"root,omitzero"`
 	Locked     Lock                           `json:"locked,omitempty"`
 	Opening    string                         `json:"opening,omitempty"` // by command; see ParseOpening
-	Nonces     map[string]time.Time           `json:"nonces,omitempty"`  // of commands: until when they are remembered
+	Nonces     map[string]time.Time           `json:"nonces,omitempty"`  // of commands, with their expiry
 	Adopted    bool                           `json:"adopted,omitempty"`
 	Inventory  map[CompartmentID]OrderID      `json:"inventory,omitempty"` // to be looked into: the order that should lie there
 }
@@ -301,7 +303,7 @@ func (l *ledger) due(d *deposit) bool {
 
 // overdue tells whether the letter was not posted in time.
 func (l *ledger) overdue(d *deposit) bool {
-	return d.State == depositLoaded && d.Posted.IsZero() && l.Time.Sub(d.Loaded) >= time.Duration(l.Config.Rules.PostingOverdue)
+	return d.State == depositLoaded && d.Posted.IsZero() && l.certain(l.Time).Sub(d.Loaded) >= time.Duration(l.Config.Rules.PostingOverdue)
 }
 
 // alarmed finds the active alarm of this kind at this place.

@@ -37,7 +37,8 @@ func (t *Terminal) owed(at time.Time) []obligation {
 			offered++
 		}
 	}
-	if want := l.Config.Rules.KeysOffered; offered < (want+1)/2 && l.Locked != LockedStolen {
+	// A key offered by a clock that lost its time would have expired when it was set.
+	if want := l.Config.Rules.KeysOffered; offered < (want+1)/2 && l.Locked != LockedStolen && at.After(oldest) {
 		add("keys", l.Key, again, MakeKeys{First: l.Key + 1, Count: want - offered, Expires: at.Add(time.Duration(l.Config.Rules.KeyLife))})
 	}
 	done := func(o *order) bool { return !o.Erased && (o.State == orderDeposited || o.State == orderEnded) }

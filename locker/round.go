@@ -383,7 +383,7 @@ func (s *step) dismissed() {
 // mayNotConfirm tells a clerk whom a new roster has taken out meanwhile.
 func (s *step) mayNotConfirm(p Person) bool {
 	m := s.ledger.Members[p]
-	return m == nil || m.Role != Clerk || !m.Leaves.IsZero() && !s.at.Before(m.Leaves)
+	return m == nil || m.Role != Clerk || !m.Leaves.IsZero() && !s.certain().Before(m.Leaves)
 }
 
 // interrupt ends a round without both confirmations. What was laid stays

@@ -117,7 +117,7 @@ func (s *step) mayNot(p Person) RefusalReason {
 		return RefusedUnknown
 	case m.Role != Clerk:
 		return RefusedRole
-	case !m.Leaves.IsZero() && !s.at.Before(m.Leaves):
+	case !m.Leaves.IsZero() && !s.certain().Before(m.Leaves):
 		return RefusedLeft
 	case p == s.session.signin.first:
 		return RefusedSamePerson

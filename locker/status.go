@@ -10,8 +10,9 @@ type Status struct {
 	Boot         uint64              `json:"boot"`
 	Time         time.Time           `json:"time"`
 	Quality      TimeQuality         `json:"time_quality"`
-	Open         bool                `json:"open"` // citizens may collect now
-	Busy         bool                `json:"busy"` // somebody stands there
+	Ahead        Duration            `json:"time_ahead,omitempty"` // the part of Time that is provisional; negative if it was set back
+	Open         bool                `json:"open"`                 // citizens may collect now
+	Busy         bool                `json:"busy"`                 // somebody stands there
 	Locked       Lock                `json:"locked,omitempty"`
 	Hours        string              `json:"hours,omitempty"` // by command, in place of the configured ones
 	Training     bool                `json:"training,omitempty"`
@@ -57,7 +58,7 @@ type CompartmentStatus struct {
 func (t *Terminal) Status() Status {
 	l, c := t.ledger, t.session.clock
 	v := Status{
-		Terminal: l.Config.Terminal, Software: t.session.software, Boot: l.Boot, Time: c.base, Quality: c.quality,
+		Terminal: l.Config.Terminal, Software: t.session.software, Boot: l.Boot, Time: c.base, Quality: c.quality, Ahead: l.Ahead,
 		Open: t.open(), Locked: l.Locked, Hours: l.Opening, Busy: t.session.mode != idle, Training: l.Config.Training,
 		Compartments: []CompartmentStatus{}, Alarms: []AlarmRaised{}, Roster: l.Roster,
 		HardwareKey: l.Config.HardwareKey,

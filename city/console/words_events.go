@@ -4,7 +4,8 @@ package console
 var eventWords = map[string][2]string{
 	"terminal.booted": {"Gestartet", "Started"}, "terminal.configured": {"Einstellungen geändert", "Configuration changed"},
 	"clock.marked": {"Uhrzeit festgehalten", "Time recorded"}, "clock.set": {"Uhr gestellt", "Clock set"},
-	"alarm.raised": {"Alarm", "Alarm"}, "alarm.cleared": {"Alarm vorbei", "Alarm over"},
+	"clock.confirmed": {"Uhrzeit bestätigt", "Time confirmed"},
+	"alarm.raised":    {"Alarm", "Alarm"}, "alarm.cleared": {"Alarm vorbei", "Alarm over"},
 	"roster.accepted": {"Personalliste übernommen", "Roster accepted"}, "message.refused": {"Nachricht abgelehnt", "Message refused"},
 
 	"clerk.admitted": {"Angemeldet", "Signed in"}, "clerk.refused": {"Anmeldung abgelehnt", "Sign-in refused"},

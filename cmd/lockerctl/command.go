@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/locker"
@@ -103,7 +104,7 @@ func readCommand(words []string) (locker.Command, error) {
 	wants := map[locker.CommandKind][]string{
 		locker.CommandReissue: {"ORDER"}, locker.CommandRevoke: {"ORDER"}, locker.CommandExtend: {"ORDER", "DAYS"},
 		locker.CommandDisable: {"COMPARTMENT"}, locker.CommandEnable: {"COMPARTMENT"},
-		locker.CommandHours: {"HOURS"}, locker.CommandUnblock: {"PERSON"},
+		locker.CommandHours: {"HOURS"}, locker.CommandUnblock: {"PERSON"}, locker.CommandClock: {"forward|back", "DURATION"},
 	}[c.Kind]
 	if len(object) != len(wants) {
 		return c, misused("command %s: %d words follow, wants %s", c.Kind, len(object), strings.Join(append(wants, "no more"), ", "))
@@ -119,6 +120,15 @@ func readCommand(words []string) (locker.Command, error) {
 		c.Hours = object[0]
 	case locker.CommandUnblock:
 		c.Person = locker.Person(object[0])
+	case locker.CommandClock:
+		by, err := time.ParseDuration(object[1])
+		if err != nil || by <= 0 || object[0] != "forward" && object[0] != "back" {
+			return c, misused("command clock: %q %q: wants forward or back, and a duration such as 2h or 1h30m", object[0], object[1])
+		}
+		if object[0] == "back" {
+			by = -by
+		}
+		c.Shift = locker.Duration(by)
 	case locker.CommandLock, locker.CommandUnlock, locker.CommandDiagnose, locker.CommandResend, locker.CommandBurglary, locker.CommandDeclare:
 	}
 	checked := c

@@ -96,7 +96,7 @@ also gone from a chip that the copies of a disk lack.
 
 command new shows the text of an admin's command, signs it with each KEY and
 sends it. It lives for nine minutes and until the terminal's next start. None
-opens a door. enable, unlock and declare want two different admins: give two
+opens a door. enable, unlock, declare and clock want two different admins: give two
 keys, or -o FILE, and the second admin signs the file. What is signed with
 "ssh-keygen -Y sign -n command@nachtfach.de FILE" is sent with its SIGNATURE.
     revoke ORDER              its code dies; two clerks take the document out
@@ -108,6 +108,7 @@ keys, or -o FILE, and the second admin signs the file. What is signed with
     reissue ORDER             a new letter with a new code
     diagnose, resend          what the parts say; the whole journal once more
     burglary                  visits end, the list of what lies inside goes out
+    clock forward|back TIME   sets the terminal's clock, by a duration such as 2h30m
     declare                   stolen: all its codes, letters and keys die, here and there
 terminal inside prints the last such list; terminal recovered takes a
 declaration back, not what it ended. roster signers prints the roster for

@@ -274,6 +274,7 @@ var ordered = map[locker.CommandKind]string{
 	locker.CommandDiagnose: "Zustand der Teile melden",
 	locker.CommandResend:   "ganzes Protokoll noch einmal senden",
 	locker.CommandBurglary: "Einbruchsmodus: Besuche enden, Liste der Aufträge geht hinaus",
+	locker.CommandClock:    "Uhr der Station vor- oder zurückstellen",
 	locker.CommandDeclare:  "gestohlen: alle Codes und Schlüssel der Station sterben",
 }
 

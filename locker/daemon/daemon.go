@@ -129,7 +129,7 @@ func (d *Daemon) start() error {
 	if err != nil {
 		return fmt.Errorf("replay the journal: %w", err)
 	}
-	keep := keeper{d.store.vault}
+	keep := keeper{d.store.vault, func() time.Duration { return time.Duration(d.control.Status().Ahead) }}
 	d.control = controller.New(controller.Config{
 		Terminal: t, Journal: d.store.journal, Vault: keep, Locks: d.parts,
 		Fingers:   lens{d.parts.fingers, d.store.vault.Capture},

@@ -14,15 +14,21 @@ var _ controller.Vault = keeper{}
 
 // keeper is the vault as the controller asks for it: a message by its kind, and
 // an error of slots or records as the input that raises its alarm.
-type keeper struct{ *vault.Vault }
+type keeper struct {
+	*vault.Vault
+	ahead func() time.Duration // the provisional part of trusted time
+}
 
 // Receive hands a message to the method for its kind.
 func (k keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input {
+	certain := at.Add(-max(k.ahead(), 0))
+	if kind == locker.MessageCommand {
+		return received(k.ReceiveCommandAt(raw, at, certain))
+	}
 	receive := map[locker.MessageKind]func([]byte, time.Time) (locker.Input, error){
-		locker.MessageOrder:   k.ReceiveOrder,
-		locker.MessageRoster:  k.ReceiveRoster,
-		locker.MessageCommand: k.ReceiveCommand,
-		locker.MessagePosted:  k.ReceivePosted,
+		locker.MessageOrder:  k.ReceiveOrder,
+		locker.MessageRoster: k.ReceiveRoster,
+		locker.MessagePosted: k.ReceivePosted,
 	}[kind]
 	if kind == locker.MessageOrder && envelope.IsWithdrawal(raw) {
 		receive = k.ReceiveWithdrawal
@@ -30,7 +36,10 @@ func (k keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locke
 	if receive == nil {
 		return locker.MessageRejected{Message: kind, Reason: "no such kind of message"}
 	}
-	in, err := receive(raw, at)
+	return received(receive(raw, certain))
+}
+
+func received(in locker.Input, err error) locker.Input {
 	if err != nil {
 		return locker.PartFailed{Part: "vault", Detail: err.Error()}
 	}

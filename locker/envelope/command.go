@@ -77,6 +77,8 @@ func (c Command) Text() []byte {
 		b = fmt.Appendf(b, "person %s\n", c.Person)
 	case locker.CommandHours:
 		b = fmt.Appendf(b, "hours %s\n", c.Hours)
+	case locker.CommandClock:
+		b = fmt.Appendf(b, "shift %v\n", c.Shift)
 	case locker.CommandLock, locker.CommandUnlock, locker.CommandDiagnose, locker.CommandResend, locker.CommandBurglary, locker.CommandDeclare:
 	}
 	b = fmt.Appendf(b, "nonce %s\nchallenge %s\nexpires %s\n", c.Nonce, c.Challenge, timeText(c.Expires))
@@ -104,6 +106,11 @@ func ParseCommand(body []byte) (Command, error) {
 		c.Person = locker.Person(l.next("person"))
 	case locker.CommandHours:
 		c.Hours = l.next("hours")
+	case locker.CommandClock:
+		text := l.next("shift")
+		if err := c.Shift.UnmarshalText([]byte(text)); err != nil || c.Shift.String() != text {
+			l.fail("shift", fmt.Errorf("%.40q: wants a form like -2h0m0s", text))
+		}
 	case locker.CommandLock, locker.CommandUnlock, locker.CommandDiagnose, locker.CommandResend, locker.CommandBurglary, locker.CommandDeclare:
 	}
 	c.Nonce, c.Challenge, c.Expires = l.next("nonce"), l.next("challenge"), l.time("expires")

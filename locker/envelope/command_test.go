@@ -157,6 +157,7 @@ func someCommands(t testing.TB) []envelope.Command {
 		{Kind: locker.CommandLock}, {Kind: locker.CommandUnlock}, {Kind: locker.CommandHours, Hours: "mon 06:00-22:00, sun 00:00-24:00"},
 		{Kind: locker.CommandUnblock, Person: "c-1"}, {Kind: locker.CommandDiagnose}, {Kind: locker.CommandResend},
 		{Kind: locker.CommandBurglary}, {Kind: locker.CommandDeclare},
+		{Kind: locker.CommandClock, Shift: locker.Duration(-2 * time.Hour)}, {Kind: locker.CommandClock, Shift: locker.Duration(90 * time.Second)},
 	} {
 		c, err := envelope.NewCommand(rand.Reader, terminal, challenge, what, now.Add(5*time.Minute))
 		if err != nil {

@@ -18,6 +18,7 @@ func (w *world) boardDies() {
 		w.process.end()
 	}
 	w.adopted = w.city.retire()
+	w.lie = 0
 	w.board++
 	w.store = newStore()
 	w.crypto.boxes = nil // what opened them was on the disk
@@ -110,7 +111,7 @@ func newBoardBook() boardBook { return boardBook{} }
 
 // newBoard forgets what was on the disk. What is behind the doors stays.
 func (o *oracle) newBoard() {
-	o.last = time.Time{}
+	o.last, o.ahead, o.laid, o.right = time.Time{}, 0, false, false
 	o.gens, o.attempts = map[locker.Generation]*deposited{}, map[locker.AttemptID]*attempt{}
 	o.alarms, o.pulses = map[uint64]locker.AlarmRaised{}, map[locker.PulseID]bool{}
 	o.round, o.unseen = openRound{}, map[locker.CompartmentID]bool{}

@@ -186,7 +186,7 @@ func (c *city) store(k checkpoint) {
 func bytesOf(list [][]byte) [][]byte { return append([][]byte(nil), list...) }
 
 func (c *city) acknowledge() {
-	a := ack{board: c.w.board, size: len(c.held), root: c.root(len(c.held)), time: c.w.time().Truncate(time.Second)}
+	a := ack{board: c.w.board, size: len(c.held), root: c.root(len(c.held)), time: c.w.cityTime().Truncate(time.Second)}
 	a.mac = a.proof()
 	c.w.broker.retained = a
 	c.w.broker.toTerminal(func(p *process) { p.line.acknowledged(a) })
@@ -446,7 +446,7 @@ func (c *city) command(f *file, g locker.Generation, tries int) {
 	if !ok {
 		return
 	}
-	command, err := envelope.NewReissue(c.w.crypto, c.w.crypto.rand, c.w.config.Terminal, c.challenge(), f.order, g, c.w.time().Add(9*time.Minute), key, l.share)
+	command, err := envelope.NewReissue(c.w.crypto, c.w.crypto.rand, c.w.config.Terminal, c.challenge(), f.order, g, c.expiry(), key, l.share)
 	c.must(err)
 	message, err := envelope.SignCommand(newSigner("a1"), command)
 	c.must(err)

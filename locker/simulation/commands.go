@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -35,12 +36,21 @@ func (c *city) order(what locker.Command, by ...string) {
 
 // signed is a command with its signatures, which the oracle knows of.
 func (c *city) signed(what locker.Command, by ...string) []byte {
-	command, err := envelope.NewCommand(c.w.crypto.rand, c.w.config.Terminal, c.challenge(), what, c.w.time().Add(9*time.Minute))
+	command, err := envelope.NewCommand(c.w.crypto.rand, c.w.config.Terminal, c.challenge(), what, c.expiry())
 	c.must(err)
 	c.w.oracle.issued[command.Nonce] = issued{command, by}
 	message := c.sign(command.Text(), by...)
 	c.office.heard = append(c.office.heard, message)
 	return message
+}
+
+// expiry is a new command's, by the time that the terminal's signed state shows.
+func (c *city) expiry() time.Time {
+	at := c.w.time()
+	if p := c.w.process; p != nil && p.ready {
+		at = p.controller.Status().Time
+	}
+	return at.Add(9 * time.Minute)
 }
 
 func (c *city) sign(text []byte, by ...string) []byte {
@@ -122,7 +132,7 @@ func (o *office) hears(fact locker.Fact) {
 		default:
 		}
 	case locker.CommandRefused:
-		if f.Kind == locker.CommandUnlock { // two clerks have looked, and that was enough
+		if f.Kind == locker.CommandUnlock && strings.Contains(f.Reason, "not locked") { // two clerks have looked, and that was enough
 			o.locked = false
 		}
 	case locker.BurglaryDeclared:

@@ -18,7 +18,7 @@ type faults struct {
 	slow                                                  float64 // a job of the vault takes longer than anybody waits
 	drop, duplicate, reorder, outages, hostile            float64
 	backup                                                float64 // the city loses its last events
-	clockPerDay                                           float64
+	clockPerDay, liePerDay                                float64
 	bounce                                                float64
 	lockPerDay, contactPerDay, forcedPerDay, readerPerDay float64
 	boardPerDay                                           float64
@@ -36,7 +36,7 @@ func drawFaults(d *dice) faults {
 		commitLost: some(0.001), commitAmbiguous: some(0.001), slotFails: some(0.05),
 		fullPerDay: some(0.1), slow: some(0.01),
 		drop: some(0.05), duplicate: some(0.1), reorder: some(0.05), outages: some(0.5), hostile: some(3), backup: some(0.1),
-		clockPerDay: some(0.3), bounce: some(0.2),
+		clockPerDay: some(0.3), liePerDay: some(0.4), bounce: some(0.2),
 		lockPerDay: some(0.3), contactPerDay: some(0.3), forcedPerDay: some(0.2), readerPerDay: some(0.2),
 		boardPerDay: some(0.12),
 	}
@@ -96,6 +96,7 @@ func (w *world) misfortune() {
 		often(f.hostile, w.hostile)
 		often(f.backup, func() { w.city.restored(d.upTo(60)) })
 		often(f.clockPerDay, w.clockJumps)
+		often(f.liePerDay, w.cityLies)
 		often(f.lockPerDay, func() { w.lockBreaks(pick(d, w.wall.doors)) })
 		often(f.contactPerDay, func() { w.contactBreaks(pick(d, w.wall.doors)) })
 		often(f.forcedPerDay, func() { w.vandal(pick(d, w.wall.doors)) })
@@ -114,9 +115,13 @@ func (w *world) misfortune() {
 
 func (w *world) clockJumps() {
 	d := w.fate
-	switch d.upTo(4) {
+	switch d.upTo(6) {
 	case 0:
 		w.clock = 0
+	case 4:
+		w.clock = -w.time().Sub(time.Unix(0, 0)) // it lost its time
+	case 5:
+		w.clock = d.between(0, 100*366*24*time.Hour)
 	case 1:
 		w.clock = d.between(-20*time.Minute, 20*time.Minute)
 	case 2:
@@ -124,6 +129,45 @@ func (w *world) clockJumps() {
 	default:
 		w.clock = d.between(0, 400*24*time.Hour)
 	}
+}
+
+// firstClock is what the clock of a new board shows: perhaps local time, or what
+// an empty battery left. Somebody sets it right later, or nobody does.
+func (w *world) firstClock() {
+	d := w.fate
+	w.clock = 0
+	if w.calm || !d.hits(0.5) {
+		return
+	}
+	w.clock = pick(d, []time.Duration{2 * time.Hour, -2 * time.Hour, 73 * 365 * 24 * time.Hour, -w.time().Sub(time.Unix(0, 0))})
+	if d.hits(0.5) {
+		w.after(d.between(time.Minute, time.Hour), func() { w.clock = 0 })
+	}
+}
+
+// cityLies is a city whose clock is wrong for seconds or hours: by the hours of a
+// time zone, by days, or by decades. A lie of six hours is followed, see package
+// locker; none is that long. Until a document is laid in, any is followed.
+func (w *world) cityLies() {
+	d := w.fate
+	if !w.oracle.laid {
+		return
+	}
+	switch d.upTo(4) {
+	case 0:
+		w.lie = d.between(-30*time.Minute, 30*time.Minute)
+	case 1:
+		w.lie = d.between(-14*time.Hour, 14*time.Hour)
+	case 2:
+		w.lie = d.between(-60*24*time.Hour, 60*24*time.Hour)
+	default:
+		w.lie = d.between(-50*366*24*time.Hour, 100*366*24*time.Hour)
+	}
+	lasts := d.between(time.Second, time.Minute)
+	if d.hits(0.6) {
+		lasts = d.between(time.Minute, 5*time.Hour)
+	}
+	w.after(lasts, func() { w.lie = 0 })
 }
 
 func (w *world) lockBreaks(d *door) {
@@ -198,7 +242,7 @@ func (w *world) hostile() {
 func (w *world) heal() {
 	w.calm, w.calmSince = true, w.now
 	w.faults = faults{}
-	w.clock, w.store.full, w.broker.up = 0, false, true
+	w.clock, w.lie, w.store.full, w.broker.up = 0, 0, false, true
 	for _, z := range w.street.people {
 		z.habits = habits{pace: time.Second}
 	}

@@ -57,14 +57,16 @@ func (k *keeper) CheckClerk(card string, number []byte) (locker.Person, bool, er
 
 // Receive implements controller.Vault.
 func (k *keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input {
+	certain := at.Add(-max(time.Duration(k.p.controller.Status().Ahead), 0))
 	receive := map[locker.MessageKind]func([]byte, time.Time) (locker.Input, error){
 		locker.MessageOrder: k.order, locker.MessageRoster: k.ReceiveRoster,
-		locker.MessageCommand: k.ReceiveCommand, locker.MessagePosted: k.ReceivePosted,
+		locker.MessageCommand: func(raw []byte, certain time.Time) (locker.Input, error) { return k.ReceiveCommandAt(raw, at, certain) },
+		locker.MessagePosted:  k.ReceivePosted,
 	}[kind]
 	if receive == nil {
 		return nil
 	}
-	in, err := receive(raw, at)
+	in, err := receive(raw, certain)
 	if err != nil {
 		return nil // storage failed; the city repeats
 	}

@@ -16,8 +16,11 @@ import (
 type oracle struct {
 	w         *world
 	events    int
-	last      time.Time // of the last event
-	boot      int       // start in which the last event was committed
+	last      time.Time     // of the last event
+	ahead     time.Duration // the provisional part of the terminal's time, as the events say
+	laid      bool          // a document, since the board is new
+	right     bool          // the terminal's time was, since the board is new
+	boot      int           // start in which the last event was committed
 	gens      map[locker.Generation]*deposited
 	orders    map[locker.OrderID]*filed
 	attempts  map[locker.AttemptID]*attempt
@@ -169,21 +172,38 @@ func (o *oracle) attempt(a locker.AttemptID) *attempt {
 	return o.attempts[a]
 }
 
-// How far trusted time may be ahead of the truth: what the clock's jumps may
+// How far certain time may be ahead of the truth: what the clock's jumps may
 // move it by, see clockJumps and the rule of small steps.
-const aheadAtMost = 21 * time.Minute
+const aheadAtMost = 36 * time.Minute
+
+// followClock checks that time goes back by an event that says so alone, and
+// that no lie of the city's reaches what decides about expiry.
+func (o *oracle) followClock(e locker.Event) {
+	set, isSet := e.Fact.(locker.ClockSet)
+	switch e.Fact.(type) {
+	case locker.ClockSet:
+		o.ahead = time.Duration(set.Ahead)
+	case locker.ClockConfirmed:
+		o.ahead = 0
+	case locker.DocumentLaid:
+		o.laid = true
+	}
+	certain := e.Time.Add(-max(o.ahead, 0))
+	o.right = o.right || e.Time.Sub(o.w.time()).Abs() < aheadAtMost
+	switch {
+	case e.Time.Before(o.last) && !(isSet && !set.Was.Before(o.last)):
+		o.fail(5, "event %d (%s) is of %v, before the one of %v that precedes it", o.events-1, e.Fact.Type(), e.Time, o.last)
+	case o.right && certain.Sub(o.w.time()) > aheadAtMost:
+		o.fail(5, "event %d (%s) says %v, %v of it provisional, and it is %v", o.events-1, e.Fact.Type(), e.Time, o.ahead, o.w.time())
+	}
+	o.last = e.Time
+}
 
 // follow is told each event once it is durable.
 func (o *oracle) follow(e locker.Event) {
 	o.events++
 	o.boot = o.w.starts
-	switch {
-	case e.Time.Before(o.last):
-		o.fail(5, "event %d (%s) is of %v, before the one of %v that precedes it", o.events-1, e.Fact.Type(), e.Time, o.last)
-	case e.Time.Sub(o.w.time()) > aheadAtMost:
-		o.fail(5, "event %d (%s) says %v, and it is %v", o.events-1, e.Fact.Type(), e.Time, o.w.time())
-	}
-	o.last = e.Time
+	o.followClock(e)
 	o.followBoard(e.Fact)
 	o.followPeople(e.Fact)
 	o.followCommand(e)

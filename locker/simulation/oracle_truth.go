@@ -246,6 +246,8 @@ func (o *oracle) drained() {
 		w.fail("invariant 5: the city's record is another one")
 	case len(p.controller.Letters()) > 0:
 		w.fail("liveness: letters of generations %v wait", p.controller.Letters())
+	case o.last.Sub(w.time()).Abs() > 25*time.Minute || o.ahead != 0:
+		w.fail("liveness: the last event says %v, %v of it provisional, and it is %v", o.last, o.ahead, w.time())
 	case len(o.unseen) > 0:
 		w.fail("liveness: %d compartments of an inventory were never looked into", len(o.unseen))
 	}

@@ -59,7 +59,7 @@ func (w *world) start() {
 func (p *process) open() error {
 	w := p.w
 	if len(w.store.log) == 0 {
-		w.clock = 0 // whoever runs init sets it
+		w.firstClock()
 	}
 	terminal, err := w.replay()
 	if err != nil {

@@ -38,6 +38,7 @@ type world struct {
 	reader  *reader
 	shaken  bool          // the cabinet's sensor speaks up
 	clock   time.Duration // by which the board's clock is wrong
+	lie     time.Duration // by which the city's clock is wrong
 	process *process      // nil: no power, or between two starts
 	city    *city
 	broker  *broker
@@ -96,6 +97,9 @@ func layout() locker.Config {
 
 // time is the true time.
 func (w *world) time() time.Time { return began.Add(w.now) }
+
+// cityTime is what the city's clock shows.
+func (w *world) cityTime() time.Time { return w.time().Add(w.lie) }
 
 // at puts what shall happen into the heap; never before now.
 func (w *world) at(t time.Duration, do func()) {

@@ -54,12 +54,19 @@ func (v *Vault) Challenge() string { return v.challenge }
 // same input, after that its nonce is used. The nonces of all others the ledger
 // keeps.
 func (v *Vault) ReceiveCommand(message []byte, at time.Time) (locker.Input, error) {
+	return v.ReceiveCommandAt(message, at, at)
+}
+
+// ReceiveCommandAt is [Vault.ReceiveCommand] where trusted time has a provisional
+// part: the command expires by trusted time, its admins leave by certain time. So
+// a clock that is far ahead does not keep them from setting it back.
+func (v *Vault) ReceiveCommandAt(message []byte, at, certain time.Time) (locker.Input, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.roster == nil {
 		return rejected(envelope.Command{}, errors.New("command: this terminal has no roster yet")), nil
 	}
-	c, admins, err := envelope.OpenCommand(v.Crypto, message, v.Terminal, v.challenge, v.roster, at)
+	c, admins, err := envelope.OpenCommand(v.Crypto, message, v.Terminal, v.challenge, peopleAt{v.roster, certain}, at)
 	if err != nil {
 		return rejected(c, err), nil
 	}
@@ -67,6 +74,17 @@ func (v *Vault) ReceiveCommand(message []byte, at time.Time) (locker.Input, erro
 		return v.receiveReissue(message, c, admins[0], at)
 	}
 	return locker.CommandReceived{Command: c.Command, Admins: admins, Nonce: c.Nonce, Expires: c.Expires}, nil
+}
+
+// peopleAt are those who had not left at a fixed time.
+type peopleAt struct {
+	envelope.People
+	at time.Time
+}
+
+// Holder implements [envelope.People].
+func (p peopleAt) Holder(key string, role locker.Role, _ time.Time) (locker.Person, error) {
+	return p.People.Holder(key, role, p.at)
 }
 
 func rejected(c envelope.Command, err error) locker.MessageRejected {
@@ -183,7 +201,8 @@ func (v *Vault) dropCommand(g locker.Generation) error {
 }
 
 // forgetCommands drops commands that nobody carried out in time, and nonces of
-// commands that the trusted time, which never goes back, refuses anyway.
+// commands that have expired. Even if the clock is set back, such a command is
+// refused: its one-time key is spent.
 func (v *Vault) forgetCommands(at time.Time) error {
 	for _, g := range sorted(v.commands) {
 		if at.Sub(v.commands[g].Command.Expires) > settle {
