@@ -14,7 +14,9 @@ import (
 const (
 	readCoils      = 0x01
 	readInputs     = 0x02
+	readRegisters  = 0x03
 	writeCoil      = 0x05
+	writeRegister  = 0x06
 	writeCoils     = 0x0F
 	exceptionFlag  = 0x80
 	broadcast      = 0 // unit id that all boards obey and none answers
@@ -59,6 +61,7 @@ const (
 	Clings
 	Late
 	Blind
+	SilentToCoils
 )
 
 // DefaultLateness is how late a Late board answers, unless SetLateness says
@@ -76,9 +79,17 @@ type Boards struct {
 
 	mu      sync.Mutex
 	trouble map[byte]Trouble
+	once    map[byte]Trouble // for one request
 	flicker bool
 	late    time.Duration
 	asked   int
+	flashes map[place]int // counts, so that an old timer ends no new flash
+}
+
+// place is a relay of a board.
+type place struct {
+	unit    byte
+	address int
 }
 
 // NewBoards returns as many boards as the wall's compartments need.
@@ -86,7 +97,7 @@ func NewBoards(wall *Wall, perBoard int) (*Boards, error) {
 	if perBoard < 1 || perBoard > 64 {
 		return nil, fmt.Errorf("boards for %d compartments each: 1 to 64 can be built", perBoard)
 	}
-	b := &Boards{wall: wall, perBoard: perBoard, trouble: make(map[byte]Trouble), late: DefaultLateness}
+	b := &Boards{wall: wall, perBoard: perBoard, trouble: make(map[byte]Trouble), once: make(map[byte]Trouble), flashes: make(map[place]int), late: DefaultLateness}
 	if b.Count() >= maxUnit { // one more is for the sensors
 		return nil, fmt.Errorf("%d boards: a line holds %d", b.Count(), maxUnit)
 	}
@@ -109,6 +120,13 @@ func (b *Boards) Trouble(unit byte, t Trouble) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.trouble[unit] = t
+}
+
+// TroubleOnce gives a board a trouble for the next request to it alone.
+func (b *Boards) TroubleOnce(unit byte, t Trouble) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.once[unit] = t
 }
 
 // SetLateness sets how late the Late boards answer.
@@ -204,7 +222,7 @@ func complete(frame []byte) bool {
 		return false
 	}
 	switch frame[1] {
-	case readCoils, readInputs, writeCoil:
+	case readCoils, readInputs, readRegisters, writeCoil, writeRegister:
 		return len(frame) >= sizeReadFrame
 	case writeCoils:
 		return len(frame) >= sizeWriteFrame && len(frame) >= sizeWriteFrame+int(frame[6])
@@ -232,12 +250,16 @@ func (b *Boards) Answer(frame []byte) []byte {
 		return nil
 	}
 	trouble := b.troubleOf(unit)
-	if unit > b.SensorBoard() || trouble == Silent {
-		return nil
-	}
 	b.mu.Lock()
 	b.asked++
+	if once, ok := b.once[unit]; ok {
+		trouble = once
+		delete(b.once, unit)
+	}
 	b.mu.Unlock()
+	if unit > b.SensorBoard() || trouble == Silent || trouble == SilentToCoils && body[1] == readCoils {
+		return nil
+	}
 	data, refused := b.perform(unit, body[1:])
 	answer := []byte{unit, body[1]}
 	if refused != 0 {
@@ -266,6 +288,10 @@ func (b *Boards) perform(unit byte, request []byte) ([]byte, exception) {
 		return b.read(unit, request[0], data)
 	case writeCoil:
 		return b.write(unit, data)
+	case writeRegister:
+		return b.command(unit, data)
+	case readRegisters:
+		return b.states(unit, data)
 	case writeCoils:
 		return b.writeMany(unit, data)
 	}
@@ -305,11 +331,14 @@ func (b *Boards) write(unit byte, data []byte) ([]byte, exception) {
 	if len(data) != 4 {
 		return nil, illegalValue
 	}
-	value := binary.BigEndian.Uint16(data[2:])
+	address, value := int(binary.BigEndian.Uint16(data)), binary.BigEndian.Uint16(data[2:])
+	if address >= flashBase && address < flashBase+maxWrite {
+		return data, b.flash(place{unit, address - flashBase}, time.Duration(value)*100*time.Millisecond)
+	}
 	if value != 0 && value != 0xFF00 {
 		return nil, illegalValue
 	}
-	if refused := b.set(unit, int(binary.BigEndian.Uint16(data)), value != 0); refused != 0 {
+	if refused := b.set(unit, address, value != 0); refused != 0 {
 		return nil, refused
 	}
 	return data, 0

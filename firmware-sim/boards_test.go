@@ -60,7 +60,9 @@ func TestDamagedAndForeignFramesAreNotAnswered(t *testing.T) {
 func TestUnknownFunctionsAndValuesAreRefused(t *testing.T) {
 	_, boards := newBoards(t, 17*8, 8)
 	for request, want := range map[string]string{
-		"1103006b0003":     "118301", // read holding registers
+		"1104006b0003":     "118401", // read input registers
+		"1103006b0003":     "118302", // no such relay
+		"110600010300":     "118603", // toggle
 		"110500001234":     "118503", // neither on nor off
 		"110100000000":     "118103", // no coils
 		"1101000007d1":     "118103", // 2001 coils
@@ -177,7 +179,7 @@ func TestFramesEndWithTheirLengthOrWithSilence(t *testing.T) {
 	read, write := sealed(t, "010100000008"), sealed(t, "01050002ff00")
 	for _, step := range []struct{ what, say, want string }{
 		{"a whole frame", read, sealed(t, "01010100")},
-		{"a function of unknown length", sealed(t, "010300000001"), sealed(t, "018301")},
+		{"a function of unknown length", sealed(t, "010400000001"), sealed(t, "018401")},
 		{"noise, then silence", "ffff00", ""},
 		{"half a frame, then silence", write[:8], ""},
 		{"a whole frame again", write, write},

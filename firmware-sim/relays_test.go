@@ -146,6 +146,79 @@ func TestABoardThatCannotTellItsCoilsIsWorkedWithout(t *testing.T) {
 	}
 }
 
+// A board that switches and is silent when it is asked for its coils is found out
+// once, and delays no lock after that.
+func TestABoardThatIsSilentAboutItsCoilsIsWorkedWithout(t *testing.T) {
+	s := newSimulator(t, 8)
+	line := street(t, s)
+	s.Boards.Trouble(1, firmwaresim.SilentToCoils)
+	first, second := lockOf(t, s, line, 1), lockOf(t, s, line, 2)
+	other := lockOf(t, s, line, 5)
+	if err := first.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if blind := line.Blind(); len(blind) != 1 || blind[0] != 1 {
+		t.Errorf("blind boards %v", blind)
+	}
+	for _, lock := range []*modbus.Lock{first, second, other} {
+		asked := s.Boards.Requests()
+		if err := lock.Pulse(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		want := 2 // on and off; nothing that the board does not answer
+		if lock == other {
+			want = 3 // and read back
+		}
+		if n := s.Boards.Requests() - asked; n != want {
+			t.Errorf("%s: %d requests, want %d", lock.Name(), n, want)
+		}
+	}
+	for _, n := range []int{1, 2, 5} {
+		if d, _ := s.Wall.Door(n); d.Pulses != 1 || d.Coil {
+			t.Errorf("door %+v", d)
+		}
+	}
+}
+
+func TestABoardThatToldItsCoilsOnceIsNotTakenForASilentOne(t *testing.T) {
+	s := newSimulator(t, 4)
+	line := street(t, s)
+	lock := lockOf(t, s, line, 1)
+	if err := lock.Release(); err != nil {
+		t.Fatal(err)
+	}
+	s.Boards.Trouble(1, firmwaresim.SilentToCoils)
+	if err := lock.Release(); err == nil {
+		t.Error("a board that fell silent was taken for one that never tells")
+	}
+	s.Boards.Trouble(1, firmwaresim.NoTrouble)
+	if err := lock.Release(); err != nil || len(line.Blind()) > 0 {
+		t.Errorf("mended: %v, blind %v", err, line.Blind())
+	}
+}
+
+func TestOneLostOrDamagedAnswerOfABoardIsNoFault(t *testing.T) {
+	for name, trouble := range map[string]firmwaresim.Trouble{"lost": firmwaresim.Silent, "damaged": firmwaresim.Garbled, "of a stranger": firmwaresim.Stranger} {
+		t.Run(name, func(t *testing.T) {
+			s := newSimulator(t, 4)
+			line := street(t, s)
+			light, err := line.Output(1, 4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Boards.TroubleOnce(1, trouble)
+			if err := light.Switch(true); err != nil {
+				t.Errorf("a light: %v", err)
+			}
+			changes := watch(t, contactOf(t, s, line, 1))
+			expect(t, changes, false)
+			s.Boards.TroubleOnce(1, trouble)
+			do(t, s, 1, firmwaresim.Force)
+			expect(t, changes, true) // and no failure before it
+		})
+	}
+}
+
 // The answer to one question comes when the next has been asked. It has the
 // right board, function and length; only that the question was another tells.
 func TestALateAnswerIsNeverTakenForTheNext(t *testing.T) {

@@ -8,14 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/simonvetter/modbus"
-
+	"github.com/nachtfach/nachtfach/hardware/modbus/rtu"
 	"github.com/nachtfach/nachtfach/hardware/supply"
 )
 
 // maxInputs is how many inputs one request may ask for
 // (MODBUS Application Protocol V1.1b3, 6.2).
-const maxInputs = 2000
+const maxInputs = rtu.MaxBits
 
 // silentPause is how long a watched board that did not answer is left alone,
 // so that the others have the line.
@@ -38,6 +37,7 @@ type LockConfig struct {
 	Board uint8         // unit id, 1 to 247
 	Coil  uint16        // address, from 0
 	Pulse time.Duration // 200 to 1000 ms; 0 means supply.DefaultPulse
+	Timed Timed         // the board's own timed pulse; the same for all locks of a board
 }
 
 // Lock is a lock on a board's relay.
@@ -52,6 +52,9 @@ type Lock struct {
 func (l *Line) Lock(cfg LockConfig) (*Lock, error) {
 	name := fmt.Sprintf("%s: board %d: coil %d", l.name, cfg.Board, cfg.Coil)
 	if err := checkUnit(cfg.Board); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := cfg.Timed.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if cfg.Pulse == 0 {
@@ -86,8 +89,8 @@ func (k *Lock) Pulse(ctx context.Context) error {
 	return k.line.supply.Pulse(ctx, k, k.pulse)
 }
 
-// Release writes the coil off. A relay board holds a coil that a killed
-// process left on, so this is called for every lock at start.
+// Release writes the coil off. A relay board without a timed pulse holds a coil
+// that a killed process left on, so this is called for every lock at start.
 func (k *Lock) Release() error {
 	return k.Switch(false)
 }
@@ -103,8 +106,8 @@ func (k *Lock) Switch(on bool) error {
 		k.line.driven.lock.Store(k)
 	}
 	part := fmt.Sprintf("board %d: write coil %d %s", k.cfg.Board, k.cfg.Coil, onOff(on))
-	err := k.line.exchange(k.cfg.Board, part, func(c *modbus.ModbusClient) error {
-		return c.WriteCoil(k.cfg.Coil, on)
+	err := k.line.exchange(k.cfg.Board, part, func(c *rtu.Client) error {
+		return k.cfg.Timed.write(c, k.cfg.Board, k.cfg.Coil, on, k.pulse)
 	})
 	if err != nil || on {
 		return err
@@ -188,8 +191,8 @@ func (b *board) read(input uint16, maxAge, maxSilence time.Duration) reading {
 func (b *board) renew() {
 	count := b.last - b.first + 1
 	part := fmt.Sprintf("board %d: read inputs %d to %d", b.unit, b.first, b.last)
-	b.err = b.line.question(b.unit, part, func(c *modbus.ModbusClient) (err error) {
-		b.inputs, err = c.ReadDiscreteInputs(b.first, count)
+	b.err = b.line.question(b.unit, part, func(c *rtu.Client) (err error) {
+		b.inputs, err = c.ReadInputs(b.unit, b.first, count)
 		return err
 	})
 	b.at = time.Now()

@@ -13,33 +13,45 @@
 // too late is asked something else first, whose answer cannot be mistaken, before
 // its inputs are believed again.
 //
-// It leaves to others: what an open door means; and, because a relay board
-// holds a coil when its master dies, the time limit in hardware (most boards
-// have a pulse or watchdog mode) and a Release of every lock at start.
+// A relay board holds a coil when its master dies in the middle of a pulse. On a
+// board with a timed pulse of its own ([Timed]) the board ends it; on others
+// nothing does until somebody calls Release, as the daemon does at its start.
+//
+// It leaves to others what an open door means.
 package modbus
 
 import (
 	"errors"
 	"fmt"
-	"io"
-	"log"
 	"sync"
 	"time"
 
-	"github.com/simonvetter/modbus"
+	"go.bug.st/serial"
 
+	"github.com/nachtfach/nachtfach/hardware/modbus/rtu"
 	"github.com/nachtfach/nachtfach/hardware/supply"
 )
 
 // Parity of the serial line.
 type Parity uint
 
-// The library's values, so that nobody else needs to import it.
+// The parities.
 const (
-	ParityNone = Parity(modbus.PARITY_NONE)
-	ParityEven = Parity(modbus.PARITY_EVEN)
-	ParityOdd  = Parity(modbus.PARITY_ODD)
+	ParityNone Parity = iota
+	ParityEven
+	ParityOdd
 )
+
+// mode is the parity and the number of stop bits: a character always has 11 bits.
+func (p Parity) mode() (serial.Parity, serial.StopBits) {
+	switch p {
+	case ParityEven:
+		return serial.EvenParity, serial.OneStopBit
+	case ParityOdd:
+		return serial.OddParity, serial.OneStopBit
+	}
+	return serial.NoParity, serial.TwoStopBits
+}
 
 // Defaults and limits of a Line.
 const (
@@ -74,7 +86,7 @@ type Line struct {
 	poll   time.Duration
 	settle time.Duration
 	supply *supply.Supply
-	client *modbus.ModbusClient
+	client *rtu.Client
 
 	mu      sync.Mutex // one exchange at a time; guards what follows
 	open    bool
@@ -113,22 +125,13 @@ func Open(cfg Config) (*Line, error) {
 	case cfg.Supply == nil:
 		return nil, fmt.Errorf("%s: no supply named: one coil at a time cannot be promised", name)
 	}
-	client, err := modbus.NewClient(&modbus.ClientConfiguration{
-		URL:     "rtu://" + cfg.Path,
-		Speed:   uint(cfg.Baud),
-		Parity:  uint(cfg.Parity),
-		Timeout: cfg.Timeout,
-		Logger:  log.New(io.Discard, "", 0), // what it has to say is in its errors
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
+	parity, stop := cfg.Parity.mode()
 	return &Line{
 		name:    name,
 		poll:    cfg.Poll,
 		settle:  max(minSettle, cfg.Timeout/2),
 		supply:  cfg.Supply,
-		client:  client,
+		client:  rtu.New(rtu.Config{Path: cfg.Path, Baud: cfg.Baud, Parity: parity, Stop: stop, Timeout: cfg.Timeout}),
 		boards:  make(map[uint8]*board),
 		relays:  make(map[uint8]*relays),
 		late:    make(map[uint8]lateness),
@@ -188,10 +191,10 @@ const (
 
 // question is an exchange whose answer could be mistaken for a late one to the
 // question before: a board that did not answer in time is probed first.
-func (l *Line) question(unit uint8, part string, ask func(*modbus.ModbusClient) error) error {
+func (l *Line) question(unit uint8, part string, ask func(*rtu.Client) error) error {
 	if l.lateness(unit) == mayBeLate {
-		err := l.exchange(unit, part+": first a probe", func(c *modbus.ModbusClient) error {
-			_, err := c.ReadCoil(0) // that it refuses is as good: the answer is to this question
+		err := l.exchange(unit, part+": first a probe", func(c *rtu.Client) error {
+			_, err := c.ReadCoils(unit, 0, 1) // that it refuses is as good: the answer is to this question
 			return err
 		})
 		if err != nil && !isException(err) {
@@ -208,13 +211,10 @@ func (l *Line) lateness(unit uint8) lateness {
 }
 
 // exchange runs one request to a board, named by part in errors.
-func (l *Line) exchange(unit uint8, part string, ask func(*modbus.ModbusClient) error) error {
+func (l *Line) exchange(unit uint8, part string, ask func(*rtu.Client) error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.connect(); err != nil {
-		return fmt.Errorf("%s: %w", part, err)
-	}
-	if err := l.client.SetUnitId(unit); err != nil {
 		return fmt.Errorf("%s: %w", part, err)
 	}
 	err := ask(l.client)
@@ -224,7 +224,7 @@ func (l *Line) exchange(unit uint8, part string, ask func(*modbus.ModbusClient) 
 		return nil
 	case isException(err):
 		delete(l.late, unit)
-	case errors.Is(err, modbus.ErrRequestTimedOut) && l.late[unit] == mayBeLate:
+	case errors.Is(err, rtu.ErrTimeout) && l.late[unit] == mayBeLate:
 		// Some boards do not answer what they do not know. Its inputs are asked
 		// for next, and then the probe again.
 		l.late[unit] = unanswered
@@ -247,32 +247,24 @@ func (l *Line) reset() {
 
 // isException tells answers of a board that works from failures of the line.
 func isException(err error) bool {
-	for _, answer := range []modbus.Error{
-		modbus.ErrIllegalFunction, modbus.ErrIllegalDataAddress, modbus.ErrIllegalDataValue,
-		modbus.ErrServerDeviceFailure, modbus.ErrServerDeviceBusy, modbus.ErrAcknowledge,
-		modbus.ErrMemoryParityError,
-	} {
-		if errors.Is(err, answer) {
-			return true
-		}
-	}
-	return false
+	var refused rtu.Exception
+	return errors.As(err, &refused)
 }
 
 // explain adds what an installer can do about it.
 func explain(err error) error {
 	switch {
-	case errors.Is(err, modbus.ErrRequestTimedOut):
+	case errors.Is(err, rtu.ErrTimeout):
 		return fmt.Errorf("no answer (power, cable, unit id, baud rate?): %w", err)
-	case errors.Is(err, modbus.ErrBadUnitId):
+	case errors.Is(err, rtu.ErrUnit):
 		return fmt.Errorf("another board answered (two boards with one unit id, or a late answer?): %w", err)
-	case errors.Is(err, modbus.ErrBadCRC), errors.Is(err, modbus.ErrShortFrame), errors.Is(err, modbus.ErrProtocolError):
+	case errors.Is(err, rtu.ErrDamaged):
 		return fmt.Errorf("the answer is damaged (termination, parity, baud rate, two masters?): %w", err)
-	case errors.Is(err, modbus.ErrIllegalDataAddress):
+	case errors.Is(err, rtu.IllegalAddress):
 		return fmt.Errorf("the board has no such coil or input: %w", err)
-	case errors.Is(err, modbus.ErrIllegalFunction):
+	case errors.Is(err, rtu.IllegalFunction):
 		return fmt.Errorf("the board does not know this function: %w", err)
-	case errors.Is(err, modbus.ErrServerDeviceFailure):
+	case errors.Is(err, rtu.DeviceFailure):
 		return fmt.Errorf("the board reports a failure of its own: %w", err)
 	}
 	return err

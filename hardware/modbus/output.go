@@ -1,10 +1,12 @@
 package modbus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
-	"github.com/simonvetter/modbus"
+	"github.com/nachtfach/nachtfach/hardware/modbus/rtu"
+	"github.com/nachtfach/nachtfach/hardware/retry"
 )
 
 // Output is a relay that may stay on: a light, a heater. A lock is never one.
@@ -42,8 +44,15 @@ type outputAt struct {
 // Name says which part this is, for errors.
 func (o *Output) Name() string { return o.name }
 
-// Switch writes the coil.
+// Switch writes the coil. A board that does not answer is asked again.
 func (o *Output) Switch(on bool) error {
 	part := fmt.Sprintf("board %d: write coil %d %s", o.unit, o.coil, onOff(on))
-	return o.line.exchange(o.unit, part, func(c *modbus.ModbusClient) error { return c.WriteCoil(o.coil, on) })
+	value := rtu.Off
+	if on {
+		value = rtu.On
+	}
+	noise := func(err error) bool { return !isException(err) && !errors.Is(err, ErrClosed) }
+	return retry.Do(context.Background(), retry.Restarts, noise, func() error {
+		return o.line.exchange(o.unit, part, func(c *rtu.Client) error { return c.WriteCoil(o.unit, o.coil, value) })
+	})
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/simonvetter/modbus"
+	"github.com/nachtfach/nachtfach/hardware/modbus/rtu"
 )
 
 // GuardPeriod is how often Guard reads the coils of every board back.
@@ -21,18 +21,23 @@ var ErrHeld = errors.New("the board keeps the coil on")
 type relays struct {
 	first, last uint16 // addresses
 	locks       map[uint16]*Lock
-	blind       bool // the board cannot tell its coils: function 01 is not known to it
+	timed       Timed
+	tells       bool // the board has told its coils before
+	blind       bool // the board cannot tell its coils: it refuses to, or is silent
 }
 
 // hang adds a lock to its board's relays; needs mu.
 func (l *Line) hang(k *Lock) error {
 	r := l.relays[k.cfg.Board]
 	if r == nil {
-		r = &relays{first: k.cfg.Coil, last: k.cfg.Coil, locks: map[uint16]*Lock{}}
+		r = &relays{first: k.cfg.Coil, last: k.cfg.Coil, locks: map[uint16]*Lock{}, timed: k.cfg.Timed}
 		l.relays[k.cfg.Board] = r
 	}
+	if r.timed != k.cfg.Timed {
+		return fmt.Errorf("timed pulse %q, and %q of another lock on this board", k.cfg.Timed, r.timed)
+	}
 	first, last := min(r.first, k.cfg.Coil), max(r.last, k.cfg.Coil)
-	if int(last)-int(first) >= maxInputs {
+	if int(last)-int(first) >= k.cfg.Timed.maxSpan() {
 		return fmt.Errorf("coils %d and %d are too far apart for one request (%d)", first, last, maxInputs)
 	}
 	r.first, r.last, r.locks[k.cfg.Coil] = first, last, k
@@ -43,6 +48,9 @@ func (l *Line) hang(k *Lock) error {
 // is off.
 func (k *Lock) confirmOff() error {
 	on, err := k.line.readCoils(k.cfg.Board, k.cfg.Coil, k.cfg.Coil)
+	if errors.Is(err, rtu.ErrTimeout) {
+		on, err = k.askSilent(err)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -50,6 +58,35 @@ func (k *Lock) confirmOff() error {
 		return fmt.Errorf("board %d: coil %d: written off: %w", k.cfg.Board, k.cfg.Coil, ErrHeld)
 	}
 	return nil
+}
+
+// askSilent finds out whether a board that acknowledged a write, and then did not
+// tell its coils, is one that never does: it acknowledges the write again and is
+// silent again. Such a board is not asked any more, so that its silence delays no
+// further lock. A board that has told its coils before is not such a one.
+func (k *Lock) askSilent(silence error) (on []bool, err error) {
+	k.line.mu.Lock()
+	r := k.line.relays[k.cfg.Board]
+	tells := r.tells
+	k.line.mu.Unlock()
+	if tells {
+		return nil, silence
+	}
+	part := fmt.Sprintf("board %d: write coil %d off again", k.cfg.Board, k.cfg.Coil)
+	err = k.line.exchange(k.cfg.Board, part, func(c *rtu.Client) error {
+		return k.cfg.Timed.write(c, k.cfg.Board, k.cfg.Coil, false, k.pulse)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if on, err = k.line.readCoils(k.cfg.Board, k.cfg.Coil, k.cfg.Coil); !errors.Is(err, rtu.ErrTimeout) {
+		return on, err
+	}
+	k.line.mu.Lock()
+	defer k.line.mu.Unlock()
+	r.blind = true
+	delete(k.line.late, k.cfg.Board) // no answer is due
+	return nil, nil
 }
 
 // readCoils reads a board's coils, or none from a board that cannot tell them.
@@ -62,16 +99,17 @@ func (l *Line) readCoils(unit uint8, first, last uint16) (on []bool, err error) 
 		return nil, nil
 	}
 	part := fmt.Sprintf("board %d: read coils %d to %d back", unit, first, last)
-	err = l.exchange(unit, part, func(c *modbus.ModbusClient) (err error) {
-		on, err = c.ReadCoils(first, last-first+1)
+	err = l.exchange(unit, part, func(c *rtu.Client) (err error) {
+		on, err = r.timed.read(c, unit, first, last-first+1)
 		return err
 	})
-	if errors.Is(err, modbus.ErrIllegalFunction) || errors.Is(err, modbus.ErrIllegalDataAddress) {
-		l.mu.Lock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if errors.Is(err, rtu.IllegalFunction) || errors.Is(err, rtu.IllegalAddress) {
 		r.blind = true
-		l.mu.Unlock()
 		return nil, nil
 	}
+	r.tells = r.tells || err == nil
 	return on, err
 }
 
@@ -86,6 +124,20 @@ func (l *Line) Blind() []uint8 {
 		}
 	}
 	return blind
+}
+
+// Untimed are the boards with locks and without a timed pulse, by configuration: a
+// coil of theirs stays on when this process dies in its pulse.
+func (l *Line) Untimed() []uint8 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var untimed []uint8
+	for _, unit := range slices.Sorted(maps.Keys(l.relays)) {
+		if l.relays[unit].timed == Untimed {
+			untimed = append(untimed, unit)
+		}
+	}
+	return untimed
 }
 
 // Guard is told what a line's relays do by themselves.
@@ -121,6 +173,14 @@ func (l *Line) Guard(ctx context.Context, g Guard) error {
 	return ctx.Err()
 }
 
+// oneOf is a lock of a board.
+func (l *Line) oneOf(unit uint8) *Lock {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.relays[unit]
+	return r.locks[r.first]
+}
+
 func (l *Line) relayBoards() []uint8 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,6 +204,11 @@ func (l *Line) guardBoard(unit uint8, g Guard, held map[*Lock]bool, failed map[u
 		return // its own driver watches over that pulse
 	}
 	on, err := l.readCoils(unit, first, last)
+	if errors.Is(err, rtu.ErrTimeout) {
+		if l.oneOf(unit).Release() == nil { // it may be a board that never tells
+			on, err = l.readCoils(unit, first, last)
+		}
+	}
 	if err != nil {
 		if failed[unit]++; failed[unit] == toldAfter {
 			g.Board(unit, fmt.Errorf("%s: %w", l.name, err))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"periph.io/x/conn/v3/physic"
@@ -334,9 +335,14 @@ func (k *check) wires() {
 	}
 	for _, l := range k.parts.lines {
 		f := Finding{Kind: kindWire, Part: l.Name(), State: "opens"}
+		var notes []string
 		if blind := l.Blind(); len(blind) > 0 {
-			f.Note = fmt.Sprintf("boards %v cannot tell their coils: one that stays on is not noticed", blind)
+			notes = append(notes, fmt.Sprintf("boards %v cannot tell their coils: one that stays on is not noticed", blind))
 		}
+		if untimed := l.Untimed(); len(untimed) > 0 {
+			notes = append(notes, fmt.Sprintf("boards %v have no timed pulse: a coil stays on if lockerd dies in its pulse, until it is started again; see timed_pulse", untimed))
+		}
+		f.Note = strings.Join(notes, "; ")
 		k.add(f, l.Check(), "is the adapter plugged in?")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/nachtfach/nachtfach/hardware/evdev"
+	"github.com/nachtfach/nachtfach/hardware/modbus"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/kiosk"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
@@ -150,6 +151,7 @@ type Modbus struct {
 	Baud      int             `toml:"baud"`
 	Parity    Parity          `toml:"parity"`
 	Pulse     locker.Duration `toml:"pulse"`
+	Timed     modbus.Timed    `toml:"timed_pulse"` // of its relay boards
 	OpenIsOff bool            `toml:"contact_open_is_off"`
 }
 

@@ -87,12 +87,13 @@ func (w *wires) lock(at Wire) (lock, error) {
 		return w.coil(gpio.CoilConfig{Line: at.GPIO, ActiveLow: w.config.GPIO.ActiveLow, Pulse: time.Duration(w.config.GPIO.Pulse)})
 	}
 	var pulse time.Duration
+	var timed modbus.Timed
 	for _, m := range w.config.Modbus {
 		if m.Name == at.Modbus {
-			pulse = time.Duration(m.Pulse)
+			pulse, timed = time.Duration(m.Pulse), m.Timed
 		}
 	}
-	l, err := w.modbus[at.Modbus].Lock(modbus.LockConfig{Board: uint8(at.Board), Coil: uint16(at.Address), Pulse: pulse}) // bounded by Validate
+	l, err := w.modbus[at.Modbus].Lock(modbus.LockConfig{Board: uint8(at.Board), Coil: uint16(at.Address), Pulse: pulse, Timed: timed}) // bounded by Validate
 	if err != nil {
 		return nil, err
 	}

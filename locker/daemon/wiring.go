@@ -30,6 +30,9 @@ func (c Config) validateWires(bad func(table string, index int, key, format stri
 				return bad("modbus", i, "path", "%s is line %q already: all its boards belong to one line, which has one master", m.Path, other.Name)
 			}
 		}
+		if err := m.Timed.Validate(); err != nil {
+			return bad("modbus", i, "timed_pulse", "%s", err)
+		}
 		w.modbus[m.Name] = true
 	}
 	for i, x := range c.Expanders {
