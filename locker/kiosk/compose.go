@@ -40,7 +40,8 @@ type page struct {
 // field takes what is typed.
 type field struct {
 	Label  string
-	Code   bool // twelve digits in three groups; otherwise a number that is covered
+	Asks   string // code, staff or number: digits typed for one are not for another
+	Code   bool   // twelve digits in three groups; otherwise a number that is covered
 	Length int
 }
 
@@ -150,11 +151,11 @@ func (p *page) typing(screen locker.Screen) {
 			p.Cancel.Restart = true
 		}
 	case screen.Expects == locker.ExpectsCode:
-		p.Field = &field{Label: l.say("field.code"), Code: true, Length: 12}
+		p.Field = &field{Label: l.say("field.code"), Asks: "code", Code: true, Length: 12}
 	case screen.Expects == locker.ExpectsNumber && screen.Name == locker.ScreenClerk:
-		p.Field = &field{Label: l.say("field.staff"), Length: 12}
+		p.Field = &field{Label: l.say("field.staff"), Asks: "staff", Length: 12}
 	case screen.Expects == locker.ExpectsNumber:
-		p.Field = &field{Label: l.say("field.number"), Length: 12}
+		p.Field = &field{Label: l.say("field.number"), Asks: "number", Length: 12}
 	}
 }
 

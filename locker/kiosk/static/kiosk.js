@@ -9,30 +9,70 @@
 
   const by = (id) => document.getElementById(id);
   const face = () => by("face");
+  const pause = (ms) => new Promise((then) => setTimeout(then, ms));
   const current = () => Number(face()?.dataset.screen ?? -1);
   let heard = performance.now(), touched = performance.now(), drawn = performance.now();
-  let name = "", served = false, kept = "", keptFor = null, carried = "", ends = 0, total = 0, said = 0, away = false, again = false;
+  let name = "", served = false, ends = 0, total = 0, said = 0, away = false, speaking = false, renewed = -1e9;
 
-  // Digits.
+  // Digits. They belong to the page and not to the field: each new screen brings
+  // a new field, and may come between any two keys.
+  let typed = "", kind = ""; // digits, and the kind of the field that shows them
+  let slip = false; // they are a mistyped code: the next digit starts again
+  let sent = null; // the submission that is not answered yet: digits, kind, name, screen
+  let answered = false; // its answer is about to be drawn
+  let early = "", after = ""; // digits typed while the terminal works, and the kind of field that was submitted before
   const digits = (text) => text.replace(/[０-９]/g, (d) => String.fromCharCode(d.charCodeAt(0) - 0xfee0)).replace(/[^0-9]/g, "");
   function fill(text) {
     const field = by("field");
     if (!field) return;
-    field.value = digits(text.slice(0, 200)).slice(0, field.maxLength);
+    typed = field.value = digits(text.slice(0, 200)).slice(0, field.maxLength);
+    slip = false;
     const cells = by("cells");
     if (!cells) return;
     cells.querySelectorAll("i").forEach((cell, i) => {
-      cell.textContent = field.value[i] || "";
-      cell.classList.toggle("next", i === Math.min(field.value.length, field.maxLength - 1));
+      cell.textContent = typed[i] || "";
+      cell.classList.toggle("next", i === Math.min(typed.length, field.maxLength - 1));
     });
   }
-  function type(key) {
-    const field = by("field");
-    // After a slip the digits stay to be compared; who types begins anew.
-    const before = again && key !== "back" ? "" : field.value;
-    again = false;
-    fill(key === "back" ? before.slice(0, -1) : before + key);
-    field.focus();
+  // type takes digits, or "back". Until a submission is answered its field is left alone.
+  function type(keys) {
+    const on = (text) => keys === "back" ? text.slice(0, -1) : text + digits(keys.slice(0, 200));
+    if (sent) { early = on(early); return; }
+    fill(on(slip && keys !== "back" ? "" : typed));
+    by("field").focus();
+  }
+  function forget() {
+    typed = early = "";
+    fill("");
+  }
+  // retype puts into a new screen's field the digits that belong there.
+  function retype(field) {
+    const asks = field ? field.dataset.asks : "";
+    if (sent && (answered || current() !== sent.screen)) {
+      const hint = Boolean(by("hint"));
+      const here = name === sent.name && asks === sent.kind;
+      // A mistyped code is shown again, to be compared. A screen that was drawn
+      // again before the submission reached it did not count it: it is not lost.
+      typed = here && (asks === "code" || !hint) ? sent.typed : "";
+      slip = Boolean(typed) && hint;
+      after = sent.kind;
+      sent = null;
+    } else if (asks !== kind || slip && !by("hint")) {
+      typed = "";
+    }
+    answered = false;
+    kind = asks;
+    if (field && !sent) {
+      // A code's field shows its digits: those of a number do not go there.
+      if (early && (asks !== "code" || after === "code")) { typed = early; slip = false; }
+      early = after = "";
+    } else if (!field && !face().hasAttribute("data-busy")) {
+      early = after = "";
+    }
+    if (!field) return;
+    const again = slip;
+    fill(typed);
+    slip = again;
   }
   const pressKey = (key) => {
     const target = document.querySelector(`[data-key="${key}"]`);
@@ -68,25 +108,14 @@
     if (!f) return;
     if (f.dataset.name !== name) drawn = performance.now();
     name = f.dataset.name;
-    if (served && name === "welcome" && !carried && german()) return; // a visit's language ends with it
+    if (served && name === "welcome") german(); // a visit's language ends with it
     served = !f.hasAttribute("data-idle");
     const count = by("count");
     if (count) count_from(Number(count.dataset.remaining)); else ends = 0;
     said = 0;
     const field = by("field");
-    // The same screen may be drawn twice, by the answer and by the stream: what
-    // was kept for it is kept for both.
-    if (keptFor !== null && keptFor !== current()) kept = "";
-    again = !carried && Boolean(field && by("hint") && by("cells") && kept);
-    if (!again) kept = "";
-    keptFor = again ? current() : null;
-    if (field) {
-      fill(carried || kept);
-      field.focus();
-    } else {
-      by("title").focus();
-    }
-    carried = "";
+    retype(field);
+    (field || by("title")).focus();
     const key = by("key");
     if ((key ? key.dataset.challenge : "") !== challenge) ask(key);
     f.dataset.ready = "";
@@ -116,41 +145,76 @@
       }
     }
     if (now - touched > quiet && face() && face().hasAttribute("data-idle")) {
-      if (by("field") && by("field").value) fill("");
+      forget();
       german();
       touched = now;
     }
     if (now - heard > silence) lost();
   }
 
-  // The page is left for another language only if there is somebody who serves it.
-  function speak(language) {
-    fetch("/language/" + language, { redirect: "manual" }).then(() => location.replace("/"), lost);
+  // speak changes the words. The page stays, and what is being typed with it.
+  async function speak(language) {
+    if (speaking) return;
+    speaking = true;
+    try {
+      await fetch("/language/" + language, { redirect: "manual" });
+      await renew();
+    } catch {
+      lost();
+    } finally {
+      speaking = false;
+    }
   }
-  // german tells whether the page has to be loaded anew for it.
   function german() {
-    if (document.documentElement.lang === "de") return false;
-    speak("de");
-    return true;
+    if (document.documentElement.lang !== "de") speak("de");
+  }
+  // renew loads everything again without leaving the page: a page that is left
+  // loses what is typed, and the keys that are pressed until the next one is ready.
+  async function renew() {
+    let next, former;
+    for (let tries = 0; tries < 3; tries++) {
+      const answer = await fetch("/", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+      next = new DOMParser().parseFromString(await answer.text(), "text/html");
+      former = !(Number(next.getElementById("face")?.dataset.screen) >= current());
+      if (!former && !sent) break; // else the stream was quicker, or an answer has to be drawn first
+      await pause(50);
+    }
+    const script = (page) => page.querySelector("script[src]")?.getAttribute("src");
+    if (former || script(next) !== script(document)) return location.replace("/"); // the terminal started again
+    renewed = performance.now();
+    heard = renewed;
+    document.documentElement.lang = next.documentElement.lang;
+    document.title = next.title;
+    Object.assign(document.body.dataset, next.body.dataset);
+    await htmx.swap({ sourceElement: document.body, target: document.body, swap: "innerHTML", text: next.body.innerHTML });
   }
 
   // The terminal is away: say so, and ask until it is back.
   async function lost() {
     if (away) return;
     away = true;
+    let gone = false;
     const show = setTimeout(() => {
+      gone = true;
       by("away").hidden = false;
       by("screen").inert = true;
-      fill("");
+      forget();
     }, 400);
     for (;;) {
       try {
         if ((await fetch("/alive", { cache: "no-store", signal: AbortSignal.timeout(2000) })).ok) break;
       } catch { /* not yet */ }
-      await new Promise((next) => setTimeout(next, 500));
+      await pause(500);
     }
     clearTimeout(show);
-    location.replace("/");
+    if (gone) return location.replace("/");
+    try {
+      if (performance.now() - renewed < 2000) await pause(500);
+      await renew();
+      away = false;
+    } catch {
+      location.replace("/");
+    }
   }
 
   // What the keypad types.
@@ -160,27 +224,30 @@
     const field = by("field");
     const digit = /^[0-9]$/.test(e.key);
     if (e.repeat && (digit || e.key === "Enter" || e.key === "Escape")) return e.preventDefault();
-    if ((digit || e.key === "Backspace") && field && document.activeElement === field) {
-      if (again && digit) fill("");
-      again = false;
-      return; // the browser types it, and the input event brings it here
+    if ((digit || e.key === "Backspace") && field) {
+      if (document.activeElement !== field) field.focus();
+      return; // the browser types it into whatever field is there by then: see beforeinput
     }
-    if (digit && field) {
-      type(e.key);
+    if (digit && face()?.hasAttribute("data-busy")) {
+      early += e.key;
     } else if (digit && document.querySelector("[data-restart]")) {
-      carried += e.key; // the next person begins
-      if (carried.length === 1) pressKey("Esc");
+      if (performance.now() - drawn >= settle) { // the next person begins
+        early += e.key;
+        after = "code";
+        if (early.length === 1) pressKey("Esc");
+      }
     } else if (digit) {
       pressKey(e.key);
-    } else if (e.key === "Backspace" && field) {
-      type("back");
+    } else if (e.key === "Backspace" && early) {
+      early = early.slice(0, -1);
     } else if (e.key === "Escape") {
-      if (field && field.value) fill(""); else pressKey("Esc");
+      if (early || typed && !sent) forget(); else pressKey("Esc");
     } else if (e.key === "Enter") {
       if (document.activeElement.closest("button, a") && document.activeElement !== field) return;
       if (!field) document.querySelector("[data-enter]")?.click();
-      else if (field.value.length === 1 && pressKey(field.value)) fill("");
-      else if (field.value) by("entry").requestSubmit();
+      else if (sent) { /* one at a time */ }
+      else if (typed.length === 1 && pressKey(typed)) fill("");
+      else if (typed) by("entry").requestSubmit();
     } else if (e.key.startsWith("Arrow")) {
       const all = [...document.querySelectorAll("#field, button:not([tabindex='-1']), a[href]")].filter((x) => x.offsetParent);
       const at = all.indexOf(document.activeElement);
@@ -191,7 +258,12 @@
     }
     e.preventDefault();
   });
-  document.addEventListener("input", (e) => { if (e.target.id === "field") fill(e.target.value); });
+  document.addEventListener("beforeinput", (e) => {
+    if (e.target.id !== "field" || !e.cancelable) return;
+    e.preventDefault();
+    if (e.inputType.startsWith("delete")) type("back"); else type(e.data || "");
+  });
+  document.addEventListener("input", (e) => { if (e.target.id === "field") fill(e.target.value); }); // what cannot be cancelled
   document.addEventListener("pointerdown", () => { touched = performance.now(); });
   document.addEventListener("click", (e) => {
     const choice = e.target.closest("[name=choice]");
@@ -206,11 +278,20 @@
   document.addEventListener("contextmenu", (e) => e.preventDefault());
 
   // What htmx brings.
-  document.addEventListener("submit", (e) => { if (e.target.id === "entry") { kept = by("field").value; keptFor = null; } }, true);
+  document.addEventListener("submit", (e) => {
+    if (e.target.id !== "entry") return;
+    if (sent) { e.preventDefault(); e.stopPropagation(); return; } // one at a time
+    sent = { typed, kind, name, screen: current() };
+    slip = answered = false;
+  }, true);
+  document.addEventListener("htmx:finally:request", (e) => {
+    if (e.detail.ctx.sourceElement?.id === "entry") sent = null; // answered with nothing to draw
+  });
+  let coming = 0; // the screen that the stream brings
   document.addEventListener("htmx:sse:before:message", (e) => {
     heard = performance.now();
     const { event, id } = e.detail.message;
-    if (!event && Number(id) <= current()) e.preventDefault();
+    if (!event) coming = Number(id);
   });
   document.addEventListener("time", (e) => {
     heard = performance.now();
@@ -220,19 +301,22 @@
     const { ctx } = e.detail;
     if (ctx.sourceElement?.id === "stream") {
       if (!ctx.response?.headers.get("Content-Type")?.startsWith("text/event-stream")) { e.preventDefault(); lost(); }
+      else if (coming <= current()) e.preventDefault();
       return;
     }
+    if (ctx.sourceElement === document.body) return; // renew's
     const number = ctx.response?.headers.get("Nachtfach-Screen");
     // The stream may have been quicker; drawing it again would wipe what is typed.
-    const sent = Number(ctx.sourceElement?.querySelector?.("[name=screen]")?.value);
-    if (number === null || Number(number) < current() || (Number(number) === current() && sent !== current())) e.preventDefault();
+    const made = Number(ctx.sourceElement?.querySelector?.("[name=screen]")?.value);
+    if (number === null || Number(number) < current() || (Number(number) === current() && made !== current())) e.preventDefault();
+    else answered ||= ctx.sourceElement?.id === "entry";
   });
   document.addEventListener("htmx:after:swap", draw);
-  document.addEventListener("htmx:sse:close", lost);
+  document.addEventListener("htmx:sse:close", (e) => { if (e.detail.reason === "ended") lost(); });
   document.addEventListener("htmx:sse:error", lost);
   document.addEventListener("htmx:error", lost);
   addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
-  addEventListener("pagehide", () => { fill(""); away = true; });
+  addEventListener("pagehide", () => { forget(); sent = null; away = true; });
 
   draw();
   setInterval(tick, 250);
