@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/nachtfach/nachtfach/city/api"
+	"github.com/nachtfach/nachtfach/connlimit"
 )
 
 // City is what the console asks; *city.City is one.
@@ -105,6 +106,7 @@ func (c *Console) Serve(ctx context.Context) error {
 		Handler: c.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 20 * time.Second, MaxHeaderBytes: 16 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx }, // so that live pages end with it
+		ConnContext: connlimit.ConnContext,
 	}
 	stop := context.AfterFunc(ctx, func() {
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
@@ -112,7 +114,7 @@ func (c *Console) Serve(ctx context.Context) error {
 		_ = server.Shutdown(bye)
 	})
 	defer stop()
-	if err := server.Serve(c.listener); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(connlimit.New(c.listener, maxNewConnections, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("console: %w", err)
 	}
 	return ctx.Err()

@@ -10,9 +10,14 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/nachtfach/nachtfach/connlimit"
 )
 
 const (
+	maxConnections    = 512 // that brought the token
+	maxNewConnections = 64  // that did not yet; the oldest is closed for the next
+
 	cookieName = "nachtfach_console"
 	policy     = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -66,6 +71,7 @@ func (g guard) wrap(next http.Handler) http.Handler {
 		case !g.known(r):
 			g.refuse(w, r, "this needs the console's token: open the address that cityd has written into console.url")
 		default:
+			connlimit.Trust(r.Context())
 			next.ServeHTTP(w, r)
 		}
 	})

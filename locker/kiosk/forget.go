@@ -33,6 +33,9 @@ type forgetfulConn struct {
 	buffer []byte // the largest that was read into: the server's own
 }
 
+// NetConn is the connection beneath.
+func (c *forgetfulConn) NetConn() net.Conn { return c.Conn }
+
 // Read remembers the buffer. A read of one byte is the server's look whether the
 // browser is still there.
 func (c *forgetfulConn) Read(p []byte) (int, error) {

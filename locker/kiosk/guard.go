@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/nachtfach/nachtfach/connlimit"
 )
 
 // cookieName carries the token after the first request.
@@ -51,6 +53,7 @@ func (g guard) wrap(next http.Handler) http.Handler {
 			g.refuse(w, r, "this needs the token in kiosk.token of the state folder, drawn anew at each boot")
 			return
 		}
+		connlimit.Trust(r.Context())
 		next.ServeHTTP(w, r)
 	})
 }

@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"regexp"
 
-	"golang.org/x/net/netutil"
+	"github.com/nachtfach/nachtfach/connlimit"
 )
 
 // A browser asks a security key only for a page that it got over TLS under a
@@ -56,10 +56,11 @@ type secureListener struct {
 	config *tls.Config
 }
 
-// limit bounds how many connections there are at a time. TLS lies outermost:
-// by it the server knows how a request came.
+// limit bounds how many connections there are at a time, and lets none that is
+// idle keep the page out. TLS lies outermost: by it the server knows how a
+// request came.
 func limit(l net.Listener) net.Listener {
-	limited := netutil.LimitListener(l, maxConnections)
+	limited := connlimit.New(l, maxNewConnections, maxConnections)
 	if s, ok := l.(secureListener); ok {
 		return tls.NewListener(limited, s.config)
 	}

@@ -37,6 +37,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/nachtfach/nachtfach/connlimit"
 	"github.com/nachtfach/nachtfach/locker"
 )
 
@@ -72,12 +73,13 @@ type Config struct {
 }
 
 const (
-	maxBody        = 4 << 10 // of an input
-	maxHeader      = 8 << 10
-	maxConnections = 64
-	maxWaiting     = 16               // requests that wait for a newer screen
-	longestWait    = 25 * time.Second // for a newer screen
-	longestSubmit  = 5 * time.Second  // for the terminal's answer
+	maxBody           = 4 << 10 // of an input
+	maxHeader         = 8 << 10
+	maxConnections    = 64               // that brought the token
+	maxNewConnections = 32               // that did not yet; the oldest is closed for the next
+	maxWaiting        = 16               // requests that wait for a newer screen
+	longestWait       = 25 * time.Second // for a newer screen
+	longestSubmit     = 5 * time.Second  // for the terminal's answer
 )
 
 // ErrNotLoopback refuses to be reached from elsewhere.
@@ -191,7 +193,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.config.Logger.Handler(), slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       withConn,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return withConn(connlimit.ConnContext(ctx, c), c)
+		},
 	}
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
