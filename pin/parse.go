@@ -18,13 +18,15 @@ var (
 )
 
 const (
-	qrPrefix = "NF1:"
-	longest  = 100 // bytes of a text that is looked at: twelve full-width digits, each spaced
+	qrPrefix  = "NF1:"
+	aimLength = 3   // "]Q1": the symbology, as some scanners put it before the text
+	longest   = 100 // bytes of a text that is looked at: twelve full-width digits, each spaced
 )
 
 // Parse reads a code as people type it and scanners read it: twelve digits,
 // also full-width ones, with any spaces and hyphens between and around them;
-// or a letter's QR code, see [Code.QR]. The error is [ErrLength], [ErrDigits]
+// or a letter's QR code, see [Code.QR], its prefix in either case and with or
+// without the symbology's identifier before it. The error is [ErrLength], [ErrDigits]
 // or [ErrSlip] and tells nothing of the text.
 func Parse[T string | []byte](entry T) (Code, error) {
 	if len(entry) > longest {
@@ -33,7 +35,12 @@ func Parse[T string | []byte](entry T) (Code, error) {
 	var buf [longest]byte
 	defer clear(buf[:])
 	text := bytes.TrimSpace(buf[:copy(buf[:], entry)])
-	text = bytes.TrimPrefix(text, []byte(qrPrefix))
+	if len(text) > aimLength && text[0] == ']' {
+		text = text[aimLength:]
+	}
+	if len(text) >= len(qrPrefix) && bytes.EqualFold(text[:len(qrPrefix)], []byte(qrPrefix)) {
+		text = text[len(qrPrefix):]
+	}
 	var d [length]byte
 	defer clear(d[:])
 	n := 0

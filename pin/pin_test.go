@@ -105,6 +105,9 @@ func TestParseReadsWhatPeopleTypeAndScannersRead(t *testing.T) {
 		strings.Join(strings.Split(wide, ""), "\u3000"),
 		c.QR(),
 		c.QR() + "\n",
+		strings.ToLower(c.QR()),
+		"]Q1" + c.QR(),
+		"]Q3" + strings.ToLower(c.QR()) + "\r\n",
 	} {
 		got, err := pin.Parse(text)
 		if err != nil || digits(got) != digits(c) {
@@ -121,6 +124,8 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		"NF1:":                     pin.ErrLength,
 		"NF2:000000000000":         pin.ErrDigits,
 		"NF1:NF1:000000000000":     pin.ErrDigits,
+		"]Q1]Q1NF1:000000000000":   pin.ErrDigits,
+		"]Q1":                      pin.ErrDigits,
 		"0000o0000000":             pin.ErrDigits,
 		"٠٠٠٠٠٠٠٠٠٠٠٠":             pin.ErrDigits,
 		"00000000000\x00":          pin.ErrDigits,

@@ -53,6 +53,7 @@ const usage = `Usage:
 
     lockerctl wiring -config FILE -o PAGE
     lockerctl exercise -socket SOCKET [COMPARTMENT...]
+    lockerctl listen -socket SOCKET [SOURCE]
 
     lockerctl fingerprint extract [-dpi N] [-plain] -o TEMPLATE IMAGE
     lockerctl fingerprint compare [-dpi N] [-fmr RATE] [-json] PROBE CANDIDATE
@@ -61,8 +62,8 @@ const usage = `Usage:
     lockerctl fingerprint score [-dpi N] [-crop PIXELS] [-plain] -o SCORES DIR...
     lockerctl fingerprint curves [-only PREFIX] -o PICTURE NAME=SCORES...
 
-SOCKET is the Unix socket of the city's daemon (cityd), for journal dump the
-one of the terminal's (lockerd). Flags may stand before or after the arguments.
+SOCKET is the Unix socket of the city's daemon (cityd), for journal, exercise
+and listen the one of the terminal's (lockerd). SOURCE is citizen, barcode or badge. Flags may stand before or after the arguments.
 
 KEY is the file of a private SSH key, Ed25519 or ECDSA, of mode 0600 and without
 passphrase. If it is a public key (.pub), ssh-agent signs: for keys with a
@@ -243,6 +244,7 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 		},
 		"wiring":   {"": t.wiring},
 		"exercise": {"": t.exercise},
+		"listen":   {"": t.listen},
 		"journal": {
 			"dump": t.journalDump, "verify": t.journalVerify, "check": t.journalCheck,
 			"export": t.journalExport, "timeline": t.journalTimeline,

@@ -127,6 +127,14 @@ func (k *Keyboard) listen(ctx context.Context, d Device, heard func([]byte, erro
 		_ = d.Close() // nothing was written; it ends the reading
 		<-ended
 	}()
+	tell := func(text []byte, err error) {
+		switch {
+		case err != nil:
+			heard(nil, fmt.Errorf("%s: %w", k.name, err))
+		case len(text) > 0:
+			heard(text, nil)
+		}
+	}
 	typed := &typist{layout: k.layout}
 	defer typed.clear()
 	quiet := time.NewTimer(idle)
@@ -138,17 +146,10 @@ func (k *Keyboard) listen(ctx context.Context, d Device, heard func([]byte, erro
 		case <-ended:
 			return fmt.Errorf("%s: read: %w", k.name, failure)
 		case <-quiet.C:
-			if typed.broken() {
-				heard(nil, fmt.Errorf("%s: %w", k.name, scanner.ErrBroken))
-			}
+			tell(typed.pause())
 		case e := <-events:
 			quiet.Reset(idle)
-			switch text, err := typed.follow(e); {
-			case err != nil:
-				heard(nil, fmt.Errorf("%s: %w", k.name, err))
-			case len(text) > 0:
-				heard(text, nil)
-			}
+			tell(typed.follow(e))
 		}
 	}
 }

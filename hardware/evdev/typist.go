@@ -23,7 +23,9 @@ const synDropped = 3
 type typist struct {
 	layout Layout
 	line   []byte
+	keys   int   // that were pressed for it
 	wrong  error // why the line is refused at its end
+	ends   bool  // the device ends its texts
 
 	shift, altgr, other map[evdev.EvCode]bool // held down
 	caps                bool
@@ -54,9 +56,11 @@ func (t *typist) follow(e evdev.InputEvent) ([]byte, error) {
 	case e.Code == evdev.KEY_CAPSLOCK:
 		t.caps = !t.caps
 		return nil, nil
-	case e.Code == evdev.KEY_ENTER || e.Code == evdev.KEY_KPENTER:
+	case e.Code == evdev.KEY_ENTER || e.Code == evdev.KEY_KPENTER || e.Code == evdev.KEY_TAB:
+		t.ends = t.ends || t.keys > 0
 		return t.end()
 	}
+	t.keys++
 	t.add(t.letter(e.Code))
 	return nil, nil
 }
@@ -122,16 +126,18 @@ func (t *typist) refuse(why error) {
 func (t *typist) end() ([]byte, error) {
 	defer t.clear()
 	if t.wrong != nil {
-		return nil, t.wrong
+		return nil, &scanner.Refused{Reason: t.wrong, Length: t.keys}
 	}
-	return slices.Clone(t.line), nil
+	return slices.Clone(scanner.Trim(t.line)), nil
 }
 
-// broken forgets an unfinished text and says whether there was one.
-func (t *typist) broken() bool {
-	was := len(t.line) > 0 || t.wrong != nil
-	t.clear()
-	return was
+// pause ends a text that the device does not end, and refuses an unfinished one of
+// a device that does.
+func (t *typist) pause() ([]byte, error) {
+	if t.ends && t.keys > 0 && t.wrong == nil {
+		t.wrong = scanner.ErrBroken
+	}
+	return t.end()
 }
 
 // let forgets what is held down.
@@ -142,5 +148,5 @@ func (t *typist) let() {
 // clear also overwrites the text: it may be a code.
 func (t *typist) clear() {
 	clear(t.line)
-	t.line, t.wrong = t.line[:0], nil
+	t.line, t.keys, t.wrong = t.line[:0], 0, nil
 }

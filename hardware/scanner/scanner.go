@@ -1,6 +1,9 @@
 // Package scanner reads what barcode and QR scanners and badge readers send
-// over a serial line: one line of text for each thing that they read, ended by
-// CR or LF.
+// over a serial line: one text for each thing that they read.
+//
+// A text ends with CR, LF, ETX or EOT, with TAB before a pause, or, if the device
+// has sent none of these since it was opened, with a pause. STX before a text,
+// spaces around it and the AIM identifier of the symbology ("]Q1") are dropped.
 //
 // It promises text of bounded length without control characters, nothing that
 // was read before the line was opened, and that a device that was unplugged is
@@ -31,12 +34,13 @@ const MaxLength = 512
 // ignores it.
 const DefaultBaud = 9600
 
-// readSlice bounds one read, so that the end of a context is noticed. idle is
-// how long a text may pause before it is taken for broken off: a line that
-// lost its end must not be glued to the next one.
+// readSlice bounds one read, so that the end of a context is noticed. Pause is how
+// long a device is silent after a text: then an unfinished text is whole if the
+// device never ends its texts, and broken off otherwise. It must not be glued to
+// the next one.
 const (
 	readSlice = 50 * time.Millisecond
-	idle      = 500 * time.Millisecond
+	Pause     = 250 * time.Millisecond
 )
 
 // Times between two attempts to open a device: doubling from the first to the
@@ -53,6 +57,17 @@ var (
 	ErrBroken  = errors.New("text without an end")
 	ErrGone    = errors.New("the scanner is gone")
 )
+
+// Refused is the error of a text that is refused. It holds nothing of the text.
+type Refused struct {
+	Reason error
+	Length int // bytes that came
+}
+
+func (r *Refused) Error() string { return fmt.Sprintf("refused %d bytes: %v", r.Length, r.Reason) }
+
+// Unwrap gives the reason.
+func (r *Refused) Unwrap() error { return r.Reason }
 
 // Port is a serial port: Read returns 0 and no error when the read timeout
 // passes without a byte, as go.bug.st/serial's ports do.
@@ -114,7 +129,7 @@ func (s *Scanner) Check() error {
 // returns ctx's error. The text is the callee's, which clears it if it may be a
 // secret. It also calls heard with an empty text and no error
 // each time that the device has been opened, with ErrGone once each time that
-// it cannot be or was lost, and with another error for each text that is
+// it cannot be or was lost, and with a Refused for each text that is
 // refused. Empty texts are ignored. heard is called from one goroutine, and
 // should return soon.
 func (s *Scanner) Watch(ctx context.Context, heard func(text []byte, err error)) error {
@@ -170,74 +185,116 @@ func (s *Scanner) listen(ctx context.Context, port Port, heard func([]byte, erro
 	var buf [256]byte
 	defer clear(buf[:])
 	last := time.Now()
+	tell := func(line []byte, err error) {
+		switch {
+		case err != nil:
+			heard(nil, fmt.Errorf("%s: %w", s.name, err))
+		case len(line) > 0:
+			heard(line, nil)
+		}
+	}
 	for ctx.Err() == nil {
 		n, err := port.Read(buf[:])
 		if err != nil {
 			return fmt.Errorf("%s: read: %w", s.name, err)
 		}
 		if n == 0 {
-			if time.Since(last) >= idle && text.broken() {
-				heard(nil, fmt.Errorf("%s: %w", s.name, ErrBroken))
+			if time.Since(last) >= Pause {
+				tell(text.pause())
 			}
 			continue
 		}
 		last = time.Now()
 		for _, b := range buf[:n] {
-			line, err := text.add(b)
-			switch {
-			case err != nil:
-				heard(nil, fmt.Errorf("%s: %w", s.name, err))
-			case len(line) > 0:
-				heard(line, nil)
-			}
+			tell(text.add(b))
 		}
 		clear(buf[:n])
 	}
 	return ctx.Err()
 }
 
+// Control characters that frame a text.
+const (
+	stx = 0x02
+	etx = 0x03
+	eot = 0x04
+)
+
 // splitter makes lines of bytes. It never holds more than MaxLength of them.
 type splitter struct {
-	line    []byte
-	tooLong bool
+	line []byte
+	more int  // bytes beyond MaxLength
+	ends bool // the device ends its texts
 }
 
 // add returns a text when b ends one that is good, an error when b ends one
 // that is not, and neither otherwise.
 func (s *splitter) add(b byte) ([]byte, error) {
-	if b != '\r' && b != '\n' {
-		if len(s.line) == MaxLength {
-			s.tooLong = true
-			return nil, nil
-		}
-		if s.line == nil {
-			s.line = make([]byte, 0, MaxLength) // growing would leave a copy behind
-		}
-		s.line = append(s.line, b)
+	switch b {
+	case '\r', '\n', etx, eot:
+		s.ends = s.ends || len(s.line) > 0
+		return s.end()
+	case stx:
+		return nil, s.broken()
+	}
+	if len(s.line) == MaxLength {
+		s.more++
 		return nil, nil
 	}
-	defer s.clear()
-	switch {
-	case s.tooLong:
-		return nil, ErrTooLong
-	case !printable(s.line):
-		return nil, ErrControl
+	if s.line == nil {
+		s.line = make([]byte, 0, MaxLength) // growing would leave a copy behind
 	}
-	return bytes.Clone(s.line), nil
+	s.line = append(s.line, b)
+	return nil, nil
 }
 
-// broken forgets an unfinished text and says whether there was one.
-func (s *splitter) broken() bool {
-	was := len(s.line) > 0
+// pause ends a text that the device does not end.
+func (s *splitter) pause() ([]byte, error) {
+	if s.ends && !bytes.HasSuffix(s.line, []byte("\t")) {
+		return nil, s.broken()
+	}
+	return s.end()
+}
+
+func (s *splitter) end() ([]byte, error) {
+	defer s.clear()
+	line := bytes.TrimRight(s.line, "\t")
+	switch {
+	case s.more > 0:
+		return nil, &Refused{ErrTooLong, len(s.line) + s.more}
+	case !printable(line):
+		return nil, &Refused{ErrControl, len(s.line)}
+	}
+	return bytes.Clone(Trim(line)), nil
+}
+
+// broken forgets an unfinished text and says if there was one.
+func (s *splitter) broken() error {
+	n := len(s.line) + s.more
 	s.clear()
-	return was
+	if n == 0 {
+		return nil
+	}
+	return &Refused{ErrBroken, n}
 }
 
 // clear also overwrites the text: it may be a code.
 func (s *splitter) clear() {
 	clear(s.line)
-	s.line, s.tooLong = s.line[:0], false
+	s.line, s.more = s.line[:0], 0
 }
+
+// Trim drops the spaces around a text and the AIM identifier before it: "]", a
+// letter for the symbology and one more for its variant (ISO/IEC 15424).
+func Trim(text []byte) []byte {
+	text = bytes.Trim(text, " ")
+	if len(text) > 3 && text[0] == ']' && letter(text[1]) && (letter(text[2]) || text[2] >= '0' && text[2] <= '9') {
+		text = bytes.TrimLeft(text[3:], " ")
+	}
+	return text
+}
+
+func letter(b byte) bool { return b|0x20 >= 'a' && b|0x20 <= 'z' }
 
 func printable(text []byte) bool {
 	return utf8.Valid(text) && bytes.IndexFunc(text, unicode.IsControl) < 0

@@ -1,6 +1,7 @@
 package scanner_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/nachtfach/nachtfach/hardware/scanner"
 )
@@ -114,7 +116,7 @@ func TestABadLineIsRefusedAsAWholeAndNotTold(t *testing.T) {
 		"secret\x00":              scanner.ErrControl,
 		"secret\xff\xfe":          scanner.ErrControl,
 		strings.Repeat("9", 513):  scanner.ErrTooLong,
-		strings.Repeat("9", 9999): scanner.ErrTooLong,
+		strings.Repeat("9", 8000): scanner.ErrTooLong,
 	} {
 		p.scan(text + "\r")
 		h := next(t, from)
@@ -136,6 +138,8 @@ func TestATextWithoutAnEndIsNotGluedToTheNext(t *testing.T) {
 	p := &port{}
 	from := listen(t, fixed(p))
 	next(t, from)
+	p.scan("1\r") // it ends its texts
+	next(t, from)
 	p.scan("1234")
 	if h := next(t, from); !errors.Is(h.err, scanner.ErrBroken) {
 		t.Errorf("heard %+v", h)
@@ -143,6 +147,45 @@ func TestATextWithoutAnEndIsNotGluedToTheNext(t *testing.T) {
 	p.scan("5678\r")
 	if h := next(t, from); h.text != "5678" {
 		t.Errorf("heard %+v", h)
+	}
+}
+
+func TestFramesOfCommonDevicesAreUnderstood(t *testing.T) {
+	const want = "0005207B326C"
+	for name, send := range map[string]string{
+		"CR": want + "\r", "LF": want + "\n", "CR LF": want + "\r\n", "TAB": want + "\t", "TAB and CR": want + "\t\r", "nothing": want,
+		"STX, CR LF, ETX": "\x02" + want + "\r\n\x03", "STX, ETX": "\x02" + want + "\x03", "EOT": want + "\x04",
+		"spaces": " " + want + "  \r", "AIM identifier": "]C0" + want + "\r", "AIM identifier, nothing": "]Q1" + want,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &port{}
+			from := listen(t, fixed(p))
+			next(t, from)
+			for range 2 {
+				p.scan(send)
+				if h := next(t, from); string(h.text) != want || h.err != nil {
+					t.Errorf("heard %q, %v", h.text, h.err)
+				}
+			}
+		})
+	}
+}
+
+func TestARefusedTextIsToldByLengthAndReason(t *testing.T) {
+	p := &port{}
+	from := listen(t, fixed(p))
+	next(t, from)
+	for text, want := range map[string]scanner.Refused{
+		"ab\tc\r":                       {Reason: scanner.ErrControl, Length: 4}, // a TAB inside
+		strings.Repeat("9", 600) + "\r": {Reason: scanner.ErrTooLong, Length: 600},
+		"abc\x02":                       {Reason: scanner.ErrBroken, Length: 3}, // a new frame begins
+	} {
+		p.scan(text)
+		var refused *scanner.Refused
+		if h := next(t, from); !errors.As(h.err, &refused) || *refused != want {
+			t.Errorf("heard %+v, want %+v", h, want)
+		}
 	}
 }
 
@@ -195,4 +238,48 @@ func TestCheckNamesTheDevice(t *testing.T) {
 	if err := s.Check(); err == nil || !strings.Contains(err.Error(), `scanner "badge" (/nonexistent/badge): open`) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Whatever bytes come, texts are bounded, printable and trimmed, and a refusal
+// counts no more bytes than came.
+func FuzzLines(f *testing.F) {
+	for _, seed := range []string{"1234 5678 9012\r", "\x020005207B326C\r\n\x03", "]Q1NF1:123412341234\t", "a\tb\n", strings.Repeat("9", 600) + "\r"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		p := &ending{pending: stream}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := scanner.New(scanner.Config{Open: func() (scanner.Port, error) { return p, nil }})
+		_ = s.Watch(ctx, func(text []byte, err error) { // its error is ctx's
+			var refused *scanner.Refused
+			switch {
+			case errors.Is(err, scanner.ErrGone):
+				cancel()
+			case errors.As(err, &refused):
+				if refused.Length < 1 || refused.Length > len(stream) {
+					t.Errorf("refused %d of %d bytes", refused.Length, len(stream))
+				}
+			case err != nil:
+				t.Errorf("unexpected error %v", err)
+			case len(text) > scanner.MaxLength || bytes.ContainsFunc(text, unicode.IsControl) || string(bytes.Trim(text, " ")) != string(text):
+				t.Errorf("heard %q", text)
+			}
+		})
+	})
+}
+
+// ending is a port that is unplugged after its bytes.
+type ending struct{ pending []byte }
+
+func (*ending) SetReadTimeout(time.Duration) error { return nil }
+func (*ending) ResetInputBuffer() error            { return nil }
+func (*ending) Close() error                       { return nil }
+func (e *ending) Read(b []byte) (int, error) {
+	if len(e.pending) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, e.pending)
+	e.pending = e.pending[n:]
+	return n, nil
 }

@@ -80,6 +80,8 @@ func (d *Daemon) open() (err error) {
 	if d.parts, err = openParts(d.config); err != nil {
 		return err
 	}
+	d.parts.ears.logger = d.options.Logger
+	d.parts.fingers.logger = d.options.Logger
 	if d.listener, err = kiosk.Listen(d.config.Kiosk.Listen); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -82,7 +83,8 @@ const readerPart = "reader"
 // fingers are the terminal's finger readers. While one of them works, the
 // terminal does.
 type fingers struct {
-	list []station
+	list   []station
+	logger *slog.Logger // nil: none
 
 	mu   sync.Mutex
 	down map[string]string // why each that is down is down, by its part
@@ -289,8 +291,21 @@ func (f *fingers) first(ctx context.Context) (picture, error) {
 		f.mu.Lock()
 		f.last = won.reader
 		f.mu.Unlock()
+		f.warn(f.list[won.reader])
 	}
 	return won.picture, won.err
+}
+
+// warn logs a module whose pictures are too small, with each of them: somebody has
+// to exchange it.
+func (f *fingers) warn(s station) {
+	m, ok := s.reader.(module)
+	if !ok || f.logger == nil {
+		return
+	}
+	if warning := m.Size().Warning(); warning != "" {
+		f.logger.Warn(warning, "reader", s.Name())
+	}
 }
 
 // adviceFor tells what the person can mend from what the reader cannot do.

@@ -52,6 +52,7 @@ type parts struct {
 	scanners map[locker.Source][]source
 	sensors  map[locker.Sensor]contact
 	comforts
+	ears
 	faults []partFault
 	driven verdict
 }
@@ -206,7 +207,7 @@ func (p *parts) watch(ctx context.Context, deliver func(context.Context, locker.
 	wg.Go(func() { p.watchComforts(ctx, deliver) })
 	for source, list := range p.scanners {
 		for i, s := range list {
-			wg.Go(func() { watchScanner(ctx, source, scannerName(source, i), s, deliver) })
+			wg.Go(func() { p.watchScanner(ctx, source, scannerName(source, i), s, deliver) })
 		}
 	}
 	wg.Wait()
@@ -283,15 +284,17 @@ func watchSensor(ctx context.Context, sensor locker.Sensor, c contact, deliver f
 	})
 }
 
-func watchScanner(ctx context.Context, source locker.Source, name string, s source, deliver func(context.Context, locker.Input)) {
+func (p *parts) watchScanner(ctx context.Context, source locker.Source, name string, s source, deliver func(context.Context, locker.Input)) {
 	part := "scanner " + name
 	_ = s.Watch(ctx, func(text []byte, err error) { // its error is ctx's
+		p.tell(source, name, text, err)
 		switch {
 		case errors.Is(err, scanner.ErrGone):
 			deliver(ctx, locker.PartFailed{Part: part, Detail: err.Error()})
 		case err != nil:
-			// A text that is refused is a person's slip, or a hostile one; the
-			// screen stays as it is.
+			// A text that is refused is a person's slip, a hostile one, or a
+			// device that is set up wrong: the log tells, and the screen stays
+			// as it is.
 		case len(text) == 0:
 			deliver(ctx, locker.PartHealed{Part: part})
 		default:

@@ -34,7 +34,8 @@ func listenSocket(path string) (net.Listener, error) {
 	return l, nil
 }
 
-// serveSocket answers operators: GET /journal?from=N as JSON lines, GET /status.
+// serveSocket answers operators: GET /journal?from=N as JSON lines, GET /status,
+// GET /listen?source=S as JSON lines of what scanners read, see Heard.
 // POST /exercise {"compartments": [1, 2]} (none: all) asks the next round to
 // exercise locks. Nothing else here changes anything, and this opens nothing:
 // two clerks do.
@@ -44,6 +45,7 @@ func (d *Daemon) serveSocket(ctx context.Context) error {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(d.Status()) // a reader that went away is not our fault
 	})
+	mux.HandleFunc("GET /listen", d.serveListen)
 	mux.HandleFunc("POST /exercise", d.askExercise)
 	mux.HandleFunc("GET /journal", func(w http.ResponseWriter, r *http.Request) {
 		if d.broken != nil {
