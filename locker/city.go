@@ -99,6 +99,8 @@ func (s *step) reissueReceived(in ReissueReceived) {
 		reject(fmt.Sprintf("generation %d is not the order's deposit", in.Generation))
 	case d.State != depositLoaded || d.Revoked:
 		reject("the deposit is not in a state in which its code can be made anew")
+	case s.session.full:
+		reject("the terminal's disk is full; send the command again when there is space")
 	case s.spent(in.Key):
 		reject("the key of its share is used, lapsed or was never offered")
 	case s.session.mode == visiting && s.session.visit.generation == d.Generation, s.replacing(d.Generation):

@@ -35,6 +35,13 @@ type (
 	ExerciseAsked struct {
 		Compartments []CompartmentID
 	}
+	// SpaceTold is how much the disk of the state folder can take, every few seconds.
+	SpaceTold struct {
+		Folder string
+		Free   int64 // bytes of the file system
+		Size   int64 // of all of it
+		Room   int64 // bytes that the store can still write, with what it holds ready
+	}
 	// PartFailed tells that a part that no action asked for does not work: a
 	// reader, a scanner, a contact's board.
 	PartFailed struct {
@@ -266,6 +273,7 @@ func (Tick) input()               {}
 func (DoorMoved) input()          {}
 func (SensorTold) input()         {}
 func (ExerciseAsked) input()      {}
+func (SpaceTold) input()          {}
 func (PartFailed) input()         {}
 func (PartHealed) input()         {}
 func (Chosen) input()             {}

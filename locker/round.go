@@ -283,6 +283,10 @@ func (s *step) slip(text string) {
 		s.session.hint = HintTraining
 		return
 	}
+	if s.session.full { // nothing is begun that could not be ended
+		s.session.hint = HintStoreFull
+		return
+	}
 	n, hint := s.ledger.allocate(o)
 	if hint != "" {
 		s.session.hint = hint

@@ -164,6 +164,7 @@ const (
 	HintUnknownSlip Hint = "unknown_slip"  // no such order waits
 	HintLoaded      Hint = "loaded"        // that order lies in a compartment
 	HintNoSpace     Hint = "no_space"      // no compartment fits
+	HintStoreFull   Hint = "store_full"    // the disk is full: no document can be laid in
 	HintNotPrepared Hint = "not_prepared"  // the vault failed
 	HintOtherClerk  Hint = "other_clerk"   // this card is of neither clerk
 	HintSamePerson  Hint = "same_person"   // two different people are wanted

@@ -254,6 +254,9 @@ func (s *step) admitted() {
 			s.session.hint = HintRoundBroken
 		}
 	}
+	if s.session.full { // told before anybody scans a slip
+		s.session.hint = HintStoreFull
+	}
 	s.wait(s.rules().RoundIdle)
 }
 

@@ -78,6 +78,8 @@ func (s *step) handle(in Input) {
 	case SensorTold:
 		s.steadily(in)
 		s.knocked(in)
+	case SpaceTold:
+		s.spaceTold(in)
 	case PartFailed:
 		s.partFailed(in)
 	case PartHealed:
@@ -148,6 +150,7 @@ type session struct {
 	signin   signIn
 	round    round
 	reader   bool // a finger reader answers
+	full     bool // nothing large fits into the store
 	software string
 	doors    map[CompartmentID]*watch
 	exercise map[CompartmentID]bool   // asked for

@@ -107,6 +107,7 @@ const (
 	AlarmPart          AlarmKind = "part_failed"           // reader, scanner, board
 	AlarmClockHeld     AlarmKind = "clock_disagrees"       // the board's clock is not believed
 	AlarmVault         AlarmKind = "vault_failed"          // slots or records could not be written
+	AlarmSpace         AlarmKind = "space_low"             // the disk of the state folder is nearly full, or full
 	AlarmUnknownLayout AlarmKind = "layout_contradicts"    // a deposit in a compartment that the configuration lacks
 	AlarmBurglary      AlarmKind = "burglary"              // tampering, or an admin's command
 	AlarmExhausted     AlarmKind = "codes_exhausted"       // a deposit's five charges are used up

@@ -162,7 +162,7 @@ var words = map[string][2]string{
 	"alarm.custody_unknown": {"Verbleib eines Dokuments unklar", "Custody of a document unknown"}, "alarm.document_disputed": {"Dokument bestritten", "Document disputed"},
 	"alarm.document_missing": {"Dokument fehlt", "Document missing"}, "alarm.letter_not_posted": {"Brief nicht versandt", "Letter not posted"},
 	"alarm.round_interrupted": {"Runde unterbrochen", "Round interrupted"}, "alarm.part_failed": {"Bauteil ausgefallen", "Part failed"},
-	"alarm.clock_disagrees": {"Uhr weicht ab", "Clock disagrees"}, "alarm.vault_failed": {"Tresor kann nicht schreiben", "Vault cannot write"},
+	"alarm.clock_disagrees": {"Uhr weicht ab", "Clock disagrees"}, "alarm.vault_failed": {"Tresor kann nicht schreiben", "Vault cannot write"}, "alarm.space_low": {"Speicherplatz wird knapp", "Storage space is low"},
 	"alarm.layout_contradicts": {"Aufbau widerspricht der Belegung", "Layout contradicts the deposits"}, "alarm.burglary": {"Einbruch", "Burglary"}, "alarm.codes_exhausted": {"Fünf falsche Codes", "Five wrong codes"},
 	"alarm.log_disputed":        {"Protokoll stimmt nicht mit dem der Stadt überein", "Journal differs from the city's record"},
 	"alarm.presentation_attack": {"Finger für falsch gehalten", "Finger taken for a fake"},

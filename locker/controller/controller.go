@@ -118,23 +118,28 @@ type Config struct {
 // Nothing was carried out and nothing more will be: start again from the journal.
 var ErrCommit = errors.New("commit failed")
 
+// StoreAgain is how often a terminal whose store cannot be used tries it again,
+// if the fault can end by itself (journal.Passes).
+const StoreAgain = 15 * time.Second
+
 // Controller owns a terminal. Handle, Boot and Run belong to one goroutine;
 // the other methods are safe for all.
 type Controller struct {
 	Config
-	broken  error
-	inbox   chan delivery
-	queues  [lanes]*queue
-	screen  atomic.Pointer[locker.Screen]
-	status  atomic.Pointer[locker.Status]
-	lit     atomic.Int64
-	waiting atomic.Int64 // bytes of the city's messages that wait for the vault
-	living  atomic.Pointer[announcements]
-	beats   atomic.Uint64
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced when the screen changes
-	capture context.CancelFunc
-	stopped chan struct{} // closed when Run returns
+	broken   error
+	inbox    chan delivery
+	queues   [lanes]*queue
+	screen   atomic.Pointer[locker.Screen]
+	status   atomic.Pointer[locker.Status]
+	lit      atomic.Int64
+	waiting  atomic.Int64 // bytes of the city's messages that wait for the vault
+	messages atomic.Int64 // how many there are
+	living   atomic.Pointer[announcements]
+	beats    atomic.Uint64
+	mu       sync.Mutex
+	changed  chan struct{} // closed and replaced when the screen changes
+	capture  context.CancelFunc
+	stopped  chan struct{} // closed when Run returns
 }
 
 // announcements is what the reporter publishes from the ledger.
@@ -257,11 +262,13 @@ func (k *Controller) Beats() uint64 { return k.beats.Load() }
 // the city repeats it.
 func (k *Controller) Receive(kind locker.MessageKind, raw []byte) {
 	at, size := k.Status().Time, int64(len(raw))
-	if k.queues[VaultLane].waiting() > maxWaiting || k.waiting.Load() > maxWaitingBytes-size {
+	if k.messages.Load() >= maxWaiting || k.waiting.Load() > maxWaitingBytes-size {
 		return
 	}
+	k.messages.Add(1)
 	k.waiting.Add(size)
 	k.Start(MessageLane, func(context.Context) locker.Input {
+		defer k.messages.Add(-1)
 		defer k.waiting.Add(-size)
 		return k.Vault.Receive(kind, raw, at)
 	})

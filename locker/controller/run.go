@@ -107,13 +107,6 @@ func (q *queue) add(to *[]Job, j Job) {
 	}
 }
 
-// waiting counts the jobs that wait for the others.
-func (q *queue) waiting() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.later)
-}
-
 func (q *queue) pop() (Job, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

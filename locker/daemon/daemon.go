@@ -4,33 +4,33 @@
 //
 // [Open] reads what is true from the state folder and the doors; [Daemon.Run]
 // works until its context ends. When the store cannot be used, Run serves a
-// page that says so, watches the doors, tells the city and drives no lock.
-// When a commit fails, Run ends with an error: start again.
+// page that says so, watches the doors, tells the city and drives no lock. It
+// tries the store again, unless it is damaged, and resumes the service by
+// itself. When a commit fails, Run ends with an error: start again.
 //
 // The package decides nothing.
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nachtfach/nachtfach/hardware/watchdog"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/controller"
-	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/kiosk"
 	"github.com/nachtfach/nachtfach/locker/report"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
-	"github.com/nachtfach/nachtfach/locker/vault"
 )
 
 // Options are what a daemon is given by its surroundings.
@@ -43,6 +43,8 @@ type Options struct {
 	Service *watchdog.Service // the service manager that started us; nil: none
 
 	FrameAncestors []string // origins that may frame the kiosk; see kiosk.Config
+
+	StoreAgain time.Duration // how often a store that cannot be used is tried; zero: controller.StoreAgain
 }
 
 // Daemon is one terminal, open.
@@ -51,8 +53,10 @@ type Daemon struct {
 	options  Options
 	files    files
 	parts    *parts
-	store    *store // nil without a store
-	broken   error  // why there is no store
+	store    *store                  // nil without a store
+	broken   error                   // why there is no store
+	missing  *outage                 // since when; nil with a store
+	later    *atomic.Pointer[Daemon] // the assembly that took this one's place
 	control  *controller.Controller
 	reporter *report.Reporter
 	kiosk    *kiosk.Server
@@ -69,9 +73,9 @@ func Open(c Config, o Options) (*Daemon, error) {
 	if o.Now == nil {
 		o.Now = clocks()
 	}
-	d := &Daemon{config: c, options: o, files: files{c.State}, alarms: newAlarmLog(o.Logger)}
+	d := &Daemon{config: c, options: o, files: files{c.State}, alarms: newAlarmLog(o.Logger), later: new(atomic.Pointer[Daemon])}
 	if err := d.open(); err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
@@ -102,21 +106,15 @@ func (d *Daemon) open() (err error) {
 			return err
 		}
 	}
-	switch {
-	case err == nil:
+	if err == nil {
 		err = d.start()
-	case errors.Is(err, errHardwareKey), errors.Is(err, vault.ErrOtherRoot):
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, journal.ErrLocked), errors.Is(err, journal.ErrForeign), errors.Is(err, vault.ErrRooted):
-		return err // a wrong folder or a second daemon, and not a broken store
 	}
-	if errors.Is(err, vault.ErrOtherRoot) || errors.Is(err, errHardwareKey) || errors.Is(err, journal.ErrRolledBack) || errors.Is(err, controller.ErrCommit) || errors.Is(err, journal.ErrFull) || errors.Is(err, journal.ErrCorrupt) ||
-		errors.Is(err, journal.ErrUnwritable) || errors.Is(err, journal.ErrVersion) {
-		d.options.Logger.Error("no store: every lock stays idle", "error", err)
-		d.broken = err
+	if withoutStore(err) {
+		d.lose(err)
 		err = nil
 	}
 	if err != nil {
-		return err
+		return err // a wrong folder, a second daemon, a configuration that cannot work
 	}
 	if err := d.openReporter(); err != nil {
 		return err
@@ -131,7 +129,10 @@ func (d *Daemon) start() error {
 	if err != nil {
 		return fmt.Errorf("replay the journal: %w", err)
 	}
-	keep := keeper{d.store.vault, func() time.Duration { return time.Duration(d.control.Status().Ahead) }}
+	keep := keeper{
+		d.store.vault, func() time.Duration { return time.Duration(d.control.Status().Ahead) },
+		func() (locker.SpaceTold, error) { return d.store.told(d.config.State) },
+	}
 	d.control = controller.New(controller.Config{
 		Terminal: t, Journal: d.store.journal, Vault: keep, Locks: d.parts,
 		Fingers:   lens{d.parts.fingers, d.store.vault.Capture},
@@ -157,6 +158,9 @@ func (d *Daemon) start() error {
 		if err := d.control.Handle(d.options.Now(), in); err != nil {
 			return err
 		}
+	}
+	if err := d.tellOutage(); err != nil {
+		return err
 	}
 	for _, f := range d.parts.faults {
 		d.options.Logger.Error("part", "part", f.part, "compartment", int(f.compartment), "error", f.err)
@@ -227,14 +231,27 @@ func (d *Daemon) openFaces() (err error) {
 		return err
 	}
 	d.socket, err = listenSocket(d.files.socket())
+	if err != nil && d.broken != nil { // a folder that takes nothing: operators read the log
+		d.options.Logger.Error("no operators' socket", "error", err)
+		return nil
+	}
 	return err
 }
 
 // Kiosk is the address of the kiosk.
-func (d *Daemon) Kiosk() string { return d.listener.Addr().String() }
+func (d *Daemon) Kiosk() string { return d.present().listener.Addr().String() }
+
+// present is the assembly that works now.
+func (d *Daemon) present() *Daemon {
+	if d.later == nil { // it took another one's place itself
+		return d
+	}
+	return cmp.Or(d.later.Load(), d)
+}
 
 // Status is the terminal's state; without a store only its fault.
 func (d *Daemon) Status() locker.Status {
+	d = d.present()
 	if d.broken != nil {
 		return locker.Status{Terminal: d.config.Terminal, Software: d.options.Software, Fault: d.broken.Error(), Compartments: d.doorsOnly()}
 	}
@@ -247,6 +264,29 @@ func (d *Daemon) Status() locker.Status {
 // Run works until ctx ends, and then returns nil. Another end is an error:
 // controller.ErrCommit asks for a new start.
 func (d *Daemon) Run(ctx context.Context) error {
+	dogs := d.openWatchdogs()
+	stop := dogs.tend(ctx, d.options)
+	p := d
+	var err error
+	for {
+		dogs.ask(p.alive())
+		if err = p.work(ctx, dogs); !errors.Is(err, errAgain) {
+			break
+		}
+		dogs.ask(within(rebuildStands))
+		n, failed := d.again(p)
+		if failed != nil {
+			err = failed
+			break
+		}
+		d.later.Store(n)
+		p = n
+	}
+	return errors.Join(err, stop(err == nil))
+}
+
+// work is the life of one assembly; nil if its end was ordered.
+func (d *Daemon) work(ctx context.Context, dogs *watchdogs) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
@@ -260,10 +300,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.broken == nil {
 		work("controller", d.control.Run)
 		work("pruning", d.prune)
+		work("space", d.watchSpace)
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.control.Deliver); return nil })
 		work("lights", func(ctx context.Context) error { d.parts.light(ctx, d.control.Lit, d.control.Deliver); return nil })
 	} else {
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.refresh); return nil })
+		work("store", d.awaitStore)
 	}
 	work("alarms", d.alarms.run)
 	work("report", d.reporter.Run)
@@ -271,19 +313,17 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if d.secure != nil {
 		work("kiosk over TLS", func(ctx context.Context) error { return d.kiosk.Serve(ctx, d.secure) })
 	}
-	work("socket", func(ctx context.Context) error { return d.serveSocket(ctx) })
+	if d.socket != nil {
+		work("socket", func(ctx context.Context) error { return d.serveSocket(ctx) })
+	}
 	work("state", d.follow)
-	dogs, device, failed := d.openWatchdogs()
-	work("watchdog", func(ctx context.Context) error { return d.tend(ctx, dogs, failed) })
+	work("watchdog", func(ctx context.Context) error { return dogs.attend(ctx, d) })
 	<-ctx.Done()
 	wg.Wait()
-	err := context.Cause(ctx)
-	ordered := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-	end := endWatchdog(device, ordered)
-	if ordered {
-		return end
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
-	return errors.Join(err, end)
+	return nil
 }
 
 // follow tells the reporter when the state may have changed.
@@ -305,7 +345,9 @@ func (d *Daemon) follow(ctx context.Context) error {
 }
 
 // Close lets go of everything. Every coil is off afterwards.
-func (d *Daemon) Close() error {
+func (d *Daemon) Close() error { return d.present().close() }
+
+func (d *Daemon) close() error {
 	var errs []error
 	if d.socket != nil {
 		errs = append(errs, ignoreClosed(d.socket.Close()))

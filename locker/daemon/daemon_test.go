@@ -36,6 +36,7 @@ type bench struct {
 	log    bytes.Buffer
 
 	service *watchdog.Service
+	again   time.Duration // how often a store that cannot be used is tried
 
 	mu    sync.Mutex
 	state locker.Status // as it was last published
@@ -108,7 +109,7 @@ func (b *bench) init() {
 }
 
 func (b *bench) open() (*daemon.Daemon, error) {
-	return daemon.Open(b.config, daemon.Options{Software: "test", Logger: b.logger(), Service: b.service})
+	return daemon.Open(b.config, daemon.Options{Software: "test", Logger: b.logger(), Service: b.service, StoreAgain: b.again})
 }
 
 func (b *bench) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&b.log, nil)) }

@@ -205,6 +205,9 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	if s.journal, err = journal.Open(jc); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.roomy(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	if s.slots, err = openSlots(f, s.chip); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"errors"
 	"runtime/debug"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/controller"
 	"github.com/nachtfach/nachtfach/locker/envelope"
+	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/vault"
 )
 
@@ -16,14 +18,15 @@ var _ controller.Vault = keeper{}
 // an error of slots or records as the input that raises its alarm.
 type keeper struct {
 	*vault.Vault
-	ahead func() time.Duration // the provisional part of trusted time
+	ahead func() time.Duration             // the provisional part of trusted time
+	space func() (locker.SpaceTold, error) // how the store's disk stands
 }
 
 // Receive hands a message to the method for its kind.
 func (k keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locker.Input {
 	certain := at.Add(-max(k.ahead(), 0))
 	if kind == locker.MessageCommand {
-		return received(k.ReceiveCommandAt(raw, at, certain))
+		return k.received(k.ReceiveCommandAt(raw, at, certain))
 	}
 	receive := map[locker.MessageKind]func([]byte, time.Time) (locker.Input, error){
 		locker.MessageOrder:  k.ReceiveOrder,
@@ -36,10 +39,16 @@ func (k keeper) Receive(kind locker.MessageKind, raw []byte, at time.Time) locke
 	if receive == nil {
 		return locker.MessageRejected{Message: kind, Reason: "no such kind of message"}
 	}
-	return received(receive(raw, certain))
+	return k.received(receive(raw, certain))
 }
 
-func received(in locker.Input, err error) locker.Input {
+func (k keeper) received(in locker.Input, err error) locker.Input {
+	if errors.Is(err, journal.ErrFull) && !errors.Is(err, journal.ErrBroken) {
+		// Nothing was begun. The alarm tells, and the city sends it again.
+		if told, err := k.space(); err == nil {
+			return told
+		}
+	}
 	if err != nil {
 		return locker.PartFailed{Part: "vault", Detail: err.Error()}
 	}

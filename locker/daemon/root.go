@@ -13,7 +13,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker/vault"
 )
 
-var _ vault.RootKeys = (*tpm.Chip)(nil)
+var _ vault.RootKeys = rootKeys{}
 
 // TPM is the hardware key. Without a path there is none, and erasure is logical
 // only.
@@ -32,11 +32,41 @@ var _ journal.Counter = counter{}
 // the root keys'.
 const countKey = 2
 
+// Count implements journal.Counter.
+func (c counter) Count() (uint64, error) {
+	n, err := c.Chip.Count()
+	return n, unanswered(err)
+}
+
+// Bump implements journal.Counter.
+func (c counter) Bump() error { return unanswered(c.Chip.Bump()) }
+
 // Key implements journal.Counter.
-func (c counter) Key() ([]byte, error) { return c.Get(countKey) }
+func (c counter) Key() ([]byte, error) { return rootKeys{c.Chip}.Get(countKey) }
 
 // SetKey implements journal.Counter.
-func (c counter) SetKey(key []byte) error { return c.Put(countKey, key) }
+func (c counter) SetKey(key []byte) error { return rootKeys{c.Chip}.Put(countKey, key) }
+
+// rootKeys is the chip as the slots see it.
+type rootKeys struct{ *tpm.Chip }
+
+// Get implements vault.RootKeys.
+func (r rootKeys) Get(place int) ([]byte, error) {
+	key, err := r.Chip.Get(place)
+	return key, unanswered(err)
+}
+
+// Put implements vault.RootKeys.
+func (r rootKeys) Put(place int, key []byte) error { return unanswered(r.Chip.Put(place, key)) }
+
+// unanswered names an error of the chip, so that a start goes on without a
+// store and tries again.
+func unanswered(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errHardwareKey, err)
+}
 
 // limits is the chip as the vault sees it.
 type limits struct {
@@ -70,6 +100,9 @@ func (l *limits) Share(token, pass []byte) (share []byte, err error) {
 	}
 	return share, err
 }
+
+// Keep implements vault.Limits. A start calls it.
+func (l *limits) Keep(tokens [][]byte) error { return unanswered(l.Chip.Keep(tokens)) }
 
 // tpmAuth is the file with the authorisation value of the chip's indices.
 func (f files) tpmAuth() string { return f.in("tpm.auth") }
@@ -166,7 +199,7 @@ func openSlots(f files, chip *tpm.Chip) (slots, error) {
 		}
 		return s, nil
 	}
-	s, err := vault.OpenRootedSlots(f.slots(), chip, rand.Reader)
+	s, err := vault.OpenRootedSlots(f.slots(), rootKeys{chip}, rand.Reader)
 	if err != nil {
 		return nil, err
 	}

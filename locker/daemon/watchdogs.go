@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/nachtfach/nachtfach/hardware/watchdog"
@@ -38,46 +39,119 @@ func (d *Daemon) alive() func() error {
 	}
 }
 
+// watchdogs are fed over the whole of Run, also while the terminal is put
+// together again.
+type watchdogs struct {
+	dogs    []watchdog.Dog
+	device  *watchdog.Device // nil: none
+	failed  error            // why there is no device, though one is configured
+	service *watchdog.Service
+
+	mu      sync.Mutex
+	alive   func() error
+	told    error // as the dogs were last fed
+	changed chan struct{}
+}
+
 // openWatchdogs opens what is to be fed. A device that cannot be had is a part
 // that failed; the terminal works on without it.
-func (d *Daemon) openWatchdogs() (dogs []watchdog.Dog, device *watchdog.Device, err error) {
+func (d *Daemon) openWatchdogs() *watchdogs {
+	w := &watchdogs{service: d.options.Service, changed: make(chan struct{}, 1)}
 	if d.options.Service.Watches() {
-		dogs = append(dogs, d.options.Service)
+		w.dogs = append(w.dogs, d.options.Service)
 	}
 	c := d.config.Watchdog
 	if c.Device == "" {
-		return dogs, nil, nil
+		return w
 	}
-	if device, err = watchdog.Open(c.Device, c.period()); err != nil {
-		return dogs, nil, err
+	if w.device, w.failed = watchdog.Open(c.Device, c.period()); w.failed == nil {
+		w.dogs = append(w.dogs, w.device)
 	}
-	return append(dogs, device), device, nil
+	return w
 }
 
-// tend feeds the watchdogs until ctx ends, and tells the service manager how
-// it stands.
-func (d *Daemon) tend(ctx context.Context, dogs []watchdog.Dog, failed error) error {
-	tell := func(err error) {
-		if err != nil {
-			d.options.Logger.Error("watchdog", "error", err)
-			d.deliver(ctx, locker.PartFailed{Part: "watchdog", Detail: err.Error()})
-			return
+// ask changes what tells whether the dogs are to be fed.
+func (w *watchdogs) ask(alive func() error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.alive = alive
+}
+
+// within is well for so long, from now on.
+func within(d time.Duration) func() error {
+	began := time.Now()
+	return func() error {
+		if time.Since(began) > d {
+			return fmt.Errorf("the terminal is not put together after %v", d)
 		}
-		d.deliver(ctx, locker.PartHealed{Part: "watchdog"})
+		return nil
 	}
-	if failed != nil {
-		tell(failed)
+}
+
+// tend feeds the dogs until ctx ends or stop is called, which says whether the
+// end was ordered and then calls the device off.
+func (w *watchdogs) tend(ctx context.Context, o Options) (stop func(ordered bool) error) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watchdog.Keep(ctx, func() error {
+			w.mu.Lock()
+			alive := w.alive
+			w.mu.Unlock()
+			if alive == nil {
+				return nil
+			}
+			return alive()
+		}, func(err error) {
+			if err != nil {
+				o.Logger.Error("watchdog", "error", err)
+			}
+			w.mu.Lock()
+			w.told = err
+			w.mu.Unlock()
+			select {
+			case w.changed <- struct{}{}:
+			default:
+			}
+		}, w.dogs...)
+	}()
+	return func(ordered bool) error {
+		cancel()
+		<-done
+		return errors.Join(w.service.Stopping(), endWatchdog(w.device, ordered))
+	}
+}
+
+// attend tells the service manager how an assembly stands, and the assembly how
+// its watchdogs are, until ctx ends.
+func (w *watchdogs) attend(ctx context.Context, d *Daemon) error {
+	if w.failed != nil {
+		d.options.Logger.Error("watchdog", "error", w.failed)
+		d.deliver(ctx, locker.PartFailed{Part: "watchdog", Detail: w.failed.Error()})
 	}
 	status := "at work"
 	if d.broken != nil {
 		status = "no store: every lock stays idle"
 	}
-	if err := d.options.Service.Ready(status); err != nil {
+	if err := w.service.Ready(status); err != nil {
 		d.options.Logger.Error("watchdog", "error", err)
 	}
-	watchdog.Keep(ctx, d.alive(), tell, dogs...)
-	<-ctx.Done()
-	return d.options.Service.Stopping()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-w.changed:
+		}
+		w.mu.Lock()
+		err := w.told
+		w.mu.Unlock()
+		if err != nil {
+			d.deliver(ctx, locker.PartFailed{Part: "watchdog", Detail: err.Error()})
+		} else {
+			d.deliver(ctx, locker.PartHealed{Part: "watchdog"})
+		}
+	}
 }
 
 // deliver hands an input to the loop, if there is one.

@@ -55,16 +55,19 @@ func pages(data []byte) [][]byte {
 func flagsOf(page []byte) uint16 { return binary.LittleEndian.Uint16(page[8:]) }
 func countIn(page []byte) int    { return int(binary.LittleEndian.Uint16(page[10:])) }
 
-// opensOrIsDamage opens a copy of the file, in this process: a walk without a
-// bound ends the test.
-func opensOrIsDamage(t *testing.T, c journal.Config, list [][]byte) error {
+// opensOrIsDamage opens a copy of the file, in this process, and reads it: a walk
+// without a bound ends the test.
+func opensOrIsDamage(t *testing.T, path string, list [][]byte) error {
 	t.Helper()
-	c.Path = write(t, bytes.Join(list, nil))
-	j, err := journal.Open(c)
+	if err := os.WriteFile(path, bytes.Join(list, nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j, err := journal.OpenReadOnly(path)
 	if err == nil {
+		_, _, _ = j.Verify(journal.Trust{}) // what the pages hold is not looked at here
 		return j.Close()
 	}
-	if !errors.Is(err, journal.ErrCorrupt) {
+	if !errors.Is(err, journal.ErrCorrupt) && !errors.Is(err, journal.ErrVersion) {
 		t.Errorf("says %v", err)
 	}
 	return err
@@ -182,7 +185,7 @@ func TestPagesThatBboltWouldFollowOutOfBoundsAreDamage(t *testing.T) {
 				if !spoil(list[id], uint64(id), uint64(len(list))) {
 					continue
 				}
-				hit = opensOrIsDamage(t, c, list) != nil || hit // a page that is free already leads nowhere
+				hit = opensOrIsDamage(t, c.Path, list) != nil || hit // a page that is free already leads nowhere
 			}
 			if !hit {
 				t.Error("no such damage was found in any page")
@@ -209,7 +212,7 @@ func TestAUsedPageThatIsListedAsFreeIsDamage(t *testing.T) {
 			continue
 		}
 		binary.LittleEndian.PutUint64(b[headerSize:], used)
-		hit = opensOrIsDamage(t, c, fresh) != nil || hit
+		hit = opensOrIsDamage(t, c.Path, fresh) != nil || hit
 	}
 	if !hit {
 		t.Error("it opened")
@@ -232,6 +235,6 @@ func TestAFileOfDamagedPagesNeverEndsTheProcess(t *testing.T) {
 			at := chance.IntN(headerSize + 4*elements) // where page numbers, counts and lengths stand
 			b[at] = byte(chance.Uint32())
 		}
-		_ = opensOrIsDamage(t, c, list)
+		_ = opensOrIsDamage(t, c.Path, list)
 	}
 }

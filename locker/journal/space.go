@@ -15,13 +15,10 @@ import (
 const (
 	// holds is what the file keeps ready behind its last page: the largest order
 	// (envelope.MaxMessage), the largest deposit (its factors twice, in base64)
-	// and eventRoom.
+	// and EventRoom.
 	holds = 12 << 20
 	// refill is when the file asks the disk for more.
 	refill = 11 << 20
-	// eventRoom is what a large record leaves for events and for small records
-	// (an erased slot writes one): some thousand events.
-	eventRoom = 4 << 20
 	// smallRecord is the longest record that counts as an event does.
 	smallRecord = 16 << 10
 	// pagesOfCommit is what a commit writes beside the value: the branches above
@@ -30,6 +27,15 @@ const (
 	// leastRoom is what Open wants, some hundred events: a full disk shows at the
 	// start, and not at the first citizen.
 	leastRoom = 512 << 10
+
+	// EventRoom is what a large record leaves for events and for small records
+	// (an erased slot writes one): some thousand events.
+	EventRoom = 4 << 20
+	// ServiceRoom is what a terminal wants to begin its service.
+	ServiceRoom = 1 << 20
+	// LeaveRoom is when it ends it, between two visits and before a commit fails
+	// in the middle of one.
+	LeaveRoom = 512 << 10
 )
 
 // Disk is what a journal asks of the file system. [SystemDisk] is the machine's.
@@ -89,7 +95,7 @@ func (j *Journal) room() (int64, error) {
 	if l := int64(j.config.Limit); l > 0 {
 		free = min(free, max(0, l-max(info.Size(), used)))
 	}
-	return max(0, j.held-used) + free, nil
+	return max(0, min(j.held, info.Size())-used) + free, nil
 }
 
 // used is where the last page ends.
@@ -139,7 +145,7 @@ func (j *Journal) fits(bytes int) error {
 	}
 	need := int64(bytes) + pagesOfCommit
 	if bytes > smallRecord {
-		need += eventRoom
+		need += EventRoom
 	}
 	if room < need {
 		return fmt.Errorf("%w: %d bytes of room, a record of %d wants %d", ErrFull, room, bytes, need)

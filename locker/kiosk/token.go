@@ -10,13 +10,16 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 )
 
 // A token is 256 random bits in hexadecimal. One that may outlive a restart of
 // the daemon begins with a mark of its boot.
 var tokenForm = regexp.MustCompile(`^([0-9a-f]{16}\.)?[0-9a-f]{64}$`)
 
-// bootToken reads the token of this boot, or draws one and writes it.
+// bootToken reads the token of this boot, or draws one and writes it. In a folder
+// that takes no file (a full disk, a read-only medium) the token of an earlier
+// boot stays in use, so that the page can still say that the terminal is out of order.
 func bootToken(path, boot string, random io.Reader) (string, error) {
 	mark := ""
 	if boot != "" {
@@ -32,6 +35,14 @@ func bootToken(path, boot string, random io.Reader) (string, error) {
 	}
 	token := mark + hex.EncodeToString(bits[:])
 	if err := writeToken(path, token); err != nil {
+		if old, unread := readToken(path); unread == nil {
+			return old, nil
+		}
+		for _, e := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO} {
+			if errors.Is(err, e) {
+				return token, nil // no page knows it; the terminal watches its doors and tells the city
+			}
+		}
 		return "", fmt.Errorf("write the token to %s: %w", path, err)
 	}
 	return token, nil

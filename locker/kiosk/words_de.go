@@ -145,6 +145,7 @@ var germanWords = map[string]string{
 	"hint.unknown_slip":  "Zu diesem Beleg wartet kein Auftrag.",
 	"hint.loaded":        "Dieses Dokument liegt schon in einem Fach.",
 	"hint.no_space":      "Kein passendes Fach ist frei.",
+	"hint.store_full":    "Der Speicher der Abholstation ist voll. Zurzeit kann kein Dokument eingelegt werden. Bitte geben Sie der Technik Bescheid.",
 	"hint.not_prepared":  "Das hat nicht geklappt. Scannen Sie den Beleg noch einmal.",
 	"hint.other_clerk":   "Diese Karte gehört zu keiner der beiden Personen dieser Runde.",
 	"hint.wrong_key":     "Der Sicherheitsschlüssel wurde nicht anerkannt. Bitte versuchen Sie es noch einmal.",

@@ -144,6 +144,7 @@ var englishWords = map[string]string{
 	"hint.unknown_slip":  "No order waits for this slip.",
 	"hint.loaded":        "This document is in a compartment already.",
 	"hint.no_space":      "No compartment that fits is free.",
+	"hint.store_full":    "The terminal’s storage is full. No document can be laid in at present. Please tell the technicians.",
 	"hint.not_prepared":  "That did not work. Scan the slip again.",
 	"hint.other_clerk":   "This card belongs to neither person of this round.",
 	"hint.wrong_key":     "The security key was not accepted. Please try again.",

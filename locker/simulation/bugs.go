@@ -35,6 +35,7 @@ const (
 	AdoptedUnseen          // a new board believes what the city's record calls empty
 	RootKept               // the root key in hardware is not replaced
 	WishDrivesLock         // a wish over the socket drives locks by itself
+	StoreGivenUp           // a store that cannot be used is never tried again
 )
 
 // tardy is a journal that answers before the events are durable.

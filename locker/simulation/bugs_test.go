@@ -105,3 +105,8 @@ func TestThreatARootIsKept(t *testing.T) {
 func TestOracleCatchesAWishThatDrivesALock(t *testing.T) {
 	catches(t, simulation.WishDrivesLock, "without a committed release")
 }
+
+// A disk that was full for an hour must not leave the terminal out of order.
+func TestOracleCatchesATerminalThatStaysOutOfOrderAfterAFullDisk(t *testing.T) {
+	catches(t, simulation.StoreGivenUp, "liveness: ")
+}

@@ -86,8 +86,8 @@ func (w *world) misfortune() {
 		}
 		often(f.cutPerDay, w.cut)
 		often(f.fullPerDay, func() {
-			w.store.full = true
-			w.after(d.between(time.Minute, 2*time.Hour), func() { w.store.full = false })
+			w.fillDisk(int64(d.upTo(reserve)))
+			w.after(d.between(time.Minute, 2*time.Hour), w.emptyDisk)
 		})
 		often(f.outages, func() {
 			w.broker.set(false)
@@ -111,6 +111,30 @@ func (w *world) misfortune() {
 			w.after(d.between(time.Minute, 10*time.Hour), func() { w.reader.set(true) })
 		})
 	})
+}
+
+// fillDisk takes all space but what the journal holds, and some of that: it was
+// full before.
+func (w *world) fillDisk(held int64) {
+	if w.store.free == 0 {
+		return
+	}
+	w.store.free, w.store.held = 0, held
+	w.spaceChanged()
+}
+
+func (w *world) emptyDisk() {
+	if w.store.free > 0 {
+		return
+	}
+	w.store.free, w.store.held = roomy, reserve
+	w.spaceChanged()
+}
+
+func (w *world) spaceChanged() {
+	if p := w.process; p != nil && p.ready {
+		w.protect(p.watchSpace)
+	}
 }
 
 func (w *world) clockJumps() {
@@ -242,7 +266,8 @@ func (w *world) hostile() {
 func (w *world) heal() {
 	w.calm, w.calmSince = true, w.now
 	w.faults = faults{}
-	w.clock, w.lie, w.store.full, w.broker.up = 0, 0, false, true
+	w.clock, w.lie, w.broker.up = 0, 0, true
+	w.emptyDisk()
 	for _, z := range w.street.people {
 		z.habits = habits{pace: time.Second}
 	}

@@ -12,7 +12,7 @@ import (
 // carriesOut is told each action that a process begins. One that had begun may
 // still end after a commit has failed: what allowed it was durable.
 func (o *oracle) carriesOut(p *process) {
-	if p.failed || p.disk.broken {
+	if p.failed || p.disk.end != nil {
 		o.fail(8, "start %d carries out an action after a failed commit", o.w.starts)
 	}
 }

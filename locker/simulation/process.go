@@ -7,6 +7,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/controller"
+	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/vault"
 )
 
@@ -48,16 +49,21 @@ func (w *world) start() {
 	w.process = p
 	if err := p.open(); err != nil {
 		p.end()
-		if !errors.Is(err, errCommit) && !errors.Is(err, errFull) && !errors.Is(err, errBroken) {
+		if !journal.Passes(err) { // the daemon would stay without a store until a person comes
 			w.fail("start %d: %v", w.starts, err)
 		}
-		// The mode without a store: locks idle until somebody makes room.
-		w.after(30*time.Second, w.start)
+		// The mode without a store: every lock idle, and the store is tried again.
+		if w.bug != StoreGivenUp {
+			w.after(controller.StoreAgain, w.start)
+		}
 	}
 }
 
 func (p *process) open() error {
 	w := p.w
+	if w.store.room() < journal.ServiceRoom {
+		return errFull
+	}
 	if len(w.store.log) == 0 {
 		w.firstClock()
 	}
@@ -98,7 +104,27 @@ func (p *process) open() error {
 	}
 	w.bug.booted(p)
 	p.line.dial()
+	p.watchSpace()
 	return nil
+}
+
+// spaceEvery is how often the daemon looks at its disk.
+const spaceEvery = 5 * time.Second
+
+// watchSpace tells the machine how much space there is, at the start and while
+// the disk is full. Between two visits it ends a service without room.
+func (p *process) watchSpace() {
+	s := p.w.store
+	p.give(locker.SpaceTold{Folder: "/state", Free: s.free, Size: diskSize, Room: s.room()})
+	if p.dead || s.free > 0 {
+		return
+	}
+	if s.room() < journal.LeaveRoom && !p.controller.Status().Busy {
+		p.end()
+		p.w.after(0, p.w.start)
+		return
+	}
+	p.after(spaceEvery, p.watchSpace)
 }
 
 // replay rebuilds the ledger from the disk: from the latest snapshot, and now

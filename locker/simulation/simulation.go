@@ -79,11 +79,11 @@ func Run(o Options) (result Result) {
 	return result
 }
 
-// settle ends the faults and lets everything come to its end.
+// settle ends the faults and lets everything come to its end. Nobody starts the
+// terminal: it must come back by itself.
 func (w *world) settle(at time.Duration) {
 	day := 24 * time.Hour
 	w.heal()
-	w.protect(w.start)
 	w.runUntil(at + (calmDays-2)*day)
 	w.over = true
 	w.runUntil(at + (calmDays-1)*day)

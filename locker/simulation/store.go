@@ -11,6 +11,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/controller"
+	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/vault"
 )
 
@@ -23,7 +24,30 @@ type store struct {
 	records  map[string]map[string][]byte
 	slots    [][]byte
 	old      [][]byte // blocks that were overwritten under the present root key, as flash keeps them
-	full     bool
+	free     int64    // bytes that the disk gives
+	held     int64    // bytes that the journal holds ready, as the real one does
+}
+
+// Bytes of the model's disk.
+const (
+	diskSize   = 8 << 30
+	roomy      = 4 << 30  // free, unless it is full
+	reserve    = 12 << 20 // held, while the disk gives
+	eventCost  = 8 << 10  // of a commit of events or of a small record
+	recordCost = 1 << 20  // of an order, a deposit or a letter
+)
+
+// room is how much can still be written.
+func (s *store) room() int64 { return s.held + s.free }
+
+// spend takes the cost of a commit out of what is held. A disk with space gives
+// it back.
+func (s *store) spend(cost int64) {
+	if s.free == 0 {
+		s.held -= cost
+	} else {
+		s.held = reserve
+	}
 }
 
 // entry is one event as it was committed. Its chain covers all before it: the
@@ -38,7 +62,7 @@ type entry struct {
 const slotCount = 96
 
 func newStore() *store {
-	return &store{records: map[string]map[string][]byte{}, slots: make([][]byte, slotCount)}
+	return &store{records: map[string]map[string][]byte{}, slots: make([][]byte, slotCount), free: roomy, held: reserve}
 }
 
 // root is the model's root hash of the first size events.
@@ -86,9 +110,8 @@ func decodeEvent(body []byte) (locker.Event, error) {
 }
 
 var (
-	errCommit = errors.New("input/output error")
-	errFull   = errors.New("no space left on the model's disk")
-	errBroken = errors.New("the store is not usable after a failed commit")
+	errCommit = fmt.Errorf("%w: input/output error", journal.ErrMedium)
+	errFull   = fmt.Errorf("%w: the model's disk", journal.ErrFull)
 	errDead   = errors.New("there is no power")
 )
 
@@ -96,8 +119,14 @@ var (
 // errors alone, as the journal does.
 type disk struct {
 	*store
-	p      *process
-	broken bool
+	p   *process
+	end error // why nothing works any more
+}
+
+// breaks ends the disk's use, as a failed commit does in the journal.
+func (d *disk) breaks(why error) error {
+	d.end = fmt.Errorf("%w: %w", journal.ErrBroken, why)
+	return d.end
 }
 
 // snapshotEvery is less than the journal's, so that many starts use one.
@@ -105,28 +134,26 @@ const snapshotEvery = 400
 
 // commit makes one transaction durable, or not, or both: the error of a commit
 // says nothing about its outcome.
-func (d *disk) commit(apply func()) error {
+func (d *disk) commit(cost int64, apply func()) error {
 	if d.p.dead {
 		return errDead
 	}
-	if d.broken {
-		return errBroken
+	if d.end != nil {
+		return d.end
 	}
 	w := d.p.w
 	w.mayCut()
 	switch {
-	case d.full:
-		d.broken = true
-		return errFull
+	case d.room() < cost:
+		return d.breaks(errFull)
 	case w.fate.hits(w.faults.commitLost):
-		d.broken = true
-		return errCommit
+		return d.breaks(errCommit)
 	case w.fate.hits(w.faults.commitAmbiguous):
-		d.broken = true
 		apply()
-		return errCommit
+		return d.breaks(errCommit)
 	}
 	apply()
+	d.spend(cost)
 	w.mayCut()
 	return nil
 }
@@ -137,8 +164,8 @@ func (d *disk) Append(events []locker.Event, snapshot func() ([]byte, error)) (u
 	switch {
 	case d.p.dead:
 		return 0, errDead
-	case d.broken:
-		return 0, errBroken
+	case d.end != nil:
+		return 0, d.end
 	case len(events) == 0:
 		return first, nil
 	}
@@ -158,7 +185,7 @@ func (d *disk) Append(events []locker.Event, snapshot func() ([]byte, error)) (u
 			return 0, err
 		}
 	}
-	return first, d.commit(func() {
+	return first, d.commit(eventCost, func() {
 		if ledger != nil {
 			d.snapshot, d.covers = ledger, covers
 		}
@@ -175,7 +202,13 @@ var _ controller.Journal = (*disk)(nil)
 // Put implements vault.Records.
 func (d *disk) Put(bucket, key string, value []byte) error {
 	value = bytes.Clone(value)
-	return d.commit(func() {
+	cost := int64(eventCost)
+	if bucket == "orders" || bucket == "deposits" || bucket == "letters" {
+		if cost = recordCost; d.room() < cost+journal.EventRoom { // refused before anything is begun
+			return errFull
+		}
+	}
+	return d.commit(cost, func() {
 		if d.records[bucket] == nil {
 			d.records[bucket] = map[string][]byte{}
 		}
@@ -194,10 +227,10 @@ func (d *disk) Get(bucket, key string) ([]byte, error) {
 
 // Delete implements vault.Records.
 func (d *disk) Delete(bucket, key string) error {
-	if _, ok := d.records[bucket][key]; !ok && !d.broken && !d.p.dead {
+	if _, ok := d.records[bucket][key]; !ok && d.end == nil && !d.p.dead {
 		return nil
 	}
-	return d.commit(func() { delete(d.records[bucket], key) })
+	return d.commit(eventCost, func() { delete(d.records[bucket], key) })
 }
 
 // Keys implements vault.Records.

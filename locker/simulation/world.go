@@ -76,6 +76,9 @@ func newWorld(o Options) *world {
 	if w.bug == ReusedInDoubt { // needs a cut within the seconds of laying in
 		w.faults.cutAtWrite = 0.01
 	}
+	if w.bug == StoreGivenUp {
+		w.faults.fullPerDay = 1
+	}
 	if w.bug == AdoptedUnseen {
 		w.faults.boardPerDay = 0.3
 	}
