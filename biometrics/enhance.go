@@ -46,14 +46,14 @@ const anglesPerPi = 128
 func (c *canvas) enhance() *ridges {
 	bank := newFilterBank()
 	energy := c.energy()
-	field := c.estimateOrientation(c.pix, plane{})
-	r := c.filter(bank, field, energy, c.foreground)
+	c.field = c.estimateOrientation(c.pix, plane{})
+	r := c.filter(bank, c.field, energy, c.foreground)
 
 	weight := newPlane(r.fit.w, r.fit.h)
 	for i, fit := range r.fit.v {
 		weight.v[i] = fit * fit
 	}
-	field = c.estimateOrientation(r.even, weight)
+	field := c.estimateOrientation(r.even, weight)
 	return c.filter(bank, field, energy, r.where.dilate(1))
 }
 

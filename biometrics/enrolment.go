@@ -23,7 +23,7 @@ const (
 // Errors of enrolment, wrapped with the impression's number; the text of each
 // says what a person can do.
 var (
-	ErrPoorImpression = errors.New("impression is too poor to enrol: lay the finger anew")
+	ErrPoorImpression = errors.New("impression is too poor to enrol: lay the finger again")
 	ErrNotAlike       = errors.New("impression does not match the others: lay the same finger, in the same way")
 )
 
@@ -32,8 +32,10 @@ type Enrolment struct{ impressions []*Template }
 
 // Enrol makes an enrolment of impressions of one finger; Impressions of them is
 // what it should get, one to ten is what it takes. It refuses an impression of
-// low quality and one that would not match the others: such a finger would be
-// refused at every visit. The errors are *ImpressionError.
+// low quality and one that does not match the others: such a finger would be
+// refused at every visit. These errors are *ImpressionError. Pictures that were
+// taken in a wrong way are refused with ErrImageScale, ErrImageNegative or
+// ErrImageUpsideDown, wrapped.
 func Enrol(impressions ...*Template) (*Enrolment, error) {
 	if len(impressions) < 1 || len(impressions) > maxImpressions {
 		return nil, fmt.Errorf("enrol a finger: %d impressions, not 1 to %d", len(impressions), maxImpressions)
@@ -42,6 +44,9 @@ func Enrol(impressions ...*Template) (*Enrolment, error) {
 		if t == nil || t.quality.Score < minEnrolQuality {
 			return nil, &ImpressionError{i + 1, ErrPoorImpression, qualityOf(t)}
 		}
+	}
+	if err := misuse(impressions); err != nil {
+		return nil, fmt.Errorf("enrol a finger: %w", err)
 	}
 	for i, t := range impressions {
 		if len(impressions) > 1 && !matchesOther(impressions, i) {

@@ -132,12 +132,19 @@ func parseRecord(data []byte, maxViews int) ([]*Template, error) {
 	if len(data) > maxRecord {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrTemplate, len(data), maxRecord)
 	}
+	if err := foreignFormat(data); err != nil {
+		return nil, err
+	}
 	r := &isoReader{rest: data}
 	if magic := r.take(len(recordMagic), "format and version"); string(magic) != recordMagic {
 		r.fail("format and version %q, not %q", magic, recordMagic)
 	}
-	if n := binary.BigEndian.Uint32(r.take(4, "length")); int64(n) != int64(len(data)) {
+	n := int64(binary.BigEndian.Uint32(r.take(4, "length")))
+	if n > int64(len(data)) || n < int64(r.at) {
 		r.fail("length says %d, the record has %d bytes", n, len(data))
+	} else {
+		// Some makers return a buffer of a fixed size: padding follows the record.
+		r.rest = data[r.at:n]
 	}
 	r.u16("capture equipment")
 	s := recordScale{width: r.u16("width"), height: r.u16("height")}
@@ -165,6 +172,30 @@ func parseRecord(data []byte, maxViews int) ([]*Template, error) {
 	}
 	return views, nil
 }
+
+// foreignFormat names the relatives of the format that begin alike.
+func foreignFormat(data []byte) error {
+	const ansiHeader = 26
+	if len(data) < recordHeader || string(data[:4]) != recordMagic[:4] {
+		return nil
+	}
+	if string(data[4:8]) == "030\x00" {
+		return fmt.Errorf("%w: this is an ISO/IEC 19794-2:2011 record, export it in the format of 2005", ErrTemplate)
+	}
+	// ANSI INCITS 378-2004 has the same first eight bytes, then a length of two
+	// bytes, or two zeros and a length of four.
+	short, iso := int64(binary.BigEndian.Uint16(data[8:])), int64(binary.BigEndian.Uint32(data[8:]))
+	long := int64(binary.BigEndian.Uint32(data[10:]))
+	fits := func(n int64) bool { return n >= ansiHeader && n <= int64(len(data)) }
+	if string(data[4:8]) == recordMagic[4:] && !fits(iso) && (fits(short) || short == 0 && fits(long)) {
+		return fmt.Errorf("%w: this is an ANSI INCITS 378 record, export it as ISO/IEC 19794-2:2005", ErrTemplate)
+	}
+	return nil
+}
+
+// beyond tells whether a coordinate is further outside of a frame than an
+// eighth of its side, which bounds the map of what a template knows.
+func beyond(v, side int) bool { return v > side+max(side/8, 8) }
 
 func (r *isoReader) resolution(axis string) float64 {
 	v := r.u16(axis + " resolution")
@@ -203,8 +234,8 @@ func (r *isoReader) minutia(i int, s recordScale) Minutia {
 	if m.Kind > Bifurcation {
 		r.fail("minutia %d is of kind %d, which does not exist", i+1, m.Kind)
 	}
-	// Some makers count the last pixel as width, so that x = width occurs.
-	if x > s.width || y > s.height {
+	// Some makers name places a little outside of the frame.
+	if beyond(x, s.width) || beyond(y, s.height) {
 		r.fail("minutia %d at %d, %d lies outside of %d × %d", i+1, x, y, s.width, s.height)
 	}
 	if m.Quality > 100 {

@@ -140,7 +140,7 @@ func TestLyingDensePartsAreRefused(t *testing.T) {
 }
 
 func TestEnrolmentIsNoTemplate(t *testing.T) {
-	template := extract(t, newDrawing(1).print(plain(1)))
+	template := extract(t, newDrawing(2).print(plain(2)))
 	enrolled, err := biometrics.Enrol(template, template, template)
 	if err != nil {
 		t.Fatal(err)
@@ -256,4 +256,55 @@ func FuzzParseTemplate(f *testing.F) {
 			t.Fatalf("written, but not read: %v", err)
 		}
 	})
+}
+
+// Records as other makers write them, which readers of the standard meet.
+func TestRecordsOfOtherMakersAreRead(t *testing.T) {
+	outside := aRecord()
+	binary.BigEndian.PutUint16(outside[28:], 0x4000|510) // the frame is 500 wide
+	binary.BigEndian.PutUint16(outside[36:], 440)        // and 400 high
+	for name, record := range map[string][]byte{
+		"places a little outside of the frame": outside,
+		"padded with zeros":                    append(aRecord(), make([]byte, 36)...),
+		"padded with ones":                     append(aRecord(), bytes.Repeat([]byte{0xff}, 1000)...),
+	} {
+		template, err := biometrics.ParseTemplate(record)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		again, err := template.MarshalBinary()
+		if err != nil {
+			t.Errorf("%s: written: %v", name, err)
+		}
+		if _, err := biometrics.ParseTemplate(again); err != nil {
+			t.Errorf("%s: read again: %v", name, err)
+		}
+	}
+}
+
+// Whoever exports in the wrong format is told which one it is.
+func TestRelatedFormatsAreNamed(t *testing.T) {
+	ansi := func(length ...byte) []byte {
+		record := append([]byte("FMR\x00 20\x00"), length...)
+		record = append(record, 0, 0x33, 0, 1, 0, 0) // maker, version, equipment
+		return append(record, aRecord()[14:]...)
+	}
+	short := ansi(0, 44)
+	long := ansi(0, 0, 0, 0, 0, 48)
+	later := aRecord()
+	copy(later[4:], "030")
+	for name, c := range map[string]struct {
+		record []byte
+		says   string
+	}{
+		"ANSI, short length": {short[:44], "INCITS 378"},
+		"ANSI, long length":  {long[:48:48], "INCITS 378"},
+		"ISO of 2011":        {later, "2011"},
+	} {
+		_, err := biometrics.ParseTemplate(c.record)
+		if !errors.Is(err, biometrics.ErrTemplate) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -46,7 +46,8 @@ const (
 // of its peaks makes it bear noise. There is no fixed default: where nothing is
 // known the finger's median is taken.
 func (c *canvas) estimatePeriod(o orientation, where mask) plane {
-	spectrum := newSpectrum()
+	spectrum := newSpectrum(signatureReach, frequencies, minPeriod, maxPeriod)
+	signature := make([]float64, 2*signatureReach+1)
 	w, h := (where.w+coarse-1)/coarse, (where.h+coarse-1)/coarse
 	logPeriod, weight := newPlane(w, h), newPlane(w, h)
 	var found []float64
@@ -56,8 +57,8 @@ func (c *canvas) estimatePeriod(o orientation, where mask) plane {
 			if !where.on[i] || o.coherence.v[i] < minCoherence {
 				continue
 			}
-			signature := c.signature(x*coarse*cell+cell/2, y*coarse*cell+cell/2, o.angle(i))
-			if l, sure := spectrum.peak(&signature); sure > 0 {
+			c.signature(signature, x*coarse*cell+cell/2, y*coarse*cell+cell/2, o.angle(i))
+			if l, sure := spectrum.peak(signature); sure > 0 {
 				logPeriod.v[y*w+x], weight.v[y*w+x] = float32(l), float32(sure)
 				found = append(found, l)
 			}
@@ -95,11 +96,13 @@ func spreadPeriod(sum, weight plane, usual float64, where mask) plane {
 	return period
 }
 
-// signature sums the picture along the ridges in a window around x, y.
-func (c *canvas) signature(x, y int, angle float64) (s [2*signatureReach + 1]float64) {
+// signature fills s, of odd length, with the sums of the picture along the
+// ridges in a window around x, y, less their mean.
+func (c *canvas) signature(s []float64, x, y int, angle float64) {
+	reach := len(s) / 2
 	sin, cos := math.Sincos(angle)
 	var mean float64
-	for u := -signatureReach; u <= signatureReach; u++ {
+	for u := -reach; u <= reach; u++ {
 		var sum float32
 		for v := -signatureWidth; v <= signatureWidth; v += 2 {
 			px := int(float64(x)-float64(u)*sin+float64(v)*cos+1000.5) - 1000 // rounds, also below 0
@@ -108,62 +111,67 @@ func (c *canvas) signature(x, y int, angle float64) (s [2*signatureReach + 1]flo
 				sum += c.pix.v[py*c.pix.w+px]
 			}
 		}
-		s[u+signatureReach] = float64(sum)
+		s[u+reach] = float64(sum)
 		mean += float64(sum) / float64(len(s))
 	}
 	for i := range s {
 		s[i] -= mean
 	}
-	return s
 }
 
-// spectrum holds windowed waves of each frequency, to correlate with.
+// spectrum holds windowed waves of each period to correlate signatures with.
+// The periods are steps of a logarithmic scale from low to high.
 type spectrum struct {
-	cos, sin [frequencies][2*signatureReach + 1]float64
+	low, high float64 // px
+	cos, sin  [][]float64
 }
 
-func newSpectrum() *spectrum {
-	s := new(spectrum)
-	for k := range frequencies {
-		omega := 2 * math.Pi / spectrumPeriod(float64(k))
-		for u := -signatureReach; u <= signatureReach; u++ {
-			hann := 0.5 + 0.5*math.Cos(math.Pi*float64(u)/(signatureReach+1))
+// newSpectrum makes the waves for signatures of 2·reach+1 samples.
+func newSpectrum(reach, periods int, low, high float64) *spectrum {
+	s := &spectrum{low: low, high: high, cos: make([][]float64, periods), sin: make([][]float64, periods)}
+	for k := range periods {
+		s.cos[k], s.sin[k] = make([]float64, 2*reach+1), make([]float64, 2*reach+1)
+		omega := 2 * math.Pi / s.period(float64(k))
+		for u := -reach; u <= reach; u++ {
+			hann := 0.5 + 0.5*math.Cos(math.Pi*float64(u)/float64(reach+1))
 			sin, cos := math.Sincos(omega * float64(u))
-			s.cos[k][u+signatureReach] = hann * cos
-			s.sin[k][u+signatureReach] = hann * sin
+			s.cos[k][u+reach] = hann * cos
+			s.sin[k][u+reach] = hann * sin
 		}
 	}
 	return s
 }
 
-func spectrumPeriod(k float64) float64 {
-	return minPeriod * math.Pow(maxPeriod/minPeriod, k/(frequencies-1))
+func (s *spectrum) period(k float64) float64 {
+	return s.low * math.Pow(s.high/s.low, k/float64(len(s.cos)-1))
 }
 
 // peak returns the logarithm of the strongest period and its share of the
 // power, which is 0 if the peak is at the end of the scale.
-func (s *spectrum) peak(signature *[2*signatureReach + 1]float64) (logPeriod, share float64) {
-	var power [frequencies]float64
-	var total float64
-	best := 0
-	for k := range power {
+func (s *spectrum) peak(signature []float64) (logPeriod, share float64) {
+	var before, at, after, last, total float64 // powers at the peak, beside it, and of the period before
+	best, n := 0, len(s.cos)
+	for k := range n {
 		var c, d float64
+		cos, sin := s.cos[k][:len(signature)], s.sin[k][:len(signature)]
 		for u, v := range signature {
-			c += v * s.cos[k][u]
-			d += v * s.sin[k][u]
+			c += v * cos[u]
+			d += v * sin[u]
 		}
-		power[k] = c*c + d*d
-		total += power[k]
-		if power[k] > power[best] {
-			best = k
+		power := c*c + d*d
+		total += power
+		switch {
+		case k == 0 || power > at:
+			best, before, at, after = k, last, power, 0
+		case k == best+1:
+			after = power
 		}
+		last = power
 	}
-	if best == 0 || best == frequencies-1 || total == 0 {
+	if best == 0 || best == n-1 || total == 0 {
 		return 0, 0
 	}
 	// The vertex of the parabola through the peak and its neighbours.
-	peak := power[best-1 : best+2]
-	before, at, after := peak[0], peak[1], peak[2]
 	offset := 0.5 * (before - after) / (before - 2*at + after - 1e-12)
-	return math.Log(spectrumPeriod(float64(best) + offset)), at / total
+	return math.Log(s.period(float64(best) + offset)), at / total
 }

@@ -1,6 +1,9 @@
 package biometrics
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // cell is the pitch of the coarse grid, in pixels at 500 per inch. Everything
 // that changes slowly over a finger (contrast, orientation, period, quality)
@@ -130,8 +133,27 @@ func (m mask) spread(r int, value bool) mask {
 // dropSmall clears the connected regions that are smaller than the given share
 // of the largest.
 func (m mask) dropSmall(share float64) {
-	label := make([]int, len(m.on))
-	sizes := []int{0}
+	label, sizes := m.label()
+	largest := slices.Max(sizes)
+	for i, id := range label {
+		if id > 0 && float64(sizes[id]) < share*float64(largest) {
+			m.on[i] = false
+		}
+	}
+}
+
+// regions returns the sizes of the connected regions in samples, largest first.
+func (m mask) regions() []int {
+	_, sizes := m.label()
+	sizes = sizes[1:]
+	slices.SortFunc(sizes, func(a, b int) int { return b - a })
+	return sizes
+}
+
+// label numbers the connected regions from 1: label has the number of each
+// sample's region, 0 for none, and sizes the samples of each number.
+func (m mask) label() (label, sizes []int) {
+	label, sizes = make([]int, len(m.on)), []int{0}
 	var queue []int
 	for start, on := range m.on {
 		if !on || label[start] != 0 {
@@ -151,15 +173,7 @@ func (m mask) dropSmall(share float64) {
 		}
 		sizes = append(sizes, len(queue))
 	}
-	largest := 0
-	for _, size := range sizes {
-		largest = max(largest, size)
-	}
-	for i, id := range label {
-		if id > 0 && float64(sizes[id]) < share*float64(largest) {
-			m.on[i] = false
-		}
-	}
+	return label, sizes
 }
 
 var fourNeighbours = [4][2]int{{1, 0}, {-1, 0}, {0, 1}, {0, -1}}

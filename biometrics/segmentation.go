@@ -41,7 +41,9 @@ type canvas struct {
 	originX, originY int // picture coordinates of the canvas' pixel 0,0; multiples of cell
 	left, top        int // the picture's own rectangle, in canvas pixels
 	right, bottom    int
-	foreground       mask // by cell
+	foreground       mask        // by cell
+	mean, deviation  plane       // of the whole picture's grey levels, by cell
+	field            orientation // as estimated before enhancement
 }
 
 func (c *canvas) cells() (w, h int) { return c.pix.w / cell, c.pix.h / cell }
@@ -63,7 +65,7 @@ func segment(img Image) (*canvas, error) {
 	if !ok {
 		return nil, ErrNoFinger
 	}
-	c := &canvas{originX: x0*cell - margin, originY: y0*cell - margin}
+	c := &canvas{originX: x0*cell - margin, originY: y0*cell - margin, mean: mean, deviation: deviation}
 	c.pix = newPlane((x1-x0)*cell+2*margin, (y1-y0)*cell+2*margin)
 	c.left, c.top = -c.originX, -c.originY
 	c.right, c.bottom = img.Width-c.originX, img.Height-c.originY

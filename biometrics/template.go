@@ -16,6 +16,7 @@ type Template struct {
 	minutiae      []Minutia
 	ridges        *ridgeMap // nil without dense part
 	quality       Quality
+	signs         *signs // of how the picture was taken; nil if parsed
 
 	// Made from the above, for comparing.
 	cover     cover
@@ -24,8 +25,9 @@ type Template struct {
 }
 
 // Extract makes a template of a picture. The picture is brought to 500 pixels
-// an inch first. Errors: ErrImageSize, ErrImageResolution, ErrNoFinger, each
-// wrapped with what was found. A poor finger is not an error: see Quality.
+// an inch first. Errors: ErrImageSize, ErrImageResolution, ErrNoFinger,
+// ErrSeveralFingers, each wrapped with what was found. A poor finger is not an
+// error, see Quality; nor is a picture that was taken in a wrong way, see Misuse.
 func Extract(img Image) (*Template, error) {
 	e, err := extract(img)
 	if err != nil {
@@ -46,6 +48,7 @@ func extract(img Image) (*extraction, error) {
 	if err := img.check(); err != nil {
 		return nil, err
 	}
+	dpi := img.DPI
 	img = img.atWorkingDPI()
 	finger, err := segment(img)
 	if err != nil {
@@ -56,14 +59,20 @@ func extract(img Image) (*extraction, error) {
 	if dense == nil {
 		return nil, ErrNoFinger
 	}
+	e := &extraction{img: img, finger: finger, ridges: r}
+	seen := readSigns(dpi, e)
+	if err := e.checkOneFinger(seen); err != nil {
+		return nil, err
+	}
 	minutiae := r.findMinutiae(finger)
 	for i := range minutiae {
 		minutiae[i].X += finger.originX
 		minutiae[i].Y += finger.originY
 	}
 	t := newTemplate(Template{width: img.Width, height: img.Height, minutiae: minutiae,
-		ridges: dense, quality: assess(img, dense, minutiae)})
-	return &extraction{img, finger, r, t}, nil
+		ridges: dense, quality: assess(img, dense, minutiae), signs: seen})
+	e.template = t
+	return e, nil
 }
 
 // newTemplate adds what comparing needs.
@@ -89,7 +98,7 @@ func (t *Template) Dense() bool { return t.ridges != nil }
 // Plain returns the template without its dense part: an ISO record that every
 // other engine understands whole, at most 2 KB, and less accurate.
 func (t *Template) Plain() *Template {
-	return newTemplate(Template{width: t.width, height: t.height, minutiae: t.minutiae, quality: t.quality})
+	return newTemplate(Template{width: t.width, height: t.height, minutiae: t.minutiae, quality: t.quality, signs: t.signs})
 }
 
 // cover is the part of the picture where a template knows the finger, by cell.

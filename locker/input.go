@@ -265,6 +265,7 @@ const (
 	AdviceWet    FingerAdvice = "wet"     // wipe it
 	AdviceCentre FingerAdvice = "centre"  // too far off the middle
 	AdviceFlat   FingerAdvice = "flat"    // too little of it
+	AdviceTurn   FingerAdvice = "turn"    // upside down
 	AdviceClean  FingerAdvice = "unclear" // anything else
 )
 

@@ -14,10 +14,7 @@ import (
 // contests' images, which take a few seconds.
 func someOfTheContests(t *testing.T) []protocol.Database {
 	t.Helper()
-	databases, err := protocol.Find(fingerprints(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	databases := calibrated(t)
 	databases = slices.DeleteFunc(databases, func(d protocol.Database) bool { return !strings.HasPrefix(d.Name, "fvc") })
 	for i, d := range databases {
 		databases[i].Images = slices.DeleteFunc(d.Images, func(i protocol.Image) bool {
@@ -25,6 +22,16 @@ func someOfTheContests(t *testing.T) []protocol.Database {
 		})
 	}
 	return databases
+}
+
+// calibrated finds the images that the engine is calibrated on.
+func calibrated(t *testing.T) []protocol.Database {
+	t.Helper()
+	databases, err := protocol.Find(fingerprints(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return protocol.Only(databases, "fvc2002", "fvc2004", "upek")
 }
 
 // measure runs the protocol on the contests' images: on all of them if required,

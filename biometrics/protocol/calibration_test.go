@@ -23,11 +23,8 @@ func everySensor(t *testing.T, scores string, opts protocol.Options) []protocol.
 		t.Skip("wants all images, or scores of them in " + scores)
 	}
 	if measured[scores] == nil {
-		databases, err := protocol.Find(fingerprints(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if measured[scores], err = protocol.Run(context.Background(), databases, opts); err != nil {
+		var err error
+		if measured[scores], err = protocol.Run(context.Background(), calibrated(t), opts); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -99,6 +99,17 @@ func imagesBelow(root string) (map[string][]Image, error) {
 	return folders, err
 }
 
+// Only keeps the databases whose name begins with one of the prefixes; all if
+// there is none.
+func Only(databases []Database, prefixes ...string) []Database {
+	if len(prefixes) == 0 {
+		return databases
+	}
+	return slices.DeleteFunc(databases, func(d Database) bool {
+		return !slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(d.Name, p) })
+	})
+}
+
 func databaseName(root, folder string) string {
 	if name, err := filepath.Rel(root, folder); err == nil && name != "." {
 		return filepath.ToSlash(name)

@@ -33,12 +33,16 @@ type Application struct {
 	Training  bool // a dummy, for a terminal that trains
 	Fingers   []Finger
 	Number    []byte // in place of fingers: chosen by people whose fingers cannot be read
+	// HandsChecked is set when a person has checked that the scans are not
+	// mirrored and that each finger has its right name.
+	HandsChecked bool
 }
 
 // Finger is one enrolled finger. It holds templates and has no printed form.
 type Finger struct {
 	Position  int // ISO/IEC 19794-2:2005, table 5, 1 to 10
 	enrolment []byte
+	mirror    float64 // odds that the pictures are mirrored, in powers of ten
 }
 
 // Format hides the finger from every verb of fmt.
@@ -57,7 +61,8 @@ func (e *PictureError) Unwrap() error { return e.Err }
 
 // Enrol makes an enrolment of pictures of one finger, biometrics.Impressions of
 // them at best. What would be refused at every visit is refused here, as a
-// *PictureError.
+// *PictureError, or with an error of package biometrics about all pictures:
+// a wrong resolution, a negative, upside down.
 func Enrol(position int, pictures ...biometrics.Image) (Finger, error) {
 	if position < 1 || position > 10 {
 		return Finger{}, fmt.Errorf("finger %d: wants a position from 1 (right thumb) to 10 (left little finger)", position)
@@ -78,7 +83,22 @@ func Enrol(position int, pictures ...biometrics.Image) (Finger, error) {
 		return Finger{}, err
 	}
 	data, err := e.MarshalBinary()
-	return Finger{position, data}, err
+	return Finger{position, data, e.MirrorOdds(position)}, err
+}
+
+// mirrored is from which odds on, in powers of ten, the pictures of a person
+// are refused as mirrored. One finger alone does not reach it: one loop in
+// fifteen opens to the thumb.
+const mirrored = 1.3
+
+// LooksMirrored tells whether the loops of the fingers together open to the
+// wrong side for their hands. One finger is no evidence.
+func (a Application) LooksMirrored() bool {
+	var odds float64
+	for _, f := range a.Fingers {
+		odds += f.mirror
+	}
+	return odds >= mirrored
 }
 
 // Wipe overwrites the number and the enrolments, once the order is sealed.
@@ -97,6 +117,8 @@ func (a Application) Validate() error {
 		return errors.New("fingers or a number, not both")
 	case len(a.Number) == 0 && (len(a.Fingers) == 0 || len(a.Fingers) > 2):
 		return errors.New("wants one or two fingers, or a number")
+	case !a.HandsChecked && a.LooksMirrored():
+		return biometrics.ErrImageMirrored
 	case len(a.Number) > 0 && !locker.ValidNumber(a.Number):
 		return errors.New("number: wants 6 to 12 digits")
 	}

@@ -175,6 +175,7 @@ func bar(done, total int) string {
 func (t tool) score(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	out, dpi := flags.String("o", "", ""), flags.Float64("dpi", 500, "")
 	crop, plain := flags.Int("crop", 0, ""), flags.Bool("plain", false, "")
+	only := flags.String("only", "", "")
 	given, err := parse(flags, args, "DIR…")
 	if err != nil {
 		return err
@@ -188,6 +189,11 @@ func (t tool) score(ctx context.Context, flags *flag.FlagSet, args []string) err
 	databases, err := protocol.Find(given...)
 	if err != nil {
 		return err
+	}
+	if *only != "" {
+		if databases = protocol.Only(databases, strings.Split(*only, ",")...); len(databases) == 0 {
+			return misused("-only %s: no set of images has such a name", *only)
+		}
 	}
 	rows, err := protocol.Run(ctx, databases, protocol.Options{DPI: *dpi, Crop: *crop, Plain: *plain, Progress: t.progressBar()})
 	if err != nil {

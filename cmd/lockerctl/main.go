@@ -25,6 +25,7 @@ const usage = `Usage:
     lockerctl order new -city SOCKET -key KEY -terminal T -identity FILE
                         (-finger POSITION=IMAGE,IMAGE,IMAGE... | -number N)
                         [-kind KIND] [-size SIZE] [-low-reach] [-pin-letter] [-training] [-dpi N]
+                        [-hands-checked]
     lockerctl order show     -city SOCKET ORDER
     lockerctl order arrived  -city SOCKET ORDER
     lockerctl order withdraw -city SOCKET -key KEY ORDER
@@ -59,7 +60,7 @@ const usage = `Usage:
     lockerctl fingerprint compare [-dpi N] [-fmr RATE] [-json] PROBE CANDIDATE
     lockerctl fingerprint quality [-dpi N] [-json] IMAGE
     lockerctl fingerprint show [-dpi N] -o PICTURE IMAGE
-    lockerctl fingerprint score [-dpi N] [-crop PIXELS] [-plain] -o SCORES DIR...
+    lockerctl fingerprint score [-dpi N] [-crop PIXELS] [-plain] [-only SET,...] -o SCORES DIR...
     lockerctl fingerprint curves [-only PREFIX] -o PICTURE NAME=SCORES...
 
 SOCKET is the Unix socket of the city's daemon (cityd), for journal, exercise
@@ -147,8 +148,14 @@ to green.
 fingerprint score compares every pair of pictures FINGER_IMPRESSION.png of each
 folder and writes database,probe,candidate,score, where database is the folder's
 path below DIR. With -crop only so many pixels a side around the middle of each
-print are used, with -plain minutiae alone. fingerprint curves draws the error rates of such scores (DET) as
-SVG, of the databases whose names begin with PREFIX.
+print are used, with -plain minutiae alone. -only limits it to the databases
+whose names begin with one of the given prefixes. fingerprint curves draws the
+error rates of such scores (DET) as SVG, of the databases whose names begin with
+PREFIX.
+
+order new refuses pictures of a wrong resolution, negatives and pictures upside
+down. It refuses two fingers whose loops open to the wrong side for their hands,
+as mirrored scans do; -hands-checked takes them after a person has looked.
 
 Example:
     $ lockerctl order new -city desk.sock -key ~/.ssh/desk -terminal rathaus-1 \

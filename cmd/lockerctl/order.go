@@ -36,6 +36,7 @@ func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) 
 	flags.BoolVar(&a.LowReach, "low-reach", false, "")
 	flags.BoolVar(&a.PINLetter, "pin-letter", false, "")
 	flags.BoolVar(&a.Training, "training", false, "")
+	flags.BoolVar(&a.HandsChecked, "hands-checked", false, "")
 	if _, err := parse(flags, args); err != nil {
 		return err
 	}

@@ -89,6 +89,7 @@ type fingers struct {
 	mu   sync.Mutex
 	down map[string]string // why each that is down is down, by its part
 	last int               // that took the last picture
+	odd  int               // pictures in a row that no finger can cause
 }
 
 func (c Config) openFingers() (*fingers, error) {
@@ -237,7 +238,27 @@ func (l lens) Capture(ctx context.Context, attempt locker.AttemptID, lift bool) 
 		return advice, none, err
 	}
 	advice, err := l.keep(attempt, p.image)
+	if l.tolerates(err) {
+		return locker.AdviceClean, p.presented, nil
+	}
 	return advice, p.presented, err
+}
+
+// oddPictures is how many pictures in a row must have a wrong scale or be
+// negative before the reader's configuration is to blame. Fewer may show
+// something that somebody laid on it.
+const oddPictures = 3
+
+// tolerates tells whether a picture that no finger can cause may be an accident.
+func (f *fingers) tolerates(err error) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !errors.Is(err, biometrics.ErrImageScale) && !errors.Is(err, biometrics.ErrImageNegative) {
+		f.odd = 0
+		return false
+	}
+	f.odd++
+	return f.odd < oddPictures
 }
 
 // awaitLift waits at the reader that took the last picture. If that one died

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -136,6 +137,34 @@ func TestTheTerminalIsToldOfEachReaderAndOfTheLast(t *testing.T) {
 	} {
 		if got := told(c.part, c.err); got != c.want {
 			t.Errorf("%d: told %q, want %q", i, got, c.want)
+		}
+	}
+}
+
+// A reader that is configured with a wrong resolution, or gives negatives, says
+// so with every picture. A single odd picture is an accident, and closes nothing.
+func TestAReaderWithAWrongConfigurationIsAFaultAndAnAccidentIsNone(t *testing.T) {
+	l, a, _ := twoPads()
+	var said error
+	l.keep = func(locker.AttemptID, biometrics.Image) (locker.FingerAdvice, error) { return "", said }
+	capture := func() (locker.FingerAdvice, error) {
+		t.Helper()
+		a.laid <- finger()
+		advice, _, err := l.Capture(t.Context(), 1, false)
+		return advice, err
+	}
+	odd := fmt.Errorf("capture a finger: %w", biometrics.ErrImageScale)
+	for _, c := range []struct {
+		picture error
+		fault   bool
+	}{{odd, false}, {odd, false}, {nil, false}, {odd, false}, {odd, false}, {odd, true}} {
+		said = c.picture
+		advice, err := capture()
+		if fault := err != nil; fault != c.fault {
+			t.Fatalf("%v: advice %q, %v, want a fault: %v", c.picture, advice, err, c.fault)
+		}
+		if c.picture != nil && !c.fault && advice != locker.AdviceClean {
+			t.Errorf("advice %q", advice)
 		}
 	}
 }

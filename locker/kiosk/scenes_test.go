@@ -140,7 +140,7 @@ func scenes() []scene {
 		{"finger", locker.Screen{Finger: 7}},
 		{"finger-right", locker.Screen{Finger: 1, Hint: locker.HintNoMatch}},
 	}
-	for _, a := range []locker.FingerAdvice{locker.AdviceLay, locker.AdviceLonger, locker.AdviceDry, locker.AdviceWet, locker.AdviceCentre, locker.AdviceFlat, locker.AdviceClean} {
+	for _, a := range []locker.FingerAdvice{locker.AdviceLay, locker.AdviceLonger, locker.AdviceDry, locker.AdviceWet, locker.AdviceCentre, locker.AdviceFlat, locker.AdviceTurn, locker.AdviceClean} {
 		fingers = append(fingers, scene{"finger-" + string(a), locker.Screen{Finger: 2, Advice: a}})
 	}
 	for _, f := range fingers {

@@ -163,6 +163,7 @@ var germanWords = map[string]string{
 	"advice.dry":     "Der Finger ist zu trocken. Hauchen Sie ihn an und legen Sie ihn wieder auf.",
 	"advice.wet":     "Der Finger ist zu feucht. Trocknen Sie ihn ab und legen Sie ihn wieder auf.",
 	"advice.centre":  "Legen Sie den Finger auf die Mitte des Lesers.",
+	"advice.turn":    "Drehen Sie den Finger um. Die Fingerspitze zeigt nach oben.",
 	"advice.flat":    "Legen Sie den Finger flach auf, nicht nur die Spitze.",
 	"advice.unclear": "Heben Sie den Finger ab und legen Sie ihn noch einmal ruhig auf.",
 

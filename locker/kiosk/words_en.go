@@ -162,6 +162,7 @@ var englishWords = map[string]string{
 	"advice.dry":     "The finger is too dry. Breathe on it and put it on again.",
 	"advice.wet":     "The finger is too wet. Dry it and put it on again.",
 	"advice.centre":  "Put the finger on the middle of the reader.",
+	"advice.turn":    "Turn your finger around. The fingertip points up.",
 	"advice.flat":    "Lay the finger flat, not only its tip.",
 	"advice.unclear": "Lift the finger and put it on again, without moving it.",
 

@@ -110,6 +110,8 @@ func (names) Extract(image biometrics.Image) (vault.Probe, locker.FingerAdvice, 
 		return nil, "", errors.New("no image")
 	case "dry":
 		return nil, locker.AdviceDry, nil
+	case "turned":
+		return pressed("erika right"), locker.AdviceTurn, nil
 	default:
 		return pressed(name), "", nil
 	}

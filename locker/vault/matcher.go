@@ -11,7 +11,8 @@ import (
 type Matcher interface {
 	// Check says whether an enrolment can be compared with.
 	Check(enrolment []byte) error
-	// Extract makes an image comparable, or advises how to lay the finger.
+	// Extract makes an image comparable, or advises how to lay the finger. With
+	// AdviceTurn it returns a probe as well.
 	Extract(image biometrics.Image) (Probe, locker.FingerAdvice, error)
 }
 
@@ -38,17 +39,29 @@ func (Biometrics) Check(enrolment []byte) error {
 	return err
 }
 
-// Extract makes a template, or advises by what most lowers its quality.
+// Extract makes a template, or advises by what most lowers its quality. A
+// picture that no finger can cause is a fault of the reader or its
+// configuration: the error wraps biometrics.ErrImageScale or
+// biometrics.ErrImageNegative.
 func (Biometrics) Extract(image biometrics.Image) (Probe, locker.FingerAdvice, error) {
 	t, err := biometrics.Extract(image)
-	if errors.Is(err, biometrics.ErrNoFinger) {
+	switch {
+	case errors.Is(err, biometrics.ErrNoFinger):
 		return nil, locker.AdviceLay, nil
+	case errors.Is(err, biometrics.ErrSeveralFingers):
+		return nil, locker.AdviceClean, nil
 	}
 	if err != nil {
 		return nil, "", err
 	}
 	if q := t.Quality(); q.Score < leastQuality {
 		return nil, advice(q.Reason), nil
+	}
+	switch err := t.Misuse(); {
+	case errors.Is(err, biometrics.ErrImageUpsideDown):
+		return template{t}, locker.AdviceTurn, nil
+	case err != nil:
+		return nil, "", err
 	}
 	return template{t}, "", nil
 }

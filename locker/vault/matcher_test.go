@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/nachtfach/nachtfach/biometrics"
+	synthetic "github.com/nachtfach/nachtfach/firmware-sim/finger"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/vault"
 )
@@ -25,6 +26,33 @@ func TestEmptyReaderAsksForTheFinger(t *testing.T) {
 	}
 	if err := (vault.Biometrics{}).Check([]byte("FMR")); !errors.Is(err, biometrics.ErrTemplate) {
 		t.Errorf("no enrolment: %v", err)
+	}
+}
+
+// A finger that lies upside down never matches, so that its owner is told before
+// a try is spent. A picture that no finger can cause is the reader's fault.
+func TestAFingerUpsideDownIsAskedToTurn(t *testing.T) {
+	f := synthetic.New(1) // a loop
+	picture := func() biometrics.Image {
+		return biometrics.Image{Pix: f.Impression(1).Pix, Width: synthetic.Width, Height: synthetic.Height, DPI: synthetic.DPI}
+	}
+	turned, negative, coarse := picture(), picture(), picture()
+	slices.Reverse(turned.Pix)
+	for i, v := range negative.Pix {
+		negative.Pix[i] = 255 - v
+	}
+	coarse.DPI = 1000 // half as far from ridge to ridge
+	if _, advice, err := (vault.Biometrics{}).Extract(picture()); advice != "" || err != nil {
+		t.Errorf("laid well: %q, %v", advice, err)
+	}
+	if probe, advice, err := (vault.Biometrics{}).Extract(turned); probe == nil || advice != locker.AdviceTurn || err != nil {
+		t.Errorf("upside down: %v, %q, %v", probe, advice, err)
+	}
+	if _, _, err := (vault.Biometrics{}).Extract(negative); !errors.Is(err, biometrics.ErrImageNegative) {
+		t.Errorf("negative: %v", err)
+	}
+	if _, _, err := (vault.Biometrics{}).Extract(coarse); !errors.Is(err, biometrics.ErrImageScale) {
+		t.Errorf("wrong resolution: %v", err)
 	}
 }
 

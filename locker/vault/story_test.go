@@ -61,6 +61,12 @@ func TestADepositsWholeLife(t *testing.T) {
 	if advice, err := h.vault.Capture(1, finger("dry")); advice != locker.AdviceDry || err != nil {
 		t.Errorf("%s, %v", advice, err)
 	}
+	// A finger that looks upside down is asked for once more, and then compared.
+	for _, want := range []locker.FingerAdvice{locker.AdviceTurn, ""} {
+		if advice, err := h.vault.Capture(1, finger("turned")); advice != want || err != nil {
+			t.Errorf("a finger upside down: %q, %v, want %q", advice, err, want)
+		}
+	}
 	for _, c := range []struct {
 		finger   string
 		position int

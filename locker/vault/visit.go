@@ -21,6 +21,7 @@ type visit struct {
 	generation locker.Generation // zero: nothing was opened
 	factor     envelope.Factor
 	probe      Probe // nil: no finger was captured
+	turned     bool  // the person was told to turn the finger
 }
 
 func (v *visit) wipe() {
@@ -112,13 +113,20 @@ func (v *Vault) Capture(attempt locker.AttemptID, image biometrics.Image) (locke
 	if err != nil {
 		return "", fmt.Errorf("capture a finger: %w", err)
 	}
-	if advice != "" {
-		return advice, nil
-	}
-	if err := v.during(attempt, func(s *visit) { s.probe = probe }); err != nil {
+	err = v.during(attempt, func(s *visit) {
+		switch {
+		case advice == locker.AdviceTurn && s.turned:
+			// The engine insists, and the person has tried. A comparison decides.
+			s.probe, advice = probe, ""
+		case advice == "":
+			s.probe = probe
+		}
+		s.turned = s.turned || advice == locker.AdviceTurn
+	})
+	if err != nil {
 		return "", fmt.Errorf("capture a finger: %w", err)
 	}
-	return "", nil
+	return advice, nil
 }
 
 // during runs f on the visit of this attempt.
