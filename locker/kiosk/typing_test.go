@@ -122,6 +122,23 @@ func TestAKeyThatMeetsANewScreenCounts(t *testing.T) {
 	})
 }
 
+// Enter after the digit of a button presses that button, and submits nothing.
+func TestEnterDoesOneThing(t *testing.T) {
+	t.Parallel()
+	k := newTypist(t)
+	k.term.set(welcomeScreen(100, ""))
+	k.shows(welcomeScreen(100, ""), "")
+	k.keys("0" + kb.Enter)
+	do(t, k.ctx, chromedp.WaitVisible(`html[lang="en"]`, chromedp.ByQuery))
+	k.keys(mistyped + kb.Enter)
+	eventually(t, "submission", func() bool { return len(k.term.given()) > 0 })
+	k.term.set(welcomeScreen(101, locker.HintSlip))
+	k.shows(welcomeScreen(101, ""), mistyped)
+	if got := k.term.given(); len(got) != 1 || !reflect.DeepEqual(got[0], locker.Typed{Screen: 100, Text: []byte(mistyped)}) {
+		t.Errorf("the terminal got %v", got)
+	}
+}
+
 // The answer to a press and the stream bring the same screen, in either order.
 func TestAMistypedCodeStaysWhicheverWayTheScreenComes(t *testing.T) {
 	t.Parallel()

@@ -258,6 +258,9 @@
     }
     e.preventDefault();
   });
+  // Enter is taken above, once. The browser would submit the field's form as well,
+  // also where Enter just did something else.
+  document.addEventListener("keypress", (e) => { if (e.key === "Enter" && e.target.id === "field") e.preventDefault(); });
   document.addEventListener("beforeinput", (e) => {
     if (e.target.id !== "field" || !e.cancelable) return;
     e.preventDefault();
@@ -285,8 +288,9 @@
     slip = answered = false;
   }, true);
   document.addEventListener("htmx:finally:request", (e) => {
-    if (e.detail.ctx.sourceElement?.id === "entry") sent = null; // answered with nothing to draw
+    if (sent && made(e.detail.ctx) === sent.screen) sent = null; // answered with nothing to draw
   });
+  const made = (ctx) => Number(ctx.sourceElement?.querySelector?.("[name=screen]")?.value); // the screen that was pressed on
   let coming = 0; // the screen that the stream brings
   document.addEventListener("htmx:sse:before:message", (e) => {
     heard = performance.now();
@@ -307,9 +311,9 @@
     if (ctx.sourceElement === document.body) return; // renew's
     const number = ctx.response?.headers.get("Nachtfach-Screen");
     // The stream may have been quicker; drawing it again would wipe what is typed.
-    const made = Number(ctx.sourceElement?.querySelector?.("[name=screen]")?.value);
-    if (number === null || Number(number) < current() || (Number(number) === current() && made !== current())) e.preventDefault();
-    else answered ||= ctx.sourceElement?.id === "entry";
+    const from = made(ctx);
+    if (number === null || Number(number) < current() || (Number(number) === current() && from !== current())) e.preventDefault();
+    else answered ||= ctx.sourceElement?.id === "entry" && from === sent?.screen;
   });
   document.addEventListener("htmx:after:swap", draw);
   document.addEventListener("htmx:sse:close", (e) => { if (e.detail.reason === "ended") lost(); });
