@@ -113,7 +113,9 @@ func unit(t *testing.T) (command, environment []string) {
 	return command, environment
 }
 
-func TestTheScreenShowsTheTerminalsPageAndNothingElse(t *testing.T) {
+// needScreen skips where the screen's programs are not installed.
+func needScreen(t *testing.T) {
+	t.Helper()
 	required := slices.Contains(strings.Split(os.Getenv("NACHTFACH_REQUIRE"), ","), "cage")
 	for _, program := range []string{"/usr/bin/cage", "/usr/bin/chromium"} {
 		if _, err := os.Stat(program); err != nil && required {
@@ -125,30 +127,26 @@ func TestTheScreenShowsTheTerminalsPageAndNothingElse(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("takes root, to lay the policies where they count and to become somebody else")
 	}
+}
 
+// screen is the unit's command at work.
+type screen struct {
+	pid   int
+	ended chan error
+}
+
+// startScreen runs the unit's command without a screen, until the test ends.
+func startScreen(t *testing.T, token, url string) screen {
+	t.Helper()
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	run(t, "", "cp", "nachtfach-kiosk", "nachtfach-kiosk.json", dir)
 	run(t, "", "mkdir", "-m", "700", at("run"))
 	run(t, "", "chown", "65534:65534", at("run"))
 	run(t, "", "chmod", "755", dir, at("nachtfach-kiosk"))
-	if err := os.WriteFile(at("token"), []byte("of-this-boot\n"), 0o644); err != nil {
+	if err := os.WriteFile(at("token"), []byte(token+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-
-	v := visitor{make(chan string, 9), make(chan string, 9), make(chan string, 9), make(chan bool, 9)}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_, port, _ := net.SplitHostPort(address)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	elsewhere := "127.0.0.2:" + port
-	listen(t, address, v.serve(elsewhere))
-	listen(t, elsewhere, v.serve(elsewhere))
 
 	command, environment := unit(t)
 	here := strings.NewReplacer("/usr/lib/nachtfach/kiosk", "/mnt/nachtfach-kiosk", "%t/nachtfach-kiosk", "/mnt/run")
@@ -162,7 +160,7 @@ func TestTheScreenShowsTheTerminalsPageAndNothingElse(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
 	cmd.Env = []string{
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "RUNTIME_DIRECTORY=/mnt/run", "CREDENTIALS_DIRECTORY=/mnt",
-		"KIOSK_URL=http://" + address + "/", "WLR_BACKENDS=headless", "WLR_LIBINPUT_NO_DEVICES=1",
+		"KIOSK_URL=" + url, "WLR_BACKENDS=headless", "WLR_LIBINPUT_NO_DEVICES=1",
 	}
 	for _, setting := range environment {
 		cmd.Env = append(cmd.Env, here.Replace(setting))
@@ -181,7 +179,26 @@ func TestTheScreenShowsTheTerminalsPageAndNothingElse(t *testing.T) {
 			t.Log(said.String())
 		}
 	})
+	return screen{cmd.Process.Pid, ended}
+}
 
+func TestTheScreenShowsTheTerminalsPageAndNothingElse(t *testing.T) {
+	needScreen(t)
+	v := visitor{make(chan string, 9), make(chan string, 9), make(chan string, 9), make(chan bool, 9)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	_, port, _ := net.SplitHostPort(address)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := "127.0.0.2:" + port
+	listen(t, address, v.serve(elsewhere))
+	listen(t, elsewhere, v.serve(elsewhere))
+
+	ended := startScreen(t, "of-this-boot", "http://"+address+"/").ended
 	if token := answer(t, v.admitted, ended); token != "of-this-boot" {
 		t.Errorf("the browser came with the token %q", token)
 	}

@@ -241,7 +241,7 @@ func configuration(dir, url string, id api.Identity, wires firmwaresim.Addresses
 			Broker: url, Verifier: id.Verifier,
 			LetterKey: envelope.EncodeKey(envelope.LetterKey, false, id.LetterKey), Repeat: locker.Duration(2 * time.Second),
 		},
-		Kiosk: daemon.Kiosk{Listen: "127.0.0.1:0", Place: "Rathaus Musterstadt", Desk: daemon.Help{
+		Kiosk: daemon.Kiosk{Listen: "127.0.0.1:0", Screenless: true, Place: "Rathaus Musterstadt", Desk: daemon.Help{
 			Name: "Bürgerbüro", Phone: "01234 567-0", Hours: "Mo–Fr 8–12 Uhr, Do 14–18 Uhr", HoursEnglish: "Mon–Fri 8–12, Thu 14–18",
 		}},
 		Rules:   locker.DefaultRules(),

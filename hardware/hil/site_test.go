@@ -153,6 +153,7 @@ repeat = "2s"
 
 [kiosk]
 listen = "127.0.0.1:%d"
+screenless = true
 
 [rules]
 answer_after = "1s"

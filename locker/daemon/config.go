@@ -62,6 +62,8 @@ type Kiosk struct {
 	Place  string `toml:"place"`  // where the terminal stands, at the head of each page
 	Desk   Help   `toml:"desk"`
 	HTTPS  HTTPS  `toml:"https"`
+
+	Screenless bool `toml:"screenless"` // no touch screen shows the pages here
 }
 
 // HTTPS is a second way to the touch screen's pages, without which a browser

@@ -316,6 +316,9 @@ func (d *Daemon) work(ctx context.Context, dogs *watchdogs) error {
 	if d.socket != nil {
 		work("socket", func(ctx context.Context) error { return d.serveSocket(ctx) })
 	}
+	if !d.config.Kiosk.Screenless {
+		work("page", d.watchPage)
+	}
 	work("state", d.follow)
 	work("watchdog", func(ctx context.Context) error { return dogs.attend(ctx, d) })
 	<-ctx.Done()

@@ -7,6 +7,8 @@
 //	POST /press           a form: screen=17, and choice=yes or text=123456789012; the screen after it
 //	GET  /language/en     the page in another language
 //	GET  /alive           204: a page that lost its stream asks this until it may come back
+//	POST /beat            204: the page's script runs; every 4 s
+//	GET  /shown           204: a page is shown; 503: none is; 202: not known yet
 //	GET  /static/…        style, fonts and scripts, embedded
 //	GET  /screen          what is shown, as JSON; ?after=NUMBER waits for something newer
 //	POST /input           {"screen":17,"choice":"yes"} or {"screen":17,"text":"1234 5678 9012"},
@@ -93,6 +95,7 @@ type Server struct {
 	waiting chan struct{} // one place for each request that waits
 	inputs  chan struct{} // held while an input is checked and submitted
 	streams chan struct{} // one place for each page that is kept up to date
+	shown   shown
 	assets  assets
 	markup  *template.Template
 }
@@ -123,6 +126,7 @@ func New(c Config) (*Server, error) {
 		config: c, guard: guard{hosts: hosts, secureName: c.SecureName, ancestors: c.FrameAncestors, token: token, logger: c.Logger},
 		waiting: make(chan struct{}, maxWaiting), inputs: make(chan struct{}, 1),
 		streams: make(chan struct{}, maxStreams),
+		shown:   shown{uptime: c.Uptime, start: c.Uptime()},
 	}
 	if s.assets, err = loadAssets(); err != nil {
 		return nil, fmt.Errorf("kiosk: load the embedded files: %w", err)
@@ -141,6 +145,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /press", s.postPress)
 	mux.HandleFunc("GET /language/{language}", s.getLanguage)
 	mux.HandleFunc("GET /alive", s.getAlive)
+	mux.HandleFunc("POST /beat", s.postBeat)
+	mux.HandleFunc("GET /shown", s.getShown)
 	mux.HandleFunc("GET /static/{version}/{file...}", s.getAsset)
 	mux.HandleFunc("GET /screen", s.getScreen)
 	mux.HandleFunc("POST /input", s.postInput)

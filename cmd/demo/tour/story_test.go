@@ -324,6 +324,7 @@ repeat = "2s"
 
 [kiosk]
 listen = "127.0.0.1:0"
+screenless = true
 
 [rules]
 retention = "30s"

@@ -4,6 +4,7 @@
 (() => {
   const quiet = 60_000; // without touch or key, the words go back to German and digits are forgotten
   const silence = 12_000; // without a heartbeat the terminal is away
+  const beat = 4_000; // after which the terminal is told that this page is shown
   const settle = 300; // a press meant for the last screen does not count on this one
   const warn = 20; // seconds before the end from which the countdown is said
 
@@ -322,6 +323,16 @@
   addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
   addEventListener("pagehide", () => { forget(); sent = null; away = true; });
 
+  // The terminal has the browser started again when this stops. Requests do not
+  // pass through the browser's main process, which draws its window and takes its
+  // keys. Locks do: with one hanging, there are no beats.
+  function show() {
+    const tell = () => fetch("/beat", { method: "POST", signal: AbortSignal.timeout(beat) });
+    navigator.locks.request("shown", { mode: "shared" }, tell).catch(() => {});
+  }
+
   draw();
   setInterval(tick, 250);
+  show();
+  setInterval(show, beat);
 })();
