@@ -296,6 +296,7 @@ var words = map[reflect.Type]any{
 	reflect.TypeFor[locker.MessageKind]():   locker.MessageOrder,
 	reflect.TypeFor[locker.RefusalReason](): locker.RefusedUnknown,
 	reflect.TypeFor[locker.Purpose]():       locker.ForPickup,
+	reflect.TypeFor[locker.Dispute]():       locker.DisputedEmpty,
 	reflect.TypeFor[locker.Fault]():         locker.FaultLock,
 	reflect.TypeFor[locker.Erasure]():       locker.ErasedLogically,
 	reflect.TypeFor[locker.AlarmClass]():    locker.Wake,

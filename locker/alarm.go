@@ -30,7 +30,7 @@ func (s *step) clear(kind AlarmKind, c CompartmentID) {
 
 // clearInside ends all that two clerks settle by looking into a compartment.
 func (s *step) clearInside(c CompartmentID) {
-	for _, kind := range []AlarmKind{AlarmForced, AlarmLeftOpen, AlarmEmptyOpen, AlarmCustody, AlarmDisputed, AlarmMissing, AlarmUnexpected, AlarmNotPosted, AlarmRoundBroken, AlarmUnknownLayout, AlarmExhausted, AlarmAttack} {
+	for _, kind := range []AlarmKind{AlarmForced, AlarmLeftOpen, AlarmEmptyOpen, AlarmCustody, AlarmUnconfirmed, AlarmDisputed, AlarmMissing, AlarmUnexpected, AlarmNotPosted, AlarmRoundBroken, AlarmUnknownLayout, AlarmExhausted, AlarmAttack} {
 		s.clear(kind, c)
 	}
 }

@@ -32,6 +32,7 @@ func (l *ledger) fold(e Event) error {
 		return nil
 	}
 	l.elapse(e.Time)
+	l.keepIncident(e.Fact)
 	switch f := e.Fact.(type) {
 	case ClockConfirmed:
 		l.Ahead = 0
@@ -113,7 +114,11 @@ func (l *ledger) elapse(to time.Time) {
 		if open < 0 {
 			open = l.hours().between(from, to)
 		}
-		d.Held += Duration(open)
+		if d.State == depositUnconfirmed {
+			d.Unanswered += Duration(open)
+		} else {
+			d.Held += Duration(open)
+		}
 	}
 	l.forgetNonces(to.Add(-believable))
 	for id, o := range l.Orders {
@@ -276,11 +281,13 @@ func (l *ledger) foldDoor(fact Fact) error {
 		if c.Release != nil && !c.Release.Opened {
 			if d := l.Deposits[c.Release.Generation]; d != nil && (d.State == depositReleased || d.State == depositUnloading) {
 				d.State = depositLoaded
-				if d.Loaded.IsZero() {
-					d.State = depositLaid
-				}
-				if c.Use == useDoubt {
+				switch {
+				case c.Use == useDoubt:
 					d.State = depositDoubted
+				case d.Loaded.IsZero():
+					d.State = depositLaid
+				case !d.Unconfirmed.IsZero():
+					d.State = depositUnconfirmed
 				}
 			}
 			c.Release = nil
@@ -304,7 +311,7 @@ func (d *deposit) released(p Purpose) {
 	case ForUnload:
 		d.State = depositUnloading
 	case ForInspect:
-		if d.State == depositLoaded || d.State == depositLaid {
+		if d.State == depositLoaded || d.State == depositLaid || d.State == depositUnconfirmed {
 			d.State = depositUnloading // until the clerks say that it stays
 		}
 	}
@@ -400,7 +407,7 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 			l.Open.Laid = append(l.Open.Laid, g)
 		}
 	case DepositLoaded:
-		d.State, d.Doubts = depositLoaded, 0 // two clerks know where it is
+		d.State, d.Doubts, d.Unconfirmed = depositLoaded, 0, time.Time{} // two clerks know where it is
 		if d.Loaded.IsZero() {
 			d.Loaded = at
 		}
@@ -423,11 +430,13 @@ func (l *ledger) foldDeposit(at time.Time, fact Fact) error {
 		l.finish(d, c, at, useVacated)
 	case DocumentUnloaded, DocumentMissing:
 		l.finish(d, c, at, useVacated)
+	case DocumentUnconfirmed:
+		d.State, d.Unconfirmed, d.Unanswered = depositUnconfirmed, at, 0
 	case DocumentDisputed:
-		d.State = depositDisputed
+		d.State, d.Unconfirmed = depositDisputed, time.Time{}
 		c.Use = useDoubt
 	case CustodyDoubted:
-		d.State = depositDoubted
+		d.State, d.Unconfirmed = depositDoubted, time.Time{}
 		d.Doubts++
 		l.unlay(d)
 		c.Use, c.Release = useDoubt, nil
@@ -460,6 +469,8 @@ func generationOf(fact Fact) Generation {
 	case DepositExpired:
 		return f.Generation
 	case DocumentTaken:
+		return f.Generation
+	case DocumentUnconfirmed:
 		return f.Generation
 	case DocumentDisputed:
 		return f.Generation

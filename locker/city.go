@@ -181,7 +181,7 @@ func (s *step) lapseLedger() {
 	for _, g := range sorted(l.Deposits) {
 		d := l.Deposits[g]
 		if left, running := s.retention(d); running && left <= 0 {
-			s.emit(DepositExpired{Generation: g})
+			s.ranOut(d)
 		}
 		if d.State == depositLoaded && d.Posted.IsZero() && s.certain().Sub(d.Loaded) >= time.Duration(s.rules().PostingOverdue) {
 			s.raise(Morning, AlarmNotPosted, d.Compartment, g, "the letter was not posted in time")
@@ -194,6 +194,16 @@ func (s *step) lapseLedger() {
 	for _, id := range sortedIf(l.Orders, func(o *order) bool { return o.State == orderOpen && s.stale(o) }) {
 		s.emit(OrderWithdrawn{Order: id})
 	}
+}
+
+// ranOut ends the retention, or the time in which an unconfirmed deposit could
+// still be answered for. Its alarm stands until two clerks have looked.
+func (s *step) ranOut(d *deposit) {
+	if d.State == depositUnconfirmed {
+		s.emit(DocumentTaken{Generation: d.Generation})
+		return
+	}
+	s.emit(DepositExpired{Generation: d.Generation})
 }
 
 func (s *step) stale(o *order) bool {

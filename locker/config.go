@@ -49,6 +49,7 @@ type Rules struct {
 	Idle           Duration `json:"idle" toml:"idle"`                           // without a key, a visit ends
 	RoundIdle      Duration `json:"round_idle" toml:"round_idle"`               // without a key, a round is interrupted
 	Question       Duration `json:"question" toml:"question"`                   // "have you got it?" waits for
+	Unconfirmed    Duration `json:"unconfirmed" toml:"unconfirmed"`             // without an answer to it the code stays good for
 	Notice         Duration `json:"notice" toml:"notice"`                       // closing words stay on the screen for
 	Mark           Duration `json:"mark" toml:"mark"`                           // the trusted time is recorded at least every
 	RootEvery      Duration `json:"root_every,omitempty" toml:"root_every"`     // the root key in hardware is replaced at most this often
@@ -87,6 +88,7 @@ func DefaultRules() Rules {
 		Idle:           Duration(45 * time.Second),
 		RoundIdle:      Duration(3 * time.Minute),
 		Question:       Duration(45 * time.Second),
+		Unconfirmed:    Duration(24 * time.Hour),
 		Notice:         Duration(8 * time.Second),
 		Mark:           Duration(10 * time.Minute),
 		RootEvery:      Duration(time.Hour),
@@ -189,6 +191,7 @@ func (r Rules) Validate() error {
 		{"idle", r.Idle, time.Second, 10 * time.Minute},
 		{"round_idle", r.RoundIdle, time.Second, time.Hour},
 		{"question", r.Question, time.Second, 10 * time.Minute},
+		{"unconfirmed", r.Unconfirmed, time.Minute, 7 * 24 * time.Hour},
 		{"notice", r.Notice, 0, time.Minute},
 		{"mark", r.Mark, time.Second, 10 * time.Minute},
 		{"root_every", r.RootEvery, 0, 24 * time.Hour},

@@ -109,11 +109,14 @@ func (s *step) fault(n CompartmentID, f Fault, detail string) {
 	}
 	s.watch(n).opensBy = 0
 	awaited := s.awaited(n)
+	returning := s.session.visit.returning
 	if f == FaultContact || awaited && s.session.visit.again > 0 {
 		s.doubt(c, "nobody knows whether the door opened, or what the last opening left inside")
 	}
 	switch {
 	case !awaited:
+	case s.session.mode == visiting && returning:
+		s.visitEnds(ScreenDisputed)
 	case s.session.mode == visiting:
 		s.visitEnds(ScreenDefect)
 	default:
@@ -214,7 +217,7 @@ func (s *step) forced(c *compartment) {
 		s.openedByKey(c)
 		return
 	}
-	s.emit(CompartmentOpened{Compartment: c.Number})
+	s.emit(CompartmentOpened{Compartment: c.Number, Incident: s.incident(c.Number, true)}) // the alarm's
 	s.raise(Wake, AlarmForced, c.Number, c.Deposit, "")
 	s.doubt(c, "the door opened uncommanded")
 	switch ses := s.session; {
@@ -230,7 +233,7 @@ func (s *step) forced(c *compartment) {
 func (s *step) doubt(c *compartment, reason string) {
 	d := s.ledger.Deposits[c.Deposit]
 	switch {
-	case d == nil:
+	case d == nil || d.State == depositDisputed: // the citizen's word stands until two clerks look
 	case d.State == depositReserved || d.State == depositPrepared:
 		s.emit(DepositAbandoned{Generation: d.Generation, Reason: reason})
 	case d.State != depositDoubted && d.State != depositEnded:

@@ -104,7 +104,7 @@ func portraitOf(now time.Duration, parts ...any) fingerprint {
 // unimportant fields count, or repeat what other fields say.
 var unimportant = []string{
 	"Config", "Boot", "Time", "Alarm", "number", "Number", "check", "Check", "shown", "clock", "software", "refused", "RefusedAt",
-	"Incident", "Hash", "objects",
+	"Incident", "Incidents", "incident", "Hash", "objects",
 }
 
 func (p *portrait) write(text string) { p.text = append(append(p.text, text...), ' ') }

@@ -45,15 +45,16 @@ type tinyDoor struct {
 
 // tinyBook is kept from events and actions alone.
 type tinyBook struct {
-	Released map[PulseID]CompartmentReleased // and not yet pulsed
-	Charges  map[Generation][]AttemptID      // failed or unsettled
-	Opened   map[AttemptID]Generation        // the seal opened
-	Accepted map[AttemptID]Generation        // and the factor is the right one
-	Compares map[AttemptID]int               // charged, not made
-	Proved   map[Person]bool                 // card and number, since the start
-	Round    *RoundOpened
-	ByKey    bool // its clerks open doors with the key
-	Ended    map[Generation]bool
+	Released   map[PulseID]CompartmentReleased // and not yet pulsed
+	Charges    map[Generation][]AttemptID      // failed or unsettled
+	Opened     map[AttemptID]Generation        // the seal opened
+	Accepted   map[AttemptID]Generation        // and the factor is the right one
+	Compares   map[AttemptID]int               // charged, not made
+	Proved     map[Person]bool                 // card and number, since the start
+	Round      *RoundOpened
+	ByKey      bool // its clerks open doors with the key
+	Ended      map[Generation]bool
+	Unanswered map[Generation]bool // the question was left without an answer
 }
 
 var (
@@ -69,7 +70,7 @@ func newTiny() (*tiny, error) {
 		paper: map[OrderID]place{"A": withClerks, "B": withClerks}, codes: map[Generation]string{},
 		book: tinyBook{
 			Released: map[PulseID]CompartmentReleased{}, Charges: map[Generation][]AttemptID{}, Opened: map[AttemptID]Generation{},
-			Accepted: map[AttemptID]Generation{}, Compares: map[AttemptID]int{}, Proved: map[Person]bool{}, Ended: map[Generation]bool{},
+			Accepted: map[AttemptID]Generation{}, Compares: map[AttemptID]int{}, Proved: map[Person]bool{}, Ended: map[Generation]bool{}, Unanswered: map[Generation]bool{},
 		},
 	}
 	inputs := []Input{w.booted(), RosterReceived{Version: 1, Hash: "r", People: []Member{
@@ -245,7 +246,12 @@ func (w *tiny) follow(f Fact) error {
 				return err
 			}
 		}
+	case DocumentUnconfirmed:
+		b.Unanswered[f.Generation] = true
 	case DocumentTaken:
+		if !f.Confirmed && !b.Unanswered[f.Generation] {
+			return fmt.Errorf("invariant 7: generation %d is called taken, and nobody was asked", f.Generation)
+		}
 		b.Ended[f.Generation] = true
 	case DocumentUnloaded:
 		b.Ended[f.Generation] = true
@@ -290,6 +296,13 @@ func (w *tiny) judge(in Input, events []Event, actions []Action) error {
 		case CompareFactor:
 			if w.book.Compares[a.Attempt]--; w.book.Compares[a.Attempt] < 0 {
 				return fmt.Errorf("invariant 2: attempt %d compares uncharged", a.Attempt)
+			}
+		}
+	}
+	for _, e := range events {
+		if f, ok := e.Fact.(DocumentTaken); ok && f.Confirmed {
+			if c, said := in.(Chosen); !said || c.Choice != ChoiceYes {
+				return fmt.Errorf("invariant 7: %T makes generation %d taken and confirmed", in, f.Generation)
 			}
 		}
 	}

@@ -143,7 +143,7 @@ func (t *Terminal) view() Screen {
 // extendable screens end something; the others only fade.
 func extendable(n ScreenName) bool {
 	switch n {
-	case ScreenWelcome, ScreenRefused, ScreenDone, ScreenDisputed, ScreenLeftOpen, ScreenDefect,
+	case ScreenWelcome, ScreenRefused, ScreenDone, ScreenUnconfirmed, ScreenDisputed, ScreenFoundEmpty, ScreenLeftOpen, ScreenDefect,
 		ScreenWithdrawn, ScreenDesk, ScreenClosed, ScreenRoundDone, ScreenPaced, ScreenLocked:
 		return false
 	}
@@ -194,10 +194,10 @@ func (t *Terminal) viewVisit(v *Screen) {
 	case questioning:
 		v.Name = ScreenQuestion
 		v.Choices = []Choice{ChoiceYes}
-		if visit.again < reopenings && !visit.resumed && t.ledger.Locked == "" && !t.ledger.door(visit.compartment).Disabled {
+		if visit.again < reopenings && t.mayReopen() {
 			v.Choices = append(v.Choices, ChoiceAgain)
 		}
-		v.Choices = append(v.Choices, ChoiceNotMine)
+		v.Choices = append(v.Choices, ChoiceNotMine, ChoiceEmpty)
 	case ended:
 		t.viewEnded(v)
 	}
@@ -210,6 +210,9 @@ func (t *Terminal) moreFingers() bool {
 
 func (t *Terminal) viewTaking(v *Screen) {
 	v.Name = ScreenTake
+	if t.session.visit.returning {
+		v.Name = ScreenPutBack
+	}
 	if w := t.session.doors[v.Compartment]; w != nil {
 		v.Reminder, v.Until = w.reminded, w.alarmAt
 	}
@@ -221,7 +224,7 @@ func (t *Terminal) viewTaking(v *Screen) {
 func (t *Terminal) viewEnded(v *Screen) {
 	v.Name = t.session.visit.end
 	if v.Name != ScreenDone && v.Name != ScreenLeftOpen {
-		v.Incident = t.incident()
+		v.Incident = t.session.visit.incident
 	}
 	if t.paced() == 0 && t.open() {
 		v.Expects = ExpectsCode // the next in the queue need not wait for the words to fade

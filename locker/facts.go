@@ -48,10 +48,12 @@ type (
 		Compartment CompartmentID `json:"compartment,omitempty"`
 		Generation  Generation    `json:"generation,omitempty"`
 		Detail      string        `json:"detail,omitempty"`
+		Incident    string        `json:"incident,omitempty"`
 	}
 	// AlarmCleared tells that the condition is over.
 	AlarmCleared struct {
-		Alarm uint64 `json:"alarm"`
+		Alarm    uint64 `json:"alarm"`
+		Incident string `json:"incident,omitempty"`
 	}
 )
 
@@ -251,6 +253,7 @@ type (
 	DepositLoaded struct {
 		Generation Generation `json:"generation"`
 		Round      RoundID    `json:"round"`
+		Incident   string     `json:"incident,omitempty"`
 	}
 	// DepositReissued tells that the new generation took the old one's place.
 	DepositReissued struct {
@@ -261,29 +264,44 @@ type (
 	DepositExpired struct {
 		Generation Generation `json:"generation"`
 	}
-	// DocumentTaken ends a deposit: the citizen has the document.
+	// DocumentTaken ends a deposit: the citizen has the document. Confirmed is the
+	// citizen's own yes. Without it nobody answered for as long as the rule
+	// "unconfirmed" says, or the two clerks of Round found the compartment empty.
 	DocumentTaken struct {
 		Generation Generation `json:"generation"`
-		Confirmed  bool       `json:"confirmed"` // false: the question was not answered in time
+		Confirmed  bool       `json:"confirmed"`
+		Round      RoundID    `json:"round,omitempty"`
+		Incident   string     `json:"incident,omitempty"`
+	}
+	// DocumentUnconfirmed tells that the citizen's door is closed again and nobody
+	// answered whether they have the document. Its code stays good.
+	DocumentUnconfirmed struct {
+		Generation Generation `json:"generation"`
+		Incident   string     `json:"incident,omitempty"`
 	}
 	// DocumentDisputed tells that the citizen says: not mine, or empty.
 	DocumentDisputed struct {
 		Generation Generation `json:"generation"`
+		Reason     Dispute    `json:"reason"`
+		Incident   string     `json:"incident,omitempty"`
 	}
 	// DocumentUnloaded ends a deposit: two clerks have the document.
 	DocumentUnloaded struct {
 		Generation Generation `json:"generation"`
 		Round      RoundID    `json:"round"`
+		Incident   string     `json:"incident,omitempty"`
 	}
 	// DocumentMissing ends a deposit: two clerks found the compartment empty.
 	DocumentMissing struct {
 		Generation Generation `json:"generation"`
 		Round      RoundID    `json:"round"`
+		Incident   string     `json:"incident,omitempty"`
 	}
 	// CustodyDoubted tells that nobody knows where the document is.
 	CustodyDoubted struct {
 		Generation Generation `json:"generation"`
 		Reason     string     `json:"reason"`
+		Incident   string     `json:"incident,omitempty"`
 	}
 	// SlotErased tells that the deposit's key slot was overwritten: its factor is
 	// gone. It is the deletion's receipt. Where the slots lie under a root key in
@@ -339,6 +357,7 @@ type (
 	CodeProved struct {
 		Attempt    AttemptID  `json:"attempt"`
 		Generation Generation `json:"generation"`
+		Incident   string     `json:"incident,omitempty"`
 	}
 	// FactorCharged counts a comparison before it is made.
 	FactorCharged struct {
@@ -375,6 +394,7 @@ type (
 		Generation Generation `json:"generation"`
 		Factor     FactorKind `json:"factor"`
 		Finger     int        `json:"finger,omitempty"`
+		Incident   string     `json:"incident,omitempty"`
 	}
 	// PINLetterConfirmed is the recipient's declaration of PAuswV §17.
 	PINLetterConfirmed struct {
@@ -393,6 +413,7 @@ type (
 		Generation  Generation    `json:"generation,omitempty"`
 		Attempt     AttemptID     `json:"attempt,omitempty"` // the proved pickup
 		Round       RoundID       `json:"round,omitempty"`   // or the two clerks
+		Incident    string        `json:"incident,omitempty"`
 	}
 	// CompartmentOpened tells that the door opened; Commanded is false for one that
 	// nobody released. Assumed is true if the lock was driven and the contact
@@ -401,28 +422,33 @@ type (
 		Compartment CompartmentID `json:"compartment"`
 		Commanded   bool          `json:"commanded"`
 		Assumed     bool          `json:"assumed,omitempty"`
+		Incident    string        `json:"incident,omitempty"`
 	}
 	// CompartmentClosed tells that the door closed. Assumed is true if the person
 	// at the door said so and the contact did not.
 	CompartmentClosed struct {
 		Compartment CompartmentID `json:"compartment"`
 		Assumed     bool          `json:"assumed,omitempty"`
+		Incident    string        `json:"incident,omitempty"`
 	}
 	// CompartmentCleared tells that two clerks saw it empty.
 	CompartmentCleared struct {
 		Compartment CompartmentID `json:"compartment"`
 		Round       RoundID       `json:"round"`
+		Incident    string        `json:"incident,omitempty"`
 	}
 	// CompartmentQuarantined takes it out of use until two clerks look.
 	CompartmentQuarantined struct {
 		Compartment CompartmentID `json:"compartment"`
 		Reason      string        `json:"reason"`
+		Incident    string        `json:"incident,omitempty"`
 	}
 	// CompartmentFaulted tells a defect of lock or contact.
 	CompartmentFaulted struct {
 		Compartment CompartmentID `json:"compartment"`
 		Fault       Fault         `json:"fault"`
 		Detail      string        `json:"detail,omitempty"`
+		Incident    string        `json:"incident,omitempty"`
 	}
 	// CompartmentRestored tells that the defect is gone.
 	CompartmentRestored struct {
@@ -517,6 +543,7 @@ func (DepositLoaded) Type() string          { return "de.nachtfach.deposit.loade
 func (DepositReissued) Type() string        { return "de.nachtfach.deposit.reissued.v1" }
 func (DepositExpired) Type() string         { return "de.nachtfach.deposit.expired.v1" }
 func (DocumentTaken) Type() string          { return "de.nachtfach.document.taken.v1" }
+func (DocumentUnconfirmed) Type() string    { return "de.nachtfach.document.unconfirmed.v1" }
 func (DocumentDisputed) Type() string       { return "de.nachtfach.document.disputed.v1" }
 func (DocumentUnloaded) Type() string       { return "de.nachtfach.document.unloaded.v1" }
 func (DocumentMissing) Type() string        { return "de.nachtfach.document.missed.v1" }
@@ -561,7 +588,7 @@ var decoders = decodersOf(
 	decoder[LetterPosted], decoder[LetterDeleted],
 	decoder[DepositReserved], decoder[DepositPrepared], decoder[DepositAbandoned], decoder[DocumentLaid],
 	decoder[DepositLoaded], decoder[DepositReissued], decoder[DepositExpired], decoder[DocumentTaken],
-	decoder[DocumentDisputed], decoder[DocumentUnloaded], decoder[DocumentMissing], decoder[CustodyDoubted],
+	decoder[DocumentUnconfirmed], decoder[DocumentDisputed], decoder[DocumentUnloaded], decoder[DocumentMissing], decoder[CustodyDoubted],
 	decoder[SlotErased], decoder[RootReplaced],
 	decoder[CodeRefused], decoder[CodeCharged], decoder[CodeFailed], decoder[CodeProved],
 	decoder[FactorCharged], decoder[FactorCompared], decoder[PresentationRefused], decoder[FactorClosed], decoder[PINLetterConfirmed],

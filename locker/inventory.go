@@ -136,7 +136,7 @@ func (s *step) inspected(n CompartmentID, found Choice) {
 	lies := found == ChoicePresent || found == ChoiceRemoved || found == ChoiceNotEmpty
 	s.emit(CompartmentInspected{Compartment: n, Order: order, Found: lies, Round: s.session.round.id})
 	if found == ChoicePresent {
-		for _, kind := range []AlarmKind{AlarmForced, AlarmCustody, AlarmDisputed, AlarmLeftOpen} {
+		for _, kind := range []AlarmKind{AlarmForced, AlarmCustody, AlarmUnconfirmed, AlarmDisputed, AlarmLeftOpen} {
 			s.clear(kind, n) // two clerks saw where it is
 		}
 	}

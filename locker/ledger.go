@@ -21,7 +21,8 @@ type ledger struct {
 	Round      RoundID                        `json:"round"`
 	Pulse      PulseID                        `json:"pulse"`
 	Key        KeyID                          `json:"key"`
-	Alarm      uint64                         `json:"alarm"` // the last of each that was given out
+	Alarm      uint64                         `json:"alarm"`               // the last of each that was given out
+	Incidents  uint64                         `json:"incidents,omitempty"` // that began without a visit
 	Refusals   int                            `json:"refusals"`
 	RefusedAt  time.Time                      `json:"refused_at"`
 	Roster     int                            `json:"roster"`
@@ -140,37 +141,41 @@ type deposit struct {
 	Expired     bool              `json:"expired"`
 	Revoked     bool              `json:"revoked"`
 	Doubts      int               `json:"doubts"`
-	Laid        bool              `json:"laid,omitempty"`    // two clerks closed the door over it
-	Attempt     AttemptID         `json:"attempt,omitempty"` // that released it last
-	Slot        bool              `json:"slot"`              // a slot may exist
-	Letter      bool              `json:"letter"`            // a letter may exist
+	Unconfirmed time.Time         `json:"unconfirmed,omitzero"` // nobody answered whether they have it
+	Unanswered  Duration          `json:"unanswered,omitempty"` // since then, while the terminal could be used
+	Laid        bool              `json:"laid,omitempty"`       // two clerks closed the door over it
+	Attempt     AttemptID         `json:"attempt,omitempty"`    // that released it last
+	Slot        bool              `json:"slot"`                 // a slot may exist
+	Letter      bool              `json:"letter"`               // a letter may exist
 }
 
 type depositState string
 
 const (
-	depositReserved  depositState = "reserved"  // the vault prepares
-	depositPrepared  depositState = "prepared"  // slot, record and letter are durable
-	depositLaying    depositState = "laying"    // released for the clerks
-	depositLaid      depositState = "laid"      // inside, not confirmed
-	depositLoaded    depositState = "loaded"    // inside, collectable
-	depositReleased  depositState = "released"  // released for the citizen
-	depositOpened    depositState = "opened"    // the citizen's door is open
-	depositClosed    depositState = "closed"    // "have you got it?"
-	depositDisputed  depositState = "disputed"  // the citizen says no
-	depositDoubted   depositState = "doubted"   // custody unknown
-	depositUnloading depositState = "unloading" // released for the clerks
-	depositEnded     depositState = "ended"
+	depositReserved    depositState = "reserved"    // the vault prepares
+	depositPrepared    depositState = "prepared"    // slot, record and letter are durable
+	depositLaying      depositState = "laying"      // released for the clerks
+	depositLaid        depositState = "laid"        // inside, not confirmed
+	depositLoaded      depositState = "loaded"      // inside, collectable
+	depositReleased    depositState = "released"    // released for the citizen
+	depositOpened      depositState = "opened"      // the citizen's door is open
+	depositClosed      depositState = "closed"      // "have you got it?"
+	depositUnconfirmed depositState = "unconfirmed" // the door is closed, and nobody answered
+	depositDisputed    depositState = "disputed"    // the citizen says no
+	depositDoubted     depositState = "doubted"     // custody unknown
+	depositUnloading   depositState = "unloading"   // released for the clerks
+	depositEnded       depositState = "ended"
 )
 
 type compartment struct {
-	Number  CompartmentID `json:"number"`
-	Use     use           `json:"use"`
-	Deposit Generation    `json:"deposit,omitempty"`
-	Open    bool          `json:"open"` // as the contact says; if it is waived, as people say
-	Fault   Fault         `json:"fault,omitempty"`
-	Waived  bool          `json:"waived,omitempty"` // worked without its contact
-	Release *release      `json:"release,omitempty"`
+	Number   CompartmentID `json:"number"`
+	Use      use           `json:"use"`
+	Deposit  Generation    `json:"deposit,omitempty"`
+	Open     bool          `json:"open"` // as the contact says; if it is waived, as people say
+	Fault    Fault         `json:"fault,omitempty"`
+	Waived   bool          `json:"waived,omitempty"` // worked without its contact
+	Release  *release      `json:"release,omitempty"`
+	Incident string        `json:"incident,omitempty"` // number of the last matter here; see incidentAt
 	// Disabled by command: neither loaded nor opened for citizens.
 	Disabled bool `json:"disabled,omitempty"`
 }
@@ -275,7 +280,7 @@ func (d *deposit) custody() Custody {
 	switch d.State {
 	case depositReserved, depositPrepared, depositLaying, depositUnloading:
 		return CustodyClerks
-	case depositLaid, depositLoaded, depositReleased, depositDisputed:
+	case depositLaid, depositLoaded, depositReleased:
 		return CustodyCompartment
 	case depositOpened, depositClosed:
 		return CustodyCitizen

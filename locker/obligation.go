@@ -47,7 +47,7 @@ func (t *Terminal) owed(at time.Time) []obligation {
 	}
 	for _, g := range sorted(l.Deposits) {
 		d := l.Deposits[g]
-		ended := d.State == depositEnded || d.Revoked && (d.State == depositLoaded || d.State == depositDoubted || d.State == depositDisputed)
+		ended := d.State == depositEnded || d.Revoked && (d.State == depositLoaded || d.State == depositDoubted || d.State == depositDisputed || d.State == depositUnconfirmed)
 		if ended && d.Slot {
 			add("slot", g, again, EraseSlot{Generation: g, At: at})
 		}

@@ -8,26 +8,6 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 )
 
-func TestNobodyAnsweringCountsAsTaken(t *testing.T) {
-	s, n, g := loaded(t)
-	s.enter(g)
-	s.door(n, false)
-	s.wantScreen(locker.ScreenQuestion)
-	if s.codes[g] == "" {
-		t.Fatal("the slot should live until the answer")
-	}
-	s.pass(time.Minute)
-	if d := has[locker.DocumentTaken](s); len(d) != 1 || d[0].Confirmed {
-		t.Fatalf("taken: %v, want once and not confirmed", d)
-	}
-	if s.codes[g] != "" {
-		t.Fatal("the slot should be gone")
-	}
-	if c := s.at(n); c.Use != "vacated" || c.Generation != 0 {
-		t.Fatalf("compartment %+v, want it vacated, not empty", c)
-	}
-}
-
 func TestAVacatedCompartmentIsNotGivenAgainUnseen(t *testing.T) {
 	s, n, g := loaded(t)
 	s.enter(g)
@@ -54,35 +34,6 @@ func TestTheDoorIsOpenedAgainThreeTimes(t *testing.T) {
 	s.door(n, false)
 	if sc := s.wantScreen(locker.ScreenQuestion); slices.Contains(sc.Choices, locker.ChoiceAgain) {
 		t.Fatal("a fourth time is offered")
-	}
-}
-
-func TestNotMineIsQuarantineAndAlarm(t *testing.T) {
-	s, n, g := loaded(t)
-	s.enter(g)
-	s.door(n, false)
-	s.choose(locker.ChoiceNotMine)
-	if sc := s.wantScreen(locker.ScreenDisputed); sc.Incident == "" {
-		t.Fatal("want an incident to name at the desk")
-	}
-	s.wantAlarm(locker.AlarmDisputed, locker.Morning)
-	if s.at(n).Use != "doubt" {
-		t.Fatal("want the compartment in quarantine")
-	}
-	s.pass(time.Minute)
-	s.enter(g)
-	s.wantScreen(locker.ScreenDesk)
-	s.pass(time.Minute)
-	s.signIn("c1", "c2")
-	s.choose(locker.ChoiceNext)
-	s.wantScreen(locker.ScreenInspect)
-	s.choose(locker.ChoiceRemoved)
-	s.door(n, false)
-	count[locker.DocumentUnloaded](s, 1)
-	count[locker.SlotErased](s, 1)
-	s.wantAlarm(locker.AlarmDisputed, "")
-	if s.at(n).Use != "empty" {
-		t.Fatal("two clerks saw it empty")
 	}
 }
 

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// counts tells whether the deposit's retention runs: from the letter's posting,
-// while the document could be collected.
+// counts tells whether the deposit's retention runs, or the time of an
+// unconfirmed one: from the letter's posting, while the document could be
+// collected.
 func (l *ledger) counts(d *deposit) bool {
-	return d.State == depositLoaded && !d.Posted.IsZero() && l.Locked == "" &&
+	return (d.State == depositLoaded && !d.Posted.IsZero() || d.State == depositUnconfirmed && !d.Revoked) && l.Locked == "" &&
 		l.door(d.Compartment).Fault == "" && !l.door(d.Compartment).Disabled && !l.listed(d.Compartment) &&
 		(!l.failing("reader") || l.withoutReader(d))
 }
@@ -29,17 +30,28 @@ func (l *ledger) withoutReader(d *deposit) bool {
 	return o != nil && slices.ContainsFunc(o.Recipients, func(r Recipient) bool { return r.Factor != FactorFinger })
 }
 
-// retention is what is left of it, and whether it runs at all.
+// retention is what is left of it, or of an unconfirmed deposit's time, and
+// whether it runs at all.
 func (t *Terminal) retention(d *deposit) (left time.Duration, running bool) {
 	l := t.ledger
-	if d.Expired || !l.counts(d) {
+	unconfirmed := d.State == depositUnconfirmed
+	if d.Expired && !unconfirmed || !l.counts(d) || unconfirmed && t.visited(d.Generation) {
 		return 0, false
 	}
-	held := time.Duration(d.Held)
-	if at := t.session.clock.base; at.After(l.Time) {
-		held += l.hours().between(l.Time, at)
+	limit, held := l.Config.Rules.Retention+d.Extended, d.Held
+	if unconfirmed {
+		limit, held = l.Config.Rules.Unconfirmed, d.Unanswered
 	}
-	return time.Duration(l.Config.Rules.Retention+d.Extended) - held, true
+	left = time.Duration(limit - held)
+	if at := t.session.clock.base; at.After(l.Time) {
+		left -= l.hours().between(l.Time, at)
+	}
+	return left, true
+}
+
+// visited tells that a citizen whose code names this deposit stands there.
+func (t *Terminal) visited(g Generation) bool {
+	return t.session.mode == visiting && t.session.visit.generation == g
 }
 
 // nextExpiry is the uptime at which the first deposit can expire; zero for

@@ -12,6 +12,7 @@ type round struct {
 	task       Task
 	generation Generation
 	answer     Choice // given before the door was closed
+	incident   string // of the matter that the task looks into
 	skipped    map[CompartmentID]bool
 	confirmed  []Person
 	exercised  []LockExercised // of this round
@@ -54,7 +55,7 @@ func (t *Terminal) tasks() []Task {
 		case d != nil && l.due(d):
 			task.Kind = TaskUnload
 			unload = append(unload, task)
-		case d != nil && (d.State == depositDoubted || d.State == depositDisputed), c.Use == useDoubt,
+		case d != nil && (d.State == depositDoubted || d.State == depositDisputed || d.State == depositUnconfirmed), c.Use == useDoubt,
 			d != nil && d.State == depositLaid && (l.Open == nil || !slices.Contains(l.Open.Laid, d.Generation)),
 			d != nil && c.Fault != "":
 			task.Kind = TaskInspect
@@ -118,7 +119,7 @@ func (s *step) chosenInRound(c Choice) {
 
 func (s *step) backToMenu(h Hint) {
 	r := &s.session.round
-	r.stage, r.task, r.generation, r.answer = menu, Task{}, 0, ""
+	r.stage, r.task, r.generation, r.answer, r.incident = menu, Task{}, 0, "", ""
 	s.session.hint, s.session.answers = h, 0
 	s.wait(s.rules().RoundIdle)
 }
@@ -127,6 +128,7 @@ func (s *step) startTask(t Task) {
 	r := &s.session.round
 	c := s.ledger.door(t.Compartment)
 	r.stage, r.task, r.generation, r.answer = taskOpening, t, c.Deposit, ""
+	r.incident = s.ledger.incidentAt(t.Compartment)
 	purpose := map[TaskKind]Purpose{TaskUnload: ForUnload, TaskInspect: ForInspect, TaskClear: ForClear, TaskLoad: ForLoading, TaskExercise: ForExercise}[t.Kind]
 	s.release(t.Compartment, purpose, c.Deposit)
 }
@@ -227,28 +229,31 @@ func (s *step) finishLooking(d *deposit, found Choice) {
 		s.seen(n, found != ChoiceNotEmpty)
 		return
 	}
-	unconfirmed, laid := d.Loaded.IsZero(), d.Laid || d.State == depositUnloading
+	unfinished, laid, unanswered := d.Loaded.IsZero(), d.Laid || d.State == depositUnloading, !d.Unconfirmed.IsZero()
 	switch {
-	case found == ChoicePresent && unconfirmed:
+	case found == ChoicePresent && unfinished:
 		s.emit(DocumentLaid{Generation: d.Generation, Round: r.id})
 		s.clearInside(n)
 		return
 	case found == ChoicePresent:
 		s.emit(DocumentLaid{Generation: d.Generation, Round: r.id})
 		s.emit(DepositLoaded{Generation: d.Generation, Round: r.id})
+		s.clear(AlarmUnconfirmed, n)
 		return
-	case found == ChoiceRemoved && unconfirmed:
+	case found == ChoiceRemoved && unfinished:
 		s.emit(DepositAbandoned{Generation: d.Generation, Reason: "taken back by the clerks"})
 	case found == ChoiceRemoved:
 		s.emit(DocumentUnloaded{Generation: d.Generation, Round: r.id})
-	case unconfirmed && !laid:
+	case unanswered: // whom nobody heard has it
+		s.emit(DocumentTaken{Generation: d.Generation, Round: r.id})
+	case unfinished && !laid:
 		s.emit(DepositAbandoned{Generation: d.Generation, Reason: "never laid in"})
 	default:
 		s.emit(DocumentMissing{Generation: d.Generation, Round: r.id})
 	}
 	s.emit(CompartmentCleared{Compartment: n, Round: r.id})
 	s.clearInside(n)
-	if found == ChoiceNothing && (!unconfirmed || laid) {
+	if found == ChoiceNothing && !unanswered && (!unfinished || laid) {
 		s.raise(Wake, AlarmMissing, n, d.Generation, "two clerks found nothing where a document should lie")
 	}
 }

@@ -34,24 +34,26 @@ type Status struct {
 
 // CompartmentStatus is one door and what is behind it.
 type CompartmentStatus struct {
-	Number     CompartmentID `json:"number"`
-	Size       Size          `json:"size"`
-	Row        int           `json:"row,omitempty"`    // from the top, from 1
-	Column     int           `json:"column,omitempty"` // from the left, from 1
-	Use        string        `json:"use"`              // empty, reserved, occupied, vacated, doubt
-	Open       bool          `json:"open"`
-	Fault      Fault         `json:"fault,omitempty"`
-	Waived     bool          `json:"waived,omitempty"`
-	Disabled   bool          `json:"disabled,omitempty"` // by command
-	Generation Generation    `json:"generation,omitempty"`
-	Order      OrderID       `json:"order,omitempty"`
-	Deposit    string        `json:"deposit,omitempty"`
-	Custody    Custody       `json:"custody,omitempty"`
-	Loaded     time.Time     `json:"loaded,omitzero"`
-	Posted     time.Time     `json:"posted,omitzero"`
-	Expired    bool          `json:"expired,omitempty"`
-	Revoked    bool          `json:"revoked,omitempty"`
-	Charges    int           `json:"charges,omitempty"`
+	Number      CompartmentID `json:"number"`
+	Size        Size          `json:"size"`
+	Row         int           `json:"row,omitempty"`    // from the top, from 1
+	Column      int           `json:"column,omitempty"` // from the left, from 1
+	Use         string        `json:"use"`              // empty, reserved, occupied, vacated, doubt
+	Open        bool          `json:"open"`
+	Fault       Fault         `json:"fault,omitempty"`
+	Waived      bool          `json:"waived,omitempty"`
+	Disabled    bool          `json:"disabled,omitempty"` // by command
+	Generation  Generation    `json:"generation,omitempty"`
+	Order       OrderID       `json:"order,omitempty"`
+	Deposit     string        `json:"deposit,omitempty"`
+	Custody     Custody       `json:"custody,omitempty"`
+	Loaded      time.Time     `json:"loaded,omitzero"`
+	Posted      time.Time     `json:"posted,omitzero"`
+	Expired     bool          `json:"expired,omitempty"`
+	Revoked     bool          `json:"revoked,omitempty"`
+	Charges     int           `json:"charges,omitempty"`
+	Unconfirmed time.Time     `json:"unconfirmed,omitzero"` // when nobody answered whether they have it
+	Incident    string        `json:"incident,omitempty"`   // number of the matter that is open here
 }
 
 // Status is the state now.
@@ -89,9 +91,11 @@ func (l *ledger) compartmentStatus(s CompartmentSpec) CompartmentStatus {
 		Number: s.Number, Size: s.Size, Row: s.Row, Column: s.Column,
 		Use: string(c.Use), Open: c.Open, Fault: c.Fault, Waived: c.Waived, Disabled: c.Disabled,
 	}
+	v.Incident = l.incidentAt(s.Number)
 	if d := l.Deposits[c.Deposit]; d != nil {
 		v.Generation, v.Order, v.Deposit, v.Custody = d.Generation, d.Order, string(d.State), d.custody()
 		v.Loaded, v.Posted, v.Expired, v.Revoked, v.Charges = d.Loaded, d.Posted, d.Expired, d.Revoked, d.Charges
+		v.Unconfirmed = d.Unconfirmed
 	}
 	return v
 }

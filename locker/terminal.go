@@ -54,6 +54,7 @@ type step struct {
 
 // emit records a fact; from here on the ledger knows it.
 func (s *step) emit(f Fact) {
+	f = s.numbered(f)
 	e := Event{Time: s.at, Quality: s.quality, Fact: f}
 	if err := s.ledger.apply(e); err != nil {
 		s.defects = append(s.defects, err)

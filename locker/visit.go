@@ -2,7 +2,6 @@ package locker
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/nachtfach/nachtfach/pin"
@@ -44,8 +43,10 @@ type visit struct {
 	advice      FingerAdvice
 	presented   Presentation // of the finger that is compared
 	again       int          // reopenings
+	returning   bool         // another's document is to be put back
 	resumed     bool         // after a restart, when nobody knows who stands there
 	end         ScreenName
+	incident    string // of the closing words
 }
 
 // enterCode takes a typed or scanned code. A slip of the finger is found by
@@ -98,7 +99,7 @@ func (t *Terminal) nextPace() time.Duration {
 // collectable tells whether a code may be tried on it.
 func (d *deposit) collectable() bool {
 	return d != nil && d.Slot && !d.Loaded.IsZero() &&
-		(d.State == depositLoaded || d.State == depositDoubted || d.State == depositDisputed)
+		(d.State == depositLoaded || d.State == depositDoubted || d.State == depositUnconfirmed || d.State == depositDisputed)
 }
 
 // depositFound charges the try before it is made. Whatever is wrong, the same
@@ -180,7 +181,7 @@ func (s *step) barrier(d *deposit) ScreenName {
 		return ScreenWithdrawn
 	case d.State == depositDisputed, d.Doubts > 1:
 		return ScreenDesk
-	case d.State != depositLoaded && d.State != depositDoubted, s.ledger.listed(d.Compartment):
+	case d.State != depositLoaded && d.State != depositDoubted && d.State != depositUnconfirmed, s.ledger.listed(d.Compartment):
 		return ScreenDesk
 	case !s.ledger.built(d.Compartment):
 		return ScreenDefect
@@ -438,6 +439,10 @@ func (s *step) visitOpened() {
 }
 
 func (s *step) visitClosed() {
+	if s.session.visit.returning {
+		s.visitEnds(ScreenDisputed)
+		return
+	}
 	s.session.visit.stage = questioning
 	s.session.hint = ""
 	s.wait(s.rules().Question)
@@ -480,22 +485,61 @@ func (s *step) chosenInVisit(c Choice) {
 	case ChoiceDoorClosed:
 		s.saidClosed(s.ledger.door(v.compartment))
 	case ChoiceYes:
-		s.taken(true)
+		s.taken()
 	case ChoiceAgain:
 		v.again++
 		s.openForCitizen()
 	case ChoiceNotMine:
-		s.emit(DocumentDisputed{Generation: v.generation})
-		s.raise(Morning, AlarmDisputed, v.compartment, v.generation, "")
-		s.visitEnds(ScreenDisputed)
+		s.notMine()
+	case ChoiceEmpty:
+		s.disputed(DisputedEmpty)
+		s.visitEnds(ScreenFoundEmpty)
 	}
 }
 
-func (s *step) taken(confirmed bool) {
+func (s *step) taken() {
 	v := &s.session.visit
-	s.emit(DocumentTaken{Generation: v.generation, Confirmed: confirmed})
+	s.emit(DocumentTaken{Generation: v.generation, Confirmed: true})
 	s.clearInside(v.compartment)
 	s.visitEnds(ScreenDone)
+}
+
+// disputed takes the compartment out of use and wakes somebody: a document is
+// not where the record says.
+func (s *step) disputed(why Dispute) {
+	v := &s.session.visit
+	s.emit(DocumentDisputed{Generation: v.generation, Reason: why})
+	s.clear(AlarmUnconfirmed, v.compartment)
+	s.raise(Wake, AlarmDisputed, v.compartment, v.generation, string(why))
+}
+
+// notMine opens the door once more, so that another's document goes back where
+// nobody can take it. Where the door must stay closed the desk takes it.
+func (s *step) notMine() {
+	v := &s.session.visit
+	s.disputed(DisputedNotMine)
+	if !s.mayReopen() {
+		s.visitEnds(ScreenDisputed)
+		return
+	}
+	v.returning, v.stage = true, opening
+	s.session.hint, s.session.until = "", 0
+	s.release(v.compartment, ForReturn, v.generation)
+}
+
+// mayReopen tells whether the door may open again in this visit.
+func (t *Terminal) mayReopen() bool {
+	v := t.session.visit
+	return !v.resumed && t.ledger.Locked == "" && !t.ledger.door(v.compartment).Disabled
+}
+
+// unconfirmed ends a visit whose question nobody answered. Silence is no yes:
+// the code stays good.
+func (s *step) unconfirmed() {
+	v := &s.session.visit
+	s.emit(DocumentUnconfirmed{Generation: v.generation})
+	s.raise(Morning, AlarmUnconfirmed, v.compartment, v.generation, "")
+	s.visitEnds(ScreenUnconfirmed)
 }
 
 // visitTimedOut ends what nobody answered.
@@ -507,7 +551,7 @@ func (s *step) visitTimedOut() {
 		s.doubt(s.ledger.door(v.compartment), "a restart came between door and answer")
 		s.show(idle)
 	case v.stage == questioning:
-		s.taken(false)
+		s.unconfirmed()
 	default:
 		s.show(idle)
 	}
@@ -533,7 +577,7 @@ func (s *step) visitEnds(name ScreenName) {
 	if ses.visit.attempt != 0 {
 		s.do(ForgetVisit{})
 	}
-	ses.visit = visit{stage: ended, end: name, compartment: ses.visit.compartment}
+	ses.visit = visit{stage: ended, end: name, compartment: ses.visit.compartment, incident: s.closingIncident(name)}
 	ses.hint, ses.answers = "", 0
 	if name == ScreenRefused {
 		ses.visit.compartment = 0
@@ -543,8 +587,13 @@ func (s *step) visitEnds(name ScreenName) {
 	s.wait(s.rules().Notice)
 }
 
-// incident is what a citizen names on the telephone: it leads to the events
-// around it and tells nothing by itself.
-func (t *Terminal) incident() string {
-	return fmt.Sprintf("%s-%d", t.ledger.Config.Terminal, t.ledger.Attempt)
+// closingIncident is what a citizen names on the telephone: it finds the events
+// of the matter and tells nothing by itself. A refusal has the visit's own,
+// whatever the code names.
+func (s *step) closingIncident(name ScreenName) string {
+	v := s.session.visit
+	if name == ScreenRefused {
+		return s.ledger.visitIncident(v.attempt)
+	}
+	return s.visitOf(v.generation, v.attempt)
 }

@@ -58,11 +58,21 @@ const (
 	RefusedAlone      RefusalReason = "alone"       // no second clerk came
 )
 
+// Dispute is what a citizen says who does not have their document.
+type Dispute string
+
+// The disputes.
+const (
+	DisputedNotMine Dispute = "not_mine" // another's document lay there
+	DisputedEmpty   Dispute = "empty"    // nothing lay there
+)
+
 // Purpose is why a lock is released.
 type Purpose string
 
 const (
 	ForPickup   Purpose = "pickup"
+	ForReturn   Purpose = "return" // a citizen puts back a document that is another's
 	ForLoading  Purpose = "loading"
 	ForUnload   Purpose = "unloading"
 	ForClear    Purpose = "clearing"   // to see it empty
@@ -101,6 +111,7 @@ const (
 	AlarmFault         AlarmKind = "compartment_fault"     // lock or contact
 	AlarmCustody       AlarmKind = "custody_unknown"       // nobody knows where the document is
 	AlarmDisputed      AlarmKind = "document_disputed"     // not mine, or empty
+	AlarmUnconfirmed   AlarmKind = "document_unconfirmed"  // the door is closed, and nobody said that they have it
 	AlarmMissing       AlarmKind = "document_missing"      // two clerks found nothing
 	AlarmNotPosted     AlarmKind = "letter_not_posted"     // 14 days
 	AlarmRoundBroken   AlarmKind = "round_interrupted"     // documents laid, not confirmed

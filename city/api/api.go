@@ -79,18 +79,19 @@ type Order struct {
 type DepositState string
 
 const (
-	DepositReserved  DepositState = "reserved"
-	DepositPrepared  DepositState = "prepared"
-	DepositLaid      DepositState = "laid"
-	DepositLoaded    DepositState = "loaded"
-	DepositReplaced  DepositState = "replaced" // its code was re-issued under another generation
-	DepositAbandoned DepositState = "abandoned"
-	DepositTaken     DepositState = "taken"
-	DepositUnloaded  DepositState = "unloaded"
-	DepositDisputed  DepositState = "disputed"
-	DepositDoubted   DepositState = "doubted"
-	DepositMissing   DepositState = "missing"
-	DepositDead      DepositState = "dead" // the terminal was declared stolen: no code of it counts any more
+	DepositReserved    DepositState = "reserved"
+	DepositPrepared    DepositState = "prepared"
+	DepositLaid        DepositState = "laid"
+	DepositLoaded      DepositState = "loaded"
+	DepositReplaced    DepositState = "replaced" // its code was re-issued under another generation
+	DepositAbandoned   DepositState = "abandoned"
+	DepositTaken       DepositState = "taken"
+	DepositUnloaded    DepositState = "unloaded"
+	DepositDisputed    DepositState = "disputed"
+	DepositUnconfirmed DepositState = "unconfirmed" // the door is closed, and nobody said that they have it
+	DepositDoubted     DepositState = "doubted"
+	DepositMissing     DepositState = "missing"
+	DepositDead        DepositState = "dead" // the terminal was declared stolen: no code of it counts any more
 )
 
 // Deposit is one generation at one terminal.

@@ -20,7 +20,8 @@ var eventWords = map[string][2]string{
 	"deposit.abandoned": {"Einlage abgebrochen", "Deposit abandoned"}, "document.laid": {"Dokument eingelegt", "Document laid in"},
 	"deposit.loaded": {"Abholbereit", "Ready for collection"}, "deposit.reissued": {"Neuer Abholcode", "New pickup code"},
 	"deposit.expired": {"Frist abgelaufen", "Period over"}, "document.taken": {"Abgeholt", "Collected"},
-	"document.disputed": {"Dokument bestritten", "Document disputed"}, "document.unloaded": {"Entnommen", "Unloaded"},
+	"document.unconfirmed": {"Ohne Antwort geschlossen", "Closed without an answer"},
+	"document.disputed":    {"Dokument bestritten", "Document disputed"}, "document.unloaded": {"Entnommen", "Unloaded"},
 	"document.missed": {"Dokument fehlt", "Document missing"}, "custody.doubted": {"Verbleib unklar", "Custody unknown"},
 	"slot.erased": {"Fingerabdruck gelöscht", "Fingerprint erased"},
 

@@ -223,8 +223,8 @@ func scanDeposit(scan func(...any) error) (d api.Deposit, err error) {
 // Living gives the order's deposit whose code is still good, or ErrUnknown.
 func (r *Record) Living(ctx context.Context, id locker.OrderID) (api.Deposit, error) {
 	d, err := scanDeposit(r.db.QueryRowContext(ctx, `SELECT `+depositColumns+` FROM deposits
-		WHERE order_id = ? AND erased = 0 AND state IN (?, ?, ?) AND `+ownOrder("deposits")+` ORDER BY generation DESC LIMIT 1`, id,
-		api.DepositLoaded, api.DepositDisputed, api.DepositDoubted).Scan)
+		WHERE order_id = ? AND erased = 0 AND state IN (?, ?, ?, ?) AND `+ownOrder("deposits")+` ORDER BY generation DESC LIMIT 1`, id,
+		api.DepositLoaded, api.DepositUnconfirmed, api.DepositDisputed, api.DepositDoubted).Scan)
 	if errors.Is(err, sql.ErrNoRows) {
 		return d, fmt.Errorf("order %q has no deposit that can be collected: %w", id, ErrUnknown)
 	}

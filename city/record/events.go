@@ -50,6 +50,9 @@ func (r *Record) Append(ctx context.Context, terminal string, first uint64, even
 			if err := p.apply(e.Fact); err != nil {
 				return fmt.Errorf("event %d (%s): %w", first+uint64(i), e.Type, err)
 			}
+			if err := p.incident(first+uint64(i), e.Fact); err != nil {
+				return fmt.Errorf("incident of event %d: %w", first+uint64(i), err)
+			}
 		}
 		return nil
 	})

@@ -30,6 +30,8 @@ func (p projection) apply(fact locker.Fact) error {
 		return p.deposit(f.Generation, api.DepositLoaded)
 	case locker.DepositReissued:
 		return p.reissued(f)
+	case locker.DocumentUnconfirmed:
+		return p.deposit(f.Generation, api.DepositUnconfirmed)
 	case locker.DocumentDisputed:
 		return p.deposit(f.Generation, api.DepositDisputed)
 	case locker.CustodyDoubted:

@@ -78,6 +78,9 @@ func (r *Record) pruneSome(ctx context.Context, terminal string, before time.Tim
 		if _, err := tx.ExecContext(ctx, `UPDATE events SET body = x'' WHERE terminal = ?1 AND seq >= `+unpruned+` AND seq < ?`, terminal, next); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM incidents WHERE terminal = ? AND seq < ?`, terminal, next); err != nil {
+			return err
+		}
 		_, err = tx.ExecContext(ctx, `UPDATE terminals SET pruned = ? WHERE id = ?`, next, terminal)
 		return err
 	})

@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 10
+const version = 11
 
 const schema = `
 CREATE TABLE terminals (
@@ -210,6 +210,7 @@ func (r *Record) prepare() error {
 			addPruned,
 			addKeyList,
 			addConditions,
+			addIncidents,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

@@ -71,7 +71,7 @@ func closeRows(ctx context.Context, tx *sql.Tx, terminal, closed, at string) err
 			return err
 		}
 	}
-	for _, table := range []string{"events", "keys", "orders", "deposits", "letters", "alarms", "raised", "stolen", "verifiers"} {
+	for _, table := range []string{"events", "keys", "orders", "deposits", "letters", "alarms", "raised", "stolen", "verifiers", "incidents"} {
 		if _, err := tx.ExecContext(ctx, `UPDATE `+table+` SET terminal = ? WHERE terminal = ?`, closed, terminal); err != nil { //nolint:gosec // a name of ours
 			return fmt.Errorf("%s: %w", table, err)
 		}
@@ -80,7 +80,7 @@ func closeRows(ctx context.Context, tx *sql.Tx, terminal, closed, at string) err
 }
 
 // inside are the states of a deposit whose document lies in the terminal, or may.
-var inside = []any{api.DepositLaid, api.DepositLoaded, api.DepositDisputed, api.DepositDoubted}
+var inside = []any{api.DepositLaid, api.DepositLoaded, api.DepositUnconfirmed, api.DepositDisputed, api.DepositDoubted}
 
 // Adoption is what the next board is told of a closed log, but size and root.
 func (r *Record) Adoption(ctx context.Context, closed string) (a locker.Adoption, err error) {
@@ -95,7 +95,7 @@ func (r *Record) Adoption(ctx context.Context, closed string) (a locker.Adoption
 		return a, fmt.Errorf("closed log %q: %w", closed, err)
 	}
 	rows, err := r.db.QueryContext(ctx, `SELECT compartment, order_id FROM deposits
-		WHERE terminal = ? AND state IN (?, ?, ?, ?) GROUP BY compartment ORDER BY compartment`, append([]any{closed}, inside...)...)
+		WHERE terminal = ? AND state IN (?, ?, ?, ?, ?) GROUP BY compartment ORDER BY compartment`, append([]any{closed}, inside...)...)
 	a.Held, err = collect(rows, err, func(scan func(...any) error) (h locker.HeldDocument, err error) {
 		return h, scan(&h.Compartment, &h.Order)
 	})

@@ -188,8 +188,12 @@ const searchDepth = 10_000
 
 // Search gives at most limit of a terminal's events before the given sequence,
 // the latest first, whose body holds the text in any case of ASCII; of the
-// searchDepth before it.
+// searchDepth before it. An incident's number finds the events of its matter
+// alone, at any depth.
 func (r *Record) Search(ctx context.Context, terminal, text string, before uint64, limit int) ([]api.Event, error) {
+	if found, known, err := r.incident(ctx, terminal, text, before, limit); err != nil || known {
+		return found, err
+	}
 	from := uint64(0)
 	if before > searchDepth {
 		from = before - searchDepth

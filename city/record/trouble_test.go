@@ -226,3 +226,37 @@ func TestSearchFindsTheLatestFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestTheNumberThatTheKioskPrintedFindsItsEventsHoweverOldTheyAre(t *testing.T) {
+	r, _ := open(t)
+	facts := []locker.Fact{
+		locker.CodeCharged{Attempt: 17, Generation: 3},
+		locker.DocumentDisputed{Generation: 3, Reason: locker.DisputedEmpty, Incident: "rathaus-1-17"},
+		locker.AlarmRaised{Alarm: 4, Class: locker.Wake, Kind: locker.AlarmDisputed, Compartment: 2, Incident: "rathaus-1-17"},
+		locker.CodeCharged{Attempt: 170, Generation: 4},
+		locker.CodeProved{Attempt: 171, Generation: 3, Incident: "rathaus-1-17"},
+		locker.CompartmentQuarantined{Compartment: 5, Incident: "rathaus-1-a1"},
+	}
+	var events []record.Event
+	for _, f := range facts {
+		events = append(events, told(t, f))
+	}
+	for range 10_100 {
+		events = append(events, told(t, locker.ClockMarked{}))
+	}
+	if err := r.Append(t.Context(), "rathaus-1", 0, events, nil); err != nil {
+		t.Fatal(err)
+	}
+	for number, want := range map[string][]uint64{
+		"rathaus-1-17": {4, 2, 1, 0}, " RATHAUS-1-17 ": {4, 2, 1, 0}, "rathaus-1-170": {3}, "rathaus-1-171": {4}, "rathaus-1-a1": {5}, "rathaus-1-99": nil,
+	} {
+		found, err := r.Search(t.Context(), "rathaus-1", number, uint64(len(events)), 50)
+		var got []uint64
+		for _, e := range found {
+			got = append(got, e.Sequence)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q finds %v, %v; want %v", number, got, err, want)
+		}
+	}
+}

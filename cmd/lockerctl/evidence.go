@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -149,7 +150,7 @@ func (t tool) journalExport(_ context.Context, flags *flag.FlagSet, args []strin
 	defer func() { err = errors.Join(err, j.Close()) }()
 	var sequences []uint64
 	if *order != "" {
-		history, err := historyOf(locker.OrderID(*order), j.Events)
+		history, err := historyOf("the order", *order, ofOrder, j.Events)
 		if err != nil {
 			return err
 		}
@@ -182,44 +183,67 @@ func writeFile(path string, write func(io.Writer) error) error {
 	return err
 }
 
-func (t tool) journalTimeline(ctx context.Context, flags *flag.FlagSet, args []string) error {
+// reading gives a reader of events by the flags -socket, -file and -export, and
+// its end.
+func (t tool) reading(ctx context.Context, flags *flag.FlagSet) func() (read func(from uint64, f func(uint64, locker.Event) error) error, end func() error, err error) {
 	socket, file := flags.String("socket", "", ""), flags.String("file", "", "")
 	export, identity := flags.String("export", "", ""), flags.String("identity", "", "")
-	asJSON := flags.Bool("json", false, "")
-	given, err := parse(flags, args, "ORDER")
+	return func() (read func(uint64, func(uint64, locker.Event) error) error, end func() error, err error) {
+		end = func() error { return nil }
+		switch {
+		case *socket != "" && *file+*export == "":
+			return func(from uint64, f func(uint64, locker.Event) error) error {
+				var dump bytes.Buffer
+				if err := dumpSocket(ctx, &dump, *socket, from); err != nil {
+					return err
+				}
+				return decoded(bytes.Lines(dump.Bytes()), f)
+			}, end, nil
+		case *file != "" && *socket+*export == "":
+			j, err := openJournal(*file)
+			if err != nil {
+				return nil, nil, err
+			}
+			return j.Events, j.Close, nil
+		case *export != "" && *socket+*file == "":
+			trust, err := trusted(*identity, "")
+			if err != nil {
+				return nil, nil, err
+			}
+			return func(_ uint64, f func(uint64, locker.Event) error) error {
+				_, err := readExport(*export, trust, func(_ uint64, body []byte) error { return decode(body, f) })
+				return err
+			}, end, nil
+		}
+		return nil, nil, misused("wants one of -socket, -file and -export")
+	}
+}
+
+func (t tool) journalTimeline(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	return t.journalTells(ctx, flags, args, "ORDER", "the order", ofOrder)
+}
+
+func ofOrder(order string, events iter.Seq2[uint64, locker.Event]) []timeline.Entry {
+	return timeline.Of(locker.OrderID(order), events)
+}
+
+func (t tool) journalIncident(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	return t.journalTells(ctx, flags, args, "NUMBER", "the incident", timeline.OfIncident)
+}
+
+// journalTells prints the events that belong to what is named.
+func (t tool) journalTells(ctx context.Context, flags *flag.FlagSet, args []string, name, what string, of func(string, iter.Seq2[uint64, locker.Event]) []timeline.Entry) (err error) {
+	reading, asJSON := t.reading(ctx, flags), flags.Bool("json", false, "")
+	given, err := parse(flags, args, name)
 	if err != nil {
 		return err
 	}
-	var read func(from uint64, f func(uint64, locker.Event) error) error
-	switch {
-	case *socket != "" && *file+*export == "":
-		read = func(from uint64, f func(uint64, locker.Event) error) error {
-			var dump bytes.Buffer
-			if err := dumpSocket(ctx, &dump, *socket, from); err != nil {
-				return err
-			}
-			return decoded(bytes.Lines(dump.Bytes()), f)
-		}
-	case *file != "" && *socket+*export == "":
-		j, err := openJournal(*file)
-		if err != nil {
-			return err
-		}
-		defer j.Close()
-		read = j.Events
-	case *export != "" && *socket+*file == "":
-		trust, err := trusted(*identity, "")
-		if err != nil {
-			return err
-		}
-		read = func(_ uint64, f func(uint64, locker.Event) error) error {
-			_, err := readExport(*export, trust, func(_ uint64, body []byte) error { return decode(body, f) })
-			return err
-		}
-	default:
-		return misused("wants one of -socket, -file and -export")
+	read, end, err := reading()
+	if err != nil {
+		return err
 	}
-	history, err := historyOf(locker.OrderID(given[0]), read)
+	defer func() { err = errors.Join(err, end()) }()
+	history, err := historyOf(what, given[0], of, read)
 	if err != nil {
 		return err
 	}
@@ -246,10 +270,11 @@ func decode(body []byte, f func(uint64, locker.Event) error) error {
 // errEnough ends a reader whose events nobody wants any more.
 var errEnough = errors.New("enough")
 
-// historyOf is the order's timeline; an order that is not there is an error.
-func historyOf(order locker.OrderID, read func(from uint64, f func(uint64, locker.Event) error) error) ([]timeline.Entry, error) {
+// historyOf are the events of an order or a matter; one that is not there is an
+// error.
+func historyOf(what, name string, of func(string, iter.Seq2[uint64, locker.Event]) []timeline.Entry, read func(from uint64, f func(uint64, locker.Event) error) error) ([]timeline.Entry, error) {
 	var failed error
-	history := timeline.Of(order, func(yield func(uint64, locker.Event) bool) {
+	history := of(name, func(yield func(uint64, locker.Event) bool) {
 		failed = read(0, func(n uint64, e locker.Event) error {
 			if !yield(n, e) {
 				return errEnough
@@ -261,7 +286,7 @@ func historyOf(order locker.OrderID, read func(from uint64, f func(uint64, locke
 	case failed != nil && !errors.Is(failed, errEnough):
 		return nil, failed
 	case len(history) == 0:
-		return nil, fmt.Errorf("no event names the order %.40q", order)
+		return nil, fmt.Errorf("no event names %s %.40q", what, name)
 	}
 	return history, nil
 }
@@ -293,7 +318,7 @@ func (t tool) tell(history []timeline.Entry, asJSON bool) error {
 			who[i] = string(p)
 		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", e.Sequence, e.Event.Time.UTC().Format("2006-01-02 15:04:05"), e.Event.Quality,
-			e.What, place, orDash(strings.Join(who, ", ")), e.Custody, orDash(printable(e.Detail)))
+			e.What, place, orDash(strings.Join(who, ", ")), orDash(string(e.Custody)), orDash(printable(e.Detail)))
 	}
 	return w.Flush()
 }

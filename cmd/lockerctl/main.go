@@ -50,6 +50,7 @@ const usage = `Usage:
     lockerctl journal verify (-file FILE | -export EXPORT) [-identity FILE] [-city-identity FILE]
     lockerctl journal export -file FILE [-order ORDER] -o EXPORT
     lockerctl journal timeline (-socket SOCKET | -file FILE | -export EXPORT -identity FILE) [-json] ORDER
+    lockerctl journal incident (-socket SOCKET | -file FILE | -export EXPORT -identity FILE) [-json] NUMBER
     lockerctl journal check -file FILE
 
     lockerctl wiring -config FILE -o PAGE
@@ -135,7 +136,8 @@ journal export writes the events of one order, or all that were not pruned, with
 the device's signed checkpoint and for each event the proof of its place in it:
 journal verify -export checks that anywhere, with nothing but the public key.
 journal timeline tells who had the documents of an order, from when to when,
-and both clerks by their pseudonyms.
+and both clerks by their pseudonyms. journal incident tells the events of one
+matter by the incident number that the kiosk printed.
 
 A fingerprint is a picture (PNG, PGM) or a template (ISO/IEC 19794-2:2005).
 fingerprint compare says "match" up to the estimated false match rate RATE,
@@ -254,7 +256,7 @@ func (t tool) dispatch(ctx context.Context, args []string) error {
 		"listen":   {"": t.listen},
 		"journal": {
 			"dump": t.journalDump, "verify": t.journalVerify, "check": t.journalCheck,
-			"export": t.journalExport, "timeline": t.journalTimeline,
+			"export": t.journalExport, "timeline": t.journalTimeline, "incident": t.journalIncident,
 		},
 		"fingerprint": {"extract": t.extract, "compare": t.compare, "quality": t.quality, "show": t.show, "score": t.score, "curves": t.curves},
 	}

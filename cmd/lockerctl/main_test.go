@@ -206,7 +206,7 @@ var story = []locker.Fact{
 	locker.DocumentLaid{Generation: 11, Round: 3},
 	locker.DepositLoaded{Generation: 11, Round: 3},
 	locker.CodeProved{Attempt: 5, Generation: 11},
-	locker.DocumentTaken{Generation: 11, Confirmed: true},
+	locker.DocumentTaken{Generation: 11, Confirmed: true, Incident: "rathaus-1-5"},
 	locker.SlotErased{Generation: 11},
 }
 

@@ -297,6 +297,7 @@ func deletionPeriods(*testing.T) string {
 	r := locker.DefaultRules()
 	out := newTable("Frist", "Vorgabe", "Schlüssel der Konfiguration")
 	out.row("Abholfrist ab Versand des Briefs; danach Entnahmeliste", german(r.Retention), "`rules.retention`")
+	out.row("Übergabe ohne Antwort: Code und Vorlage gelten noch", german(r.Unconfirmed), "`rules.unconfirmed`")
 	out.row("Brief nicht versandt: Alarm und Entnahmeliste nach", german(r.PostingOverdue), "`rules.posting_overdue`")
 	out.row("unbenutzter einmaliger Schlüssel wird überschrieben nach", german(r.KeyLife), "`rules.key_life`")
 	out.row("Auftrag, den niemand einlegt, wird samt Schlüssel überschrieben nach", german(r.KeyLife), "`rules.key_life`")

@@ -79,13 +79,13 @@ type help struct {
 
 // ending screens say how it went; they fade by themselves.
 var ending = []locker.ScreenName{
-	locker.ScreenRefused, locker.ScreenDone, locker.ScreenDisputed, locker.ScreenLeftOpen, locker.ScreenDefect,
-	locker.ScreenWithdrawn, locker.ScreenDesk, locker.ScreenClosed, locker.ScreenRoundDone,
+	locker.ScreenRefused, locker.ScreenDone, locker.ScreenUnconfirmed, locker.ScreenDisputed, locker.ScreenFoundEmpty, locker.ScreenLeftOpen,
+	locker.ScreenDefect, locker.ScreenWithdrawn, locker.ScreenDesk, locker.ScreenClosed, locker.ScreenRoundDone,
 }
 
 // troubled screens offer a way to a person.
 var troubled = []locker.ScreenName{
-	locker.ScreenRefused, locker.ScreenDisputed, locker.ScreenLeftOpen, locker.ScreenDefect, locker.ScreenWithdrawn,
+	locker.ScreenRefused, locker.ScreenUnconfirmed, locker.ScreenDisputed, locker.ScreenFoundEmpty, locker.ScreenLeftOpen, locker.ScreenDefect, locker.ScreenWithdrawn,
 	locker.ScreenDesk, locker.ScreenClosed, locker.ScreenOutOfOrder, locker.ScreenLocked,
 }
 
@@ -115,6 +115,7 @@ func (s *Server) compose(v view, l language) page {
 	switch {
 	case screen.Name == locker.ScreenDone, screen.Name == locker.ScreenRoundDone:
 		p.Tone = "success"
+	case screen.Name == locker.ScreenUnconfirmed: // nothing is wrong
 	case slices.Contains(troubled, screen.Name):
 		p.Tone = "danger"
 	}
@@ -196,7 +197,7 @@ func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 	switch screen.Name {
 	case locker.ScreenOpening, locker.ScreenTaskOpens:
 		p.Lead, p.Emphasis = "", s.place(screen.Compartment, l)
-	case locker.ScreenTake, locker.ScreenUnload, locker.ScreenInspect, locker.ScreenClear, locker.ScreenLay, locker.ScreenPreparing:
+	case locker.ScreenTake, locker.ScreenPutBack, locker.ScreenUnload, locker.ScreenInspect, locker.ScreenClear, locker.ScreenLay, locker.ScreenPreparing:
 		p.Emphasis = s.place(screen.Compartment, l)
 	case locker.ScreenShut:
 		if screen.Opens.IsZero() {
@@ -222,7 +223,7 @@ func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 		if screen.Reminder {
 			p.Hint, p.HintTone, p.Lead = l.say("task.reminder", n...), "warning", ""
 		}
-	case locker.ScreenTake:
+	case locker.ScreenTake, locker.ScreenPutBack:
 		if screen.Reminder {
 			p.Hint, p.HintTone = l.say("take.reminder", n...), "warning"
 		}

@@ -35,7 +35,7 @@ func (w *wall) FrameHeight() int { return w.Height - 2 }
 
 // screensWithWall show it: those on which somebody looks for a door.
 var screensWithWall = []locker.ScreenName{
-	locker.ScreenOpening, locker.ScreenTake, locker.ScreenQuestion, locker.ScreenLeftOpen, locker.ScreenDisputed,
+	locker.ScreenOpening, locker.ScreenTake, locker.ScreenQuestion, locker.ScreenPutBack, locker.ScreenUnconfirmed, locker.ScreenLeftOpen, locker.ScreenDisputed, locker.ScreenFoundEmpty,
 	locker.ScreenPreparing, locker.ScreenTaskOpens, locker.ScreenUnload, locker.ScreenInspect, locker.ScreenClear,
 	locker.ScreenLay, locker.ScreenTaskDefect, locker.ScreenRound, locker.ScreenConfirm,
 }

@@ -161,13 +161,15 @@ func TestEveryDeadEndShowsAWayOut(t *testing.T) {
 		by.cancel()
 		do(t, ctx, settled("welcome"))
 
-		late(1) // not mine, or empty; then nobody but the desk can help
+		late(1) // not mine: it goes back, and then nobody but the desk can help
 		do(t, ctx, settled("finger"))
 		h.finger <- ""
 		do(t, ctx, settled("take"))
 		h.shut()
 		do(t, ctx, settled("question"))
 		by.choose(locker.ChoiceNotMine)
+		do(t, ctx, settled("put_back"))
+		h.shut()
 		ends(locker.ScreenDisputed)
 		by.digits(h.letter(1))
 		ends(locker.ScreenDesk)

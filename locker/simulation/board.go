@@ -229,8 +229,8 @@ func (o *oracle) certain() {
 	if !o.w.config.HardwareKey {
 		return
 	}
-	for g, d := range o.gens {
-		if d.slotErased && !d.certain {
+	for _, g := range sorted(o.gens) {
+		if d := o.gens[g]; d.slotErased && !d.certain {
 			o.w.fail("liveness: generation %d was erased, and the root key was never replaced", g)
 		}
 	}

@@ -2,6 +2,8 @@ package simulation
 
 import (
 	"bytes"
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -39,7 +41,7 @@ type oracle struct {
 
 // Counts are what a run has seen, so that a test can tell that it saw anything.
 type Counts struct {
-	Taken, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts, Inventories int
+	Taken, Unconfirmed, Disputed, Loaded, Unloaded, Reissued, Doubted, Forced, Refused, Expired, Restarts, Inventories int
 	// Commands that were followed, and commands and rosters that were not.
 	Commands, Disobeyed, Burglaries int
 	// Boards that took over a wall, documents found in inventories, doors opened
@@ -50,6 +52,8 @@ type Counts struct {
 // Add counts another run's.
 func (c *Counts) Add(o Counts) {
 	c.Taken += o.Taken
+	c.Unconfirmed += o.Unconfirmed
+	c.Disputed += o.Disputed
 	c.Loaded += o.Loaded
 	c.Unloaded += o.Unloaded
 	c.Reissued += o.Reissued
@@ -70,7 +74,7 @@ func (c *Counts) Add(o Counts) {
 
 // Blind tells that something never happened, so that nothing was proved about it.
 func (c Counts) Blind() bool {
-	return min(c.Taken, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts, c.Commands, c.Disobeyed, c.Burglaries, c.Adopted, c.Found, c.Keyed, c.Roots) == 0
+	return min(c.Taken, c.Unconfirmed, c.Disputed, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts, c.Commands, c.Disobeyed, c.Burglaries, c.Adopted, c.Found, c.Keyed, c.Roots) == 0
 }
 
 // deposited is one generation.
@@ -84,7 +88,8 @@ type deposited struct {
 	extended    time.Duration // of retention, by command
 	ended       bool
 	slotErased  bool
-	certain     bool // so that no old copy opens it
+	unanswered  time.Duration // when nobody said whether they have it; zero: never
+	certain     bool          // so that no old copy opens it
 	charges     []locker.AttemptID
 	failures    map[int]int // failed or unsettled comparisons, by finger
 	closed      map[int]bool
@@ -128,6 +133,7 @@ type doorBook struct {
 	keyed     bool // opened last with the key that was announced
 	saw       bool // a document, where two clerks looked last
 	owes      locker.AlarmKind
+	yes       time.Duration // when somebody last said here that they have their document
 	told      time.Duration // of the last event about it
 	released  []authority
 }
@@ -153,6 +159,10 @@ func newOracle(w *world) *oracle {
 		commandBook: newCommandBook(), boardBook: newBoardBook(),
 	}
 }
+
+// sorted are a map's keys in order: no map's own order decides what is found
+// first.
+func sorted[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
 func (o *oracle) fail(invariant int, format string, args ...any) {
 	o.w.fail("invariant %d: "+format, append([]any{invariant}, args...)...)
@@ -225,6 +235,9 @@ func (o *oracle) followPeople(fact locker.Fact) {
 		o.counts.Restarts++
 		o.round.open = false
 	case locker.AlarmRaised:
+		if f.Compartment != 0 {
+			o.numbered(f.Compartment, f.Incident)
+		}
 		o.alarms[f.Alarm] = f
 		b := o.door(f.Compartment)
 		if f.Kind == locker.AlarmForced {
@@ -268,7 +281,8 @@ func (o *oracle) lettered(g locker.Generation, l *letter) {
 	if err != nil {
 		o.fail(5, "the letter of generation %d holds no code: %v", g, err)
 	}
-	for id, other := range o.gens {
+	for _, id := range sorted(o.gens) {
+		other := o.gens[id]
 		if id != g && !other.code.IsZero() && other.code.Selector() == code.Selector() {
 			o.fail(4, "generations %d and %d have the same selector: an old letter names a new deposit", id, g)
 		}
@@ -306,7 +320,18 @@ func (o *oracle) followDeposit(fact locker.Fact) {
 			o.fail(5, "generation %d expired after %v", f.Generation, held)
 		}
 		o.counts.Expired++
+	case locker.DocumentUnconfirmed:
+		d := o.gens[f.Generation]
+		d.unanswered = o.w.now
+		o.claim(f.Generation, locker.CustodyUnknown)
+		o.numbered(d.compartment, f.Incident)
+		o.counts.Unconfirmed++
+	case locker.DocumentDisputed:
+		o.claim(f.Generation, locker.CustodyUnknown)
+		o.numbered(o.gens[f.Generation].compartment, f.Incident)
+		o.counts.Disputed++
 	case locker.DocumentTaken:
+		o.taken(f)
 		o.claim(f.Generation, locker.CustodyCitizen)
 		o.end(f.Generation)
 		o.counts.Taken++
@@ -332,6 +357,36 @@ func (o *oracle) followDeposit(fact locker.Fact) {
 	case locker.SlotErased:
 		o.gens[f.Generation].slotErased = true
 		o.noise("generation", f.Generation, func(b box) bool { return b.generation == f.Generation })
+	}
+}
+
+// taken checks that silence was no yes: somebody said it, or two clerks found
+// nothing where nobody had answered, or the time for an answer is over.
+func (o *oracle) taken(f locker.DocumentTaken) {
+	d := o.gens[f.Generation]
+	since := o.w.now - d.unanswered
+	switch b := o.door(d.compartment); {
+	case f.Confirmed && (b.yes == 0 || o.w.now-b.yes > time.Minute):
+		o.fail(7, "generation %d is called taken and confirmed, and nobody said so", f.Generation)
+	case f.Confirmed:
+	case d.unanswered == 0:
+		o.fail(7, "generation %d is called taken, and nobody was asked", f.Generation)
+	case f.Round != 0 && (!o.round.open || o.round.id != f.Round || b.saw || b.looked < b.opened):
+		o.fail(7, "generation %d is called taken by round %d, and two clerks did not see that it is gone", f.Generation, f.Round)
+	case f.Round == 0 && since < time.Duration(o.w.config.Rules.Unconfirmed)-aheadAtMost:
+		o.fail(7, "generation %d is called taken %v after a question that nobody answered", f.Generation, since)
+	}
+}
+
+// numbered checks that an event about a matter has the number of the matter.
+func (o *oracle) numbered(n locker.CompartmentID, number string) {
+	if number == "" {
+		o.fail(6, "a matter at compartment %d has no incident number", n)
+	}
+	for _, id := range sorted(o.alarms) {
+		if a := o.alarms[id]; a.Compartment == n && a.Incident != number {
+			o.fail(6, "one matter at compartment %d has the incident numbers %s and %s", n, a.Incident, number)
+		}
 	}
 }
 

@@ -1,8 +1,6 @@
 package simulation
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -52,7 +50,7 @@ func (o *oracle) authorised(f locker.CompartmentReleased) {
 		o.fail(1, "pulse %d was released twice", f.Pulse)
 	}
 	o.pulses[f.Pulse] = true
-	if f.Purpose == locker.ForPickup {
+	if f.Purpose == locker.ForPickup || f.Purpose == locker.ForReturn {
 		o.pickup(f)
 	} else {
 		o.byRound(f)
@@ -65,7 +63,7 @@ func (o *oracle) authorised(f locker.CompartmentReleased) {
 // exercised is told a lock that is driven for the sake of measuring it, at its
 // release and at its pulse.
 func (o *oracle) exercised(n locker.CompartmentID) {
-	for _, g := range slices.Sorted(maps.Keys(o.gens)) {
+	for _, g := range sorted(o.gens) {
 		if d := o.gens[g]; d.compartment == n && !d.ended {
 			o.fail(1, "the lock of compartment %d is exercised, and generation %d is there", n, g)
 		}

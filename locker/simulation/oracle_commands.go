@@ -57,7 +57,7 @@ func (o *oracle) followCommand(e locker.Event) {
 		}
 		o.roster = f.Version
 	case locker.CompartmentReleased:
-		if f.Purpose == locker.ForPickup && (o.locked || o.disabled[f.Compartment]) {
+		if (f.Purpose == locker.ForPickup || f.Purpose == locker.ForReturn) && (o.locked || o.disabled[f.Compartment]) {
 			o.fail(9, "compartment %d is released for a citizen, and the terminal is locked (%v) or it is disabled (%v)", f.Compartment, o.locked, o.disabled[f.Compartment])
 		}
 	case locker.DepositReserved:
@@ -115,8 +115,8 @@ func (o *oracle) obeyed(at time.Time, f locker.CommandFollowed) {
 		o.revoked(f.Order)
 	case locker.CommandDeclare:
 		o.locked, o.tamper = true, false
-		for id, b := range o.orders {
-			if b.accepted {
+		for _, id := range sorted(o.orders) {
+			if o.orders[id].accepted {
 				o.revoked(id)
 			}
 		}
@@ -143,7 +143,8 @@ func (o *oracle) listed(f locker.BurglaryDeclared) {
 		}
 		listed[i.Order] = i
 	}
-	for id, b := range o.orders {
+	for _, id := range sorted(o.orders) {
+		b := o.orders[id]
 		if b.holder == locker.CustodyCompartment && listed[id].Order == "" {
 			o.fail(9, "the list of a burglary lacks order %s in compartment %d", id, b.door)
 		}

@@ -9,12 +9,14 @@ import (
 
 // whole checks at a start that nothing is missing of what must still open.
 func (o *oracle) whole() {
-	for g, d := range o.gens {
+	for _, g := range sorted(o.gens) {
+		d := o.gens[g]
 		if b := o.orders[d.order]; d.loaded && !d.ended && b.file.withdraw == nil && !o.openable(func(x box) bool { return x.generation == g }) {
 			o.w.fail("after start %d nothing opens generation %d any more", o.w.starts, g)
 		}
 	}
-	for id, b := range o.orders {
+	for _, id := range sorted(o.orders) {
+		b := o.orders[id]
 		if b.accepted && !b.loaded && !b.erased && b.file.withdraw == nil && !o.openable(func(x box) bool { return x.hpke && x.order == id }) {
 			o.w.fail("after start %d nothing opens order %s any more", o.w.starts, id)
 		}
@@ -113,6 +115,16 @@ func (o *oracle) alarmed(n locker.CompartmentID) bool {
 	return false
 }
 
+// alarmedBut tells whether an alarm of another kind stands.
+func (o *oracle) alarmedBut(n locker.CompartmentID, kind locker.AlarmKind) bool {
+	for _, a := range o.alarms {
+		if a.Compartment == n && a.Kind != kind {
+			return true
+		}
+	}
+	return false
+}
+
 // standing tells whether an alarm of this kind stands.
 func (o *oracle) standing(kind locker.AlarmKind, n locker.CompartmentID) bool {
 	for _, a := range o.alarms {
@@ -136,8 +148,8 @@ func (o *oracle) inspect() {
 			return // a handover may be under way
 		}
 	}
-	for id, b := range o.orders {
-		if b.file.order == id {
+	for _, id := range sorted(o.orders) {
+		if b := o.orders[id]; b.file.order == id {
 			o.custody(id, b)
 		}
 	}
@@ -166,7 +178,7 @@ func (o *oracle) custody(id locker.OrderID, b *filed) {
 			wrong()
 		}
 	case locker.CustodyUnknown:
-		if truth.place == behindDoor && truth.door != b.door {
+		if truth.place == behindDoor && truth.door != b.door || !o.gens[b.gen].ended && !o.alarmed(b.door) {
 			wrong()
 		}
 	default:
@@ -192,7 +204,8 @@ func (o *oracle) visited(z *citizen) {
 		return // two clerks have yet to look, or admins to take a command back
 	}
 	b := o.orders[d.order]
-	if b.holder != locker.CustodyCompartment || b.file.paper.place != behindDoor || o.alarmed(d.compartment) || b.file.withdraw != nil {
+	unanswered := b.holder == locker.CustodyUnknown && d.unanswered != 0 && o.standing(locker.AlarmUnconfirmed, d.compartment)
+	if b.holder != locker.CustodyCompartment && !unanswered || b.file.paper.place != behindDoor || b.file.withdraw != nil || o.alarmedBut(d.compartment, locker.AlarmUnconfirmed) {
 		return
 	}
 	open := 0
@@ -251,19 +264,20 @@ func (o *oracle) drained() {
 	case len(o.unseen) > 0:
 		w.fail("liveness: %d compartments of an inventory were never looked into", len(o.unseen))
 	}
-	for id, b := range o.orders {
+	for _, id := range sorted(o.orders) {
+		b := o.orders[id]
 		if b.file.order == id && b.file.message != nil && b.file.arrived && b.file.withdraw == nil && !b.file.accepted && !b.file.closed {
 			w.fail("liveness: order %s was never accepted", id)
 		}
 	}
 	o.nothingLeft()
-	for n, b := range o.doors {
-		if b.faulted {
+	for _, n := range sorted(o.doors) {
+		if o.doors[n].faulted {
 			w.fail("liveness: compartment %d is out of order, and nothing ails it", n)
 		}
 	}
-	for g, d := range o.gens {
-		if d.ended && !d.slotErased {
+	for _, g := range sorted(o.gens) {
+		if d := o.gens[g]; d.ended && !d.slotErased {
 			w.fail("liveness: generation %d has ended, and its slot was never erased", g)
 		}
 	}
@@ -286,7 +300,8 @@ func (o *oracle) nothingLeft() {
 		}
 	}
 	waiting := 0
-	for id, b := range o.orders {
+	for _, id := range sorted(o.orders) {
+		b := o.orders[id]
 		switch {
 		case b.accepted && !b.erased && b.loaded:
 			w.fail("liveness: order %s lies in a compartment, and its key was never erased", id)

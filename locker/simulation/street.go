@@ -76,6 +76,9 @@ func (s *street) idle() bool { return s.present == nil && len(s.queue) == 0 }
 // The ways to the terminal from its front.
 
 func (w *world) choose(s locker.Screen, c locker.Choice) {
+	if c == locker.ChoiceYes {
+		w.oracle.door(s.Compartment).yes = w.now
+	}
 	if w.process != nil {
 		w.process.give(locker.Chosen{Screen: s.Number, Choice: c})
 	}
@@ -155,7 +158,9 @@ type habits struct {
 	leavesOpen  bool // walks away with the door open
 	leavesIt    bool // and without the document
 	silent      bool // walks away without an answer
+	unsure      bool // has it, gave no answer, and comes again
 	denies      bool // says: not mine
+	keepsIt     bool // and does not put it back
 	walksOff    bool // in the middle of it
 	asksTime    bool // for more time
 	other       bool // prefers the other finger
@@ -185,7 +190,7 @@ func (s *street) citizen() *citizen {
 	z.habits = habits{
 		pace: d.between(time.Second, 5*time.Second),
 		slip: d.hits(0.15), forgets: d.hits(0.1), wrongFinger: d.hits(0.15), cold: d.hits(0.15),
-		again: d.hits(0.15), leavesOpen: d.hits(0.05), leavesIt: d.hits(0.03), silent: d.hits(0.1),
+		again: d.hits(0.15), leavesOpen: d.hits(0.05), leavesIt: d.hits(0.03), silent: d.hits(0.1), unsure: d.hits(0.3), keepsIt: d.hits(0.5),
 		denies: d.hits(0.03), walksOff: d.hits(0.07), asksTime: d.hits(0.1), other: d.hits(0.1),
 	}
 	if d.hits(0.1) {
@@ -218,8 +223,10 @@ func (z *citizen) receives(g locker.Generation, code string) {
 }
 
 // goes to the terminal.
-func (z *citizen) goes() {
-	if z.done || z.code == "" {
+func (z *citizen) goes() { z.comesTo(false) }
+
+func (z *citizen) comesTo(although bool) {
+	if z.done && !although || z.code == "" {
 		return
 	}
 	z.visits++
@@ -260,6 +267,8 @@ func (z *citizen) act(s locker.Screen) time.Duration {
 		z.w.choose(s, locker.ChoiceGoOn)
 	case locker.ScreenPINLetter:
 		z.w.choose(s, locker.ChoiceConfirm)
+	case locker.ScreenPutBack:
+		z.putsBack(s)
 	case locker.ScreenTake:
 		if left := z.atDoor(s); left {
 			return z.goesHome()
@@ -284,7 +293,7 @@ func (z *citizen) act(s locker.Screen) time.Duration {
 
 func closing(n locker.ScreenName) bool {
 	switch n {
-	case locker.ScreenDone, locker.ScreenDisputed, locker.ScreenLeftOpen, locker.ScreenDefect, locker.ScreenWithdrawn,
+	case locker.ScreenDone, locker.ScreenUnconfirmed, locker.ScreenDisputed, locker.ScreenFoundEmpty, locker.ScreenLeftOpen, locker.ScreenDefect, locker.ScreenWithdrawn,
 		locker.ScreenDesk, locker.ScreenClosed, locker.ScreenRefused:
 		return true
 	default:
@@ -373,6 +382,19 @@ func (z *citizen) atDoor(s locker.Screen) (left bool) {
 	return false
 }
 
+// putsBack lays what is not theirs into the open compartment, or keeps it.
+func (z *citizen) putsBack(s locker.Screen) {
+	d := z.w.wall.door(s.Compartment)
+	if z.visit.got && d.open && !z.habits.keepsIt {
+		z.w.wall.put(d, z.file.paper)
+		z.visit.got, z.done = false, false
+	}
+	z.w.wall.set(d, false)
+	if slices.Contains(s.Choices, locker.ChoiceDoorClosed) {
+		z.w.choose(s, locker.ChoiceDoorClosed)
+	}
+}
+
 func (z *citizen) answers(s locker.Screen) time.Duration {
 	v, h := &z.visit, z.habits
 	v.answered++
@@ -382,10 +404,12 @@ func (z *citizen) answers(s locker.Screen) time.Duration {
 			p.left = true
 		}
 		return z.goesHome()
-	case (h.again && v.answered == 1 || !v.got && !h.leavesIt) && slices.Contains(s.Choices, locker.ChoiceAgain):
+	case (h.again && v.answered == 1 || !v.got && !z.done && !h.leavesIt) && slices.Contains(s.Choices, locker.ChoiceAgain):
 		z.w.choose(s, locker.ChoiceAgain)
-	case h.denies || !v.got && !h.leavesIt:
+	case h.denies:
 		z.w.choose(s, locker.ChoiceNotMine)
+	case !v.got && !z.done && !h.leavesIt:
+		z.w.choose(s, locker.ChoiceEmpty)
 	default:
 		for _, p := range z.w.wall.door(s.Compartment).inside {
 			p.left = true
@@ -416,13 +440,18 @@ func (z *citizen) goesHome() time.Duration {
 func (z *citizen) leave() {
 	z.closesDoors()
 	switch z.visit.last {
-	case "", locker.ScreenOpening, locker.ScreenTake, locker.ScreenQuestion:
+	case "", locker.ScreenOpening, locker.ScreenTake, locker.ScreenQuestion, locker.ScreenPutBack:
 		z.file.paper.left = z.file.paper.place == behindDoor
 	default:
 	}
 	z.w.oracle.visited(z)
 	z.w.oracle.patience(z)
 	d := z.w.chance
+	if z.done && z.habits.silent && z.habits.unsure && !z.w.calm {
+		z.habits.silent = false
+		z.w.after(d.between(time.Hour, 30*time.Hour), func() { z.comesTo(true) })
+		return
+	}
 	if z.done || z.w.calm {
 		return
 	}

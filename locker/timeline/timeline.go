@@ -36,8 +36,9 @@ type Entry struct {
 	Generation  locker.Generation    `json:"generation,omitempty"`
 	Compartment locker.CompartmentID `json:"compartment,omitempty"`
 	Round       locker.RoundID       `json:"round,omitempty"`
-	People      []locker.Person      `json:"people,omitempty"` // both clerks, the desk or the admin
-	Custody     Custody              `json:"custody"`
+	People      []locker.Person      `json:"people,omitempty"`  // both clerks, the desk or the admin
+	Custody     Custody              `json:"custody,omitempty"` // of an order's history
+	Incident    string               `json:"incident,omitempty"`
 	Detail      string               `json:"detail,omitempty"` // reason, if the fact has one
 }
 
@@ -64,6 +65,26 @@ func Of(order locker.OrderID, events iter.Seq2[uint64, locker.Event]) []Entry {
 	return h.entries
 }
 
+// OfIncident are the events of a matter by its incident number, as the kiosk
+// prints it. They may be of several visits, and of no order.
+func OfIncident(number string, events iter.Seq2[uint64, locker.Event]) (entries []Entry) {
+	number = strings.ToLower(strings.TrimSpace(number))
+	terminal := number[:max(0, strings.LastIndex(number, "-"))]
+	for sequence, e := range events {
+		if slices.Contains(locker.Incidents(terminal, e.Fact), number) {
+			entries = append(entries, entryOf(sequence, e, aboutOf(e.Fact)))
+		}
+	}
+	return entries
+}
+
+func entryOf(sequence uint64, e locker.Event, a about) Entry {
+	return Entry{
+		Sequence: sequence, Event: e, What: What(e.Fact), Generation: a.generation, Compartment: a.compartment,
+		Round: a.round, People: a.people, Detail: a.detail, Incident: a.incident,
+	}
+}
+
 type history struct {
 	order       locker.OrderID
 	generations map[locker.Generation]bool
@@ -84,10 +105,7 @@ func (h *history) add(sequence uint64, e locker.Event) {
 			h.places[r.Compartment] = true
 		}
 	}
-	entry := Entry{
-		Sequence: sequence, Event: e, What: What(e.Fact), Generation: a.generation, Compartment: a.compartment,
-		Round: a.round, People: a.people, Detail: a.detail,
-	}
+	entry := entryOf(sequence, e, a)
 	if _, ok := e.Fact.(locker.RoundOpened); ok {
 		h.opened[a.round] = entry
 		return
@@ -148,7 +166,7 @@ func after(before Custody, f locker.Fact) Custody {
 		return InCompartment
 	case locker.DocumentTaken:
 		return WithCitizen
-	case locker.CustodyDoubted, locker.DocumentDisputed, locker.DocumentMissing:
+	case locker.CustodyDoubted, locker.DocumentUnconfirmed, locker.DocumentDisputed, locker.DocumentMissing:
 		return Unknown
 	}
 	return before
@@ -172,6 +190,7 @@ type about struct {
 	round                locker.RoundID
 	people               []locker.Person
 	detail               string
+	incident             string
 }
 
 func aboutOf(f locker.Fact) about {
@@ -201,14 +220,19 @@ func aboutOf(f locker.Fact) about {
 		case [2]locker.Person:
 			a.people = append(a.people, x[:]...)
 		case string:
-			if field.Name == "Reason" || field.Name == "Detail" {
+			switch field.Name {
+			case "Reason", "Detail":
 				a.detail = x
+			case "Incident":
+				a.incident = x
 			}
 		case locker.AlarmKind:
 			a.detail = string(x)
 		case locker.RefusalReason:
 			a.detail = string(x)
 		case locker.Purpose:
+			a.detail = string(x)
+		case locker.Dispute:
 			a.detail = string(x)
 		}
 	}

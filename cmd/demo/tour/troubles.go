@@ -208,11 +208,20 @@ func (s *story) notMine(ctx context.Context) (string, error) {
 	if err := s.press(ctx, locker.ScreenQuestion, locker.ChoiceNotMine); err != nil {
 		return "", err
 	}
-	if _, err := s.await(ctx, locker.ScreenDisputed); err != nil {
+	if _, err := s.await(ctx, locker.ScreenPutBack); err != nil {
 		return "", err
 	}
-	_, err = s.event(ctx, "de.nachtfach.alarm.raised.v1", func(f map[string]any) bool { return text(f, "kind") == "document_disputed" })
-	return "quarantined, the slot lives until clerks look", err
+	if err := s.door(ctx, n, "close"); err != nil {
+		return "", err
+	}
+	sc, err := s.await(ctx, locker.ScreenDisputed)
+	if err != nil {
+		return "", err
+	}
+	_, err = s.event(ctx, "de.nachtfach.alarm.raised.v1", func(f map[string]any) bool {
+		return text(f, "kind") == "document_disputed" && text(f, "class") == "wake" && text(f, "incident") == sc.Incident
+	})
+	return "put back, quarantined, the slot lives until clerks look", err
 }
 
 func (s *story) withdrawn(ctx context.Context) (string, error) {
