@@ -195,7 +195,7 @@ func TestEveryMessageFitsTheContract(t *testing.T) {
 		d.m.Append(fact)
 	}
 	d.offer(101, 102)
-	d.m.Desk.Show(fullStatus(t), d.m.Desk.Keys())
+	d.m.Desk.Show(fullStatus(t), d.m.Desk.Keys()[0])
 	_, err := d.ask.SubmitOrder(t.Context(), d.seal("order-0001", 1, d.lease()))
 	d.check(err)
 	_, err = d.ask.Arrived(t.Context(), "order-0001")
@@ -205,7 +205,7 @@ func TestEveryMessageFitsTheContract(t *testing.T) {
 	_, err = d.ask.Withdraw(t.Context(), "order-0001", withdrawal)
 	d.check(err)
 	d.deposit(200, "order-0002")
-	d.m.Desk.Show(fullStatus(t), d.m.Desk.Keys(), d.m.Desk.Letters()...)
+	d.m.Desk.Show(fullStatus(t), d.m.Desk.Keys()[0], d.m.Desk.Letters()...)
 	d.print("order-0002")
 	draft, err := d.ask.DraftReissue(t.Context(), "order-0002")
 	d.check(err)

@@ -143,7 +143,7 @@ func TestAKeyIsLeasedOnceAndOnlyIfAnEventNamesIt(t *testing.T) {
 		t.Fatalf("leased keys %d and %d", first.Key, second.Key)
 	}
 	d.r.Refresh()
-	d.b.Publish(topic.Keys.Of(d.m.ID), d.m.Desk.Keys(), true) // the list once more
+	d.b.Publish(topic.Keys.Of(d.m.ID), d.m.Desk.Keys()[0], true) // the list once more
 	time.Sleep(100 * time.Millisecond)
 	_, err = d.ask.LeaseKey(t.Context(), d.m.ID)
 	d.refused(err, http.StatusConflict, "no unused order key")
@@ -296,7 +296,7 @@ func (d *desk) deposit(g locker.Generation, id locker.OrderID) (pin.Code, envelo
 		locker.DepositReserved{Generation: g, Order: id, Compartment: 7, Round: 1},
 		locker.DepositPrepared{Generation: g}, locker.DocumentLaid{Generation: g, Round: 1}, locker.DepositLoaded{Generation: g, Round: 1},
 	)
-	d.m.Desk.Show(nil, d.m.Desk.Keys(), letter)
+	d.m.Desk.Show(nil, d.m.Desk.Keys()[0], letter)
 	d.r.Refresh()
 	return code, share
 }
@@ -365,7 +365,7 @@ func TestWhatBelongsToADummyIsMarked(t *testing.T) {
 	if d.order("order-0001").Training {
 		t.Error("a mark comes from nowhere")
 	}
-	d.m.Desk.Show([]byte(`{"training":true}`), d.m.Desk.Keys())
+	d.m.Desk.Show([]byte(`{"training":true}`), d.m.Desk.Keys()[0])
 	d.r.Refresh()
 	citytest.Eventually(t, "the mark of a terminal that trains", soon, func() bool { return d.order("order-0001").Training })
 	d.m.Append(

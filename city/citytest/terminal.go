@@ -190,7 +190,14 @@ func (d *Desk) State() []byte {
 }
 
 // Keys implements report.Terminal.
-func (d *Desk) Keys() []byte { d.mu.Lock(); defer d.mu.Unlock(); return d.keys }
+func (d *Desk) Keys() [][]byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.keys == nil {
+		return nil
+	}
+	return [][]byte{d.keys}
+}
 
 // Letters implements report.Terminal.
 func (d *Desk) Letters() [][]byte { d.mu.Lock(); defer d.mu.Unlock(); return d.letters }

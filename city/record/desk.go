@@ -17,24 +17,26 @@ type Key struct {
 	Hash string
 }
 
-// addKeyList adds to version 8 the lists of keys as devices signed them.
+// addKeyList adds to version 8 the list that names a key, as its device signed it.
 func addKeyList(tx *sql.Tx) error {
-	_, err := tx.Exec(`ALTER TABLE terminals ADD COLUMN keylist BLOB`)
+	_, err := tx.Exec(`ALTER TABLE keys ADD COLUMN list BLOB`)
 	return err
 }
 
-// OfferKeys notes the one-time keys of the device's list, and keeps the list as
-// it was signed. A key that is known stays as it is: leased is leased, and a
-// public half is never replaced.
+// OfferKeys notes the one-time keys of one of the device's lists, and keeps the
+// list as it was signed with each key until it is leased. A key that is known stays
+// as it is: leased is leased, and a public half is never replaced.
 func (r *Record) OfferKeys(ctx context.Context, terminal string, keys []Key, signed []byte) error {
 	return r.change(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE terminals SET keylist = ? WHERE id = ?`, signed, terminal); err != nil {
-			return err
-		}
 		for _, k := range keys {
 			_, err := tx.ExecContext(ctx, `INSERT INTO keys (terminal, key, hash, public, expires) VALUES (?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET public = excluded.public WHERE public IS NULL AND hash = excluded.hash`,
 				k.Terminal, k.Key.Key, k.Hash, k.Public, stamp(k.Expires))
+			if err != nil {
+				return err
+			}
+			_, err = tx.ExecContext(ctx, `UPDATE keys SET list = ? WHERE terminal = ? AND key = ? AND leased = '' AND list IS NOT ?`,
+				signed, k.Terminal, k.Key.Key, signed)
 			if err != nil {
 				return err
 			}
@@ -49,9 +51,9 @@ func (r *Record) LeaseKey(ctx context.Context, terminal string) (api.Key, error)
 	k := api.Key{Terminal: terminal}
 	err := r.change(ctx, func(tx *sql.Tx) error {
 		var expires string
-		err := tx.QueryRowContext(ctx, `SELECT key, public, expires FROM keys
+		err := tx.QueryRowContext(ctx, `SELECT key, public, expires, list FROM keys
 			WHERE terminal = ? AND named AND public IS NOT NULL AND leased = '' AND NOT gone AND expires > ? ORDER BY expires DESC, key LIMIT 1`,
-			terminal, r.stamp()).Scan(&k.Key, &k.Public, &expires)
+			terminal, r.stamp()).Scan(&k.Key, &k.Public, &expires, &k.List)
 		if errors.Is(err, sql.ErrNoRows) {
 			return fmt.Errorf("terminal %s has no unused order key on offer: %w", terminal, ErrConflict)
 		}
@@ -59,10 +61,7 @@ func (r *Record) LeaseKey(ctx context.Context, terminal string) (api.Key, error)
 			return err
 		}
 		k.Expires = parseStamp(expires)
-		if err := tx.QueryRowContext(ctx, `SELECT keylist FROM terminals WHERE id = ?`, terminal).Scan(&k.List); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE keys SET leased = ? WHERE terminal = ? AND key = ?`, r.stamp(), terminal, k.Key)
+		_, err = tx.ExecContext(ctx, `UPDATE keys SET leased = ?, list = NULL WHERE terminal = ? AND key = ?`, r.stamp(), terminal, k.Key)
 		return err
 	})
 	return k, err

@@ -3,6 +3,7 @@ package record_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,6 +138,33 @@ func TestAlarmsAreBounded(t *testing.T) {
 	}
 	if all[0].Detail != "again" || all[0].Times != 2 {
 		t.Errorf("the last is %+v", all[0])
+	}
+}
+
+// Each key is leased with the list that names it: the desk looks for it there.
+func TestAKeyIsLeasedWithItsOwnList(t *testing.T) {
+	r, _ := open(t)
+	expires := time.Now().Add(time.Hour)
+	var offered []locker.OfferedKey
+	for id := range locker.KeyID(2) {
+		offered = append(offered, locker.OfferedKey{Key: id + 1, Hash: fmt.Sprint("hash ", id+1), Expires: expires})
+	}
+	fact := locker.KeysOffered{Keys: offered}
+	if err := r.Append(t.Context(), "rathaus-1", 0, []record.Event{{Body: []byte("{}"), Type: fact.Type(), Time: time.Now(), Fact: fact}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range offered {
+		key := record.Key{Hash: o.Hash}
+		key.Terminal, key.Key.Key, key.Public, key.Expires = "rathaus-1", o.Key, []byte("public"), expires
+		if err := r.OfferKeys(t.Context(), "rathaus-1", []record.Key{key}, []byte(fmt.Sprint("list of ", o.Key))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range offered {
+		k, err := r.LeaseKey(t.Context(), "rathaus-1")
+		if err != nil || string(k.List) != fmt.Sprint("list of ", k.Key) {
+			t.Errorf("key %d with %q, %v", k.Key, k.List, err)
+		}
 	}
 }
 

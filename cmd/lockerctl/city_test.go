@@ -119,7 +119,7 @@ func (w *town) deposit(id locker.OrderID) {
 		locker.DepositReserved{Generation: 1, Order: id, Compartment: 7, Round: 1}, locker.DepositPrepared{Generation: 1},
 		locker.DocumentLaid{Generation: 1, Round: 1}, locker.DepositLoaded{Generation: 1, Round: 1},
 	)
-	w.terminal.Desk.Show(nil, w.terminal.Desk.Keys(), letter)
+	w.terminal.Desk.Show(nil, w.terminal.Desk.Keys()[0], letter)
 }
 
 // got waits for n different messages of a topic.

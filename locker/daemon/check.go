@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/nachtfach/nachtfach/hardware/tpm"
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/journal"
+	"github.com/nachtfach/nachtfach/locker/report"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 	"github.com/nachtfach/nachtfach/locker/vault"
 	"github.com/nachtfach/nachtfach/pin/seal"
@@ -79,7 +81,8 @@ type check struct {
 	parts    *parts
 	findings []Finding
 
-	chipTakes time.Duration // over one try at a code
+	chipTakes    time.Duration // over one try at a code
+	acknowledged bool          // the city has acknowledged events
 }
 
 // found adds a line. A part that is well has a state, one that is not an error
@@ -128,6 +131,7 @@ func (k *check) store() error {
 		k.found(kindStore, "journal", "", err, "")
 		return err
 	}
+	k.acknowledged = s.journal.Cursor() > 0
 	k.found(kindStore, "journal", fmt.Sprintf("%d events, %d acknowledged by the city", s.journal.Size(), s.journal.Cursor()), nil, "")
 	switch filesystem, bad := s.slots.CopyOnWrite(); {
 	case s.chip != nil:
@@ -347,8 +351,12 @@ func (k *check) wires() {
 	}
 }
 
+// brokerTime is how long the trial of the broker may take: its steps wait for what
+// the broker sends by itself.
+const brokerTime = 20 * time.Second
+
 func (k *check) broker() {
-	ctx, cancel := context.WithTimeout(k.ctx, checkTime)
+	ctx, cancel := context.WithTimeout(k.ctx, brokerTime)
 	defer cancel()
 	d := &Daemon{config: k.config}
 	bc, err := d.brokerConfig()
@@ -360,12 +368,20 @@ func (k *check) broker() {
 			bc, err = d.brokerConfig()
 		}
 	}
+	f := Finding{Kind: kindCity, Part: "broker " + k.config.City.Broker, State: "connects, subscribes and publishes"}
 	if err == nil {
-		bc.ClientID = k.config.Terminal + "-check"
-		var conn *broker.Conn
-		if conn, err = broker.Dial(ctx, bc); err == nil {
-			conn.Close()
-		}
+		var notes []string
+		notes, err = k.tryBroker(ctx, bc)
+		f.Note = strings.Join(notes, "; ")
 	}
-	k.found(kindCity, "broker "+k.config.City.Broker, "connects", err, "the terminal works on without it for days")
+	k.add(f, err, "the terminal works on without it for days")
+}
+
+// tryBroker reports as the daemon does.
+func (k *check) tryBroker(ctx context.Context, bc broker.Config) ([]string, error) {
+	r, err := report.New(report.Config{Terminal: k.config.Terminal, Broker: bc, Log: noLog{}, Desk: (*desk)(nil), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	return r.Try(ctx, k.acknowledged)
 }

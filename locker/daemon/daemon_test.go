@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -305,5 +306,37 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	}
 	if len(wrong) != 1 || wrong[0] != "lock 2" {
 		t.Fatalf("wrong are %v of %+v", wrong, findings)
+	}
+}
+
+// A broker may take no packet above 64 KiB; forty order keys have 66 KB.
+func TestManyKeysTravelInSmallPackets(t *testing.T) {
+	b := newBench(t, "key-lists")
+	b.init()
+	var mu sync.Mutex
+	listed, largest := map[locker.KeyID]bool{}, 0
+	if err := b.broker.Watch(func(topic string, payload []byte) {
+		if !strings.HasSuffix(topic, "/keys") {
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		largest = max(largest, len(payload))
+		for line := range strings.Lines(string(payload)) {
+			var id locker.KeyID
+			var expires, public string
+			if n, _ := fmt.Sscan(line, &id, &expires, &public); n == 3 && len(public) > 1000 {
+				listed[id] = true
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.run()
+	eventually(t, "forty keys", func() bool { mu.Lock(); defer mu.Unlock(); return len(listed) == 40 })
+	mu.Lock()
+	defer mu.Unlock()
+	if largest > 32<<10 {
+		t.Errorf("a list has %d bytes", largest)
 	}
 }

@@ -25,17 +25,17 @@ func (d *desk) State() []byte {
 	return state
 }
 
-// Keys is the signed list of unused order keys.
-func (d *desk) Keys() []byte {
+// Keys are the signed lists of unused order keys.
+func (d *desk) Keys() [][]byte {
 	if d.broken != nil {
 		return nil
 	}
-	list, err := d.store.vault.KeyList(d.control.UnusedKeys())
+	lists, err := d.store.vault.KeyLists(d.control.UnusedKeys())
 	if err != nil {
 		d.options.Logger.Error("list of keys", "error", err)
 		return nil
 	}
-	return list
+	return lists
 }
 
 // Letters are those that the city has not posted.

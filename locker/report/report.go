@@ -71,8 +71,8 @@ type Log interface {
 type Terminal interface {
 	// State is a JSON snapshot; nil for none yet.
 	State() []byte
-	// Keys is the signed list of unused order keys; nil for none yet.
-	Keys() []byte
+	// Keys are the signed lists of unused order keys; nil for none yet.
+	Keys() [][]byte
 	// Letters are the sealed letters that the city has not yet posted.
 	Letters() [][]byte
 	// Receive hands over one message as it came, unverified, at most

@@ -28,7 +28,7 @@ type session struct {
 	resend uint64        // and where that ends
 	more   chan struct{} // has a value while there are some
 
-	keys     []byte // as last published
+	keys     map[[sha256.Size]byte]bool // as last published
 	letters  map[[sha256.Size]byte]bool
 	state    []byte
 	stated   time.Time // when the state was last published
@@ -67,13 +67,7 @@ func (r *Reporter) serve(ctx context.Context, conn *broker.Conn) error {
 func (s *session) greet(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	id := s.config.Terminal
-	if err := s.conn.Subscribe(ctx, s.acks, topic.Ack.Of(id)); err != nil {
-		return err
-	}
-	err := s.conn.Subscribe(ctx, s.mail,
-		topic.Order.Of(id), topic.Roster.Of(id), topic.Command.Of(id), topic.Posted.Of(id))
-	if err != nil {
+	if err := s.subscribe(ctx, s.conn); err != nil {
 		return err
 	}
 	if err := s.publish(topic.Online, []byte("true"), true); err != nil {
@@ -90,6 +84,15 @@ func (s *session) greet(ctx context.Context) error {
 		return nil
 	}
 	return s.checkpoint(s.next) // shows the city at once whether its record and ours agree
+}
+
+// subscribe asks for all that the city sends.
+func (r *Reporter) subscribe(ctx context.Context, conn *broker.Conn) error {
+	id := r.config.Terminal
+	if err := conn.Subscribe(ctx, r.acks, topic.Ack.Of(id)); err != nil {
+		return err
+	}
+	return conn.Subscribe(ctx, r.mail, topic.Order.Of(id), topic.Roster.Of(id), topic.Command.Of(id), topic.Posted.Of(id))
 }
 
 func (s *session) loop(ctx context.Context) error {
@@ -299,12 +302,19 @@ func (s *session) show(again bool) error {
 
 // offer publishes keys and letters, again or what is new.
 func (s *session) offer(again bool) error {
-	if keys := s.config.Desk.Keys(); keys != nil && (again || !bytes.Equal(keys, s.keys)) {
-		if err := s.publish(topic.Keys, keys, true); err != nil {
+	listed := make(map[[sha256.Size]byte]bool)
+	for _, list := range s.config.Desk.Keys() {
+		id := sha256.Sum256(list)
+		listed[id] = true
+		if !again && s.keys[id] {
+			continue
+		}
+		// The broker retains the last list; the others come again with Repeat.
+		if err := s.publish(topic.Keys, list, true); err != nil {
 			return err
 		}
-		s.keys = keys
 	}
+	s.keys = listed
 	sent := make(map[[sha256.Size]byte]bool)
 	for _, letter := range s.config.Desk.Letters() {
 		id := sha256.Sum256(letter)

@@ -71,11 +71,13 @@ func (l *line) sendKeys() {
 	if !l.connected {
 		return
 	}
-	message, err := l.p.vault.KeyList(l.p.controller.UnusedKeys())
+	lists, err := l.p.vault.KeyLists(l.p.controller.UnusedKeys())
 	if err != nil {
-		l.p.w.fail("list of keys: %v", err)
+		l.p.w.fail("lists of keys: %v", err)
 	}
-	l.toCity(func() { l.p.w.city.keyList(message) })
+	for _, list := range lists {
+		l.toCity(func() { l.p.w.city.keyList(list) })
+	}
 }
 
 func (l *line) sendLetter(g locker.Generation) {

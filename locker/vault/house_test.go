@@ -240,10 +240,19 @@ func (h *house) signed(r envelope.Roster, by ...person) []byte {
 	return text
 }
 
-// publicKey takes a one-time key from the published list.
+// listed are the keys of the published lists.
+func (h *house) listed() (keys []envelope.PublishedKey) {
+	h.t.Helper()
+	for _, list := range must(h.vault.KeyLists(h.offered)) {
+		keys = append(keys, must(envelope.OpenKeys(h.device, terminal, list))...)
+	}
+	return keys
+}
+
+// publicKey takes a one-time key from the published lists.
 func (h *house) publicKey(id locker.KeyID) envelope.PublishedKey {
 	h.t.Helper()
-	for _, k := range must(envelope.OpenKeys(h.device, terminal, must(h.vault.KeyList(h.offered)))) {
+	for _, k := range h.listed() {
 		if k.ID == id {
 			return k
 		}

@@ -1,8 +1,10 @@
 package vault
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -47,16 +49,40 @@ func (v *Vault) publicKey(id locker.KeyID) ([]byte, error) {
 	return v.Crypto.PublicKey(private)
 }
 
-// KeyList is the signed list of those of the unused keys that can still be
-// sealed to, for locker.PublishKeys.
-func (v *Vault) KeyList(unused []locker.OfferedKey) ([]byte, error) {
+// listKeys is how many numbers of keys one list spans. A key takes 1.7 KB of it,
+// so that a list stays below 32 KiB: many brokers take no packet above 64 KiB.
+const listKeys = 16
+
+// KeyLists are the signed lists of those of the unused keys that can still be
+// sealed to, for locker.PublishKeys. Each list holds the keys of one range of
+// numbers, so that a key that is used changes one list alone. Without a key there
+// is one empty list.
+func (v *Vault) KeyLists(unused []locker.OfferedKey) ([][]byte, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	keys, err := v.published(unused)
+	if err != nil {
+		return nil, fmt.Errorf("list order keys: %w", err)
+	}
+	var lists [][]byte
+	for first := true; first || len(keys) > 0; first = false {
+		n := 0
+		for n < len(keys) && keys[n].ID/listKeys == keys[0].ID/listKeys {
+			n++
+		}
+		list, err := envelope.SignKeys(v.Device, v.Terminal, keys[:n])
+		if err != nil {
+			return nil, err
+		}
+		lists, keys = append(lists, list), keys[n:]
+	}
+	return lists, nil
+}
+
+// published are the keys to list, in the order of their numbers.
+func (v *Vault) published(unused []locker.OfferedKey) ([]envelope.PublishedKey, error) {
 	var keys []envelope.PublishedKey
 	for _, k := range unused {
-		if len(keys) == envelope.MaxKeys {
-			break
-		}
 		if v.boundTo(k.Key) != "" {
 			continue
 		}
@@ -65,11 +91,12 @@ func (v *Vault) KeyList(unused []locker.OfferedKey) ([]byte, error) {
 			continue // spent by a command
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list order keys: %w", err)
+			return nil, err
 		}
 		keys = append(keys, envelope.PublishedKey{ID: k.Key, Public: public, Expires: k.Expires})
 	}
-	return envelope.SignKeys(v.Device, v.Terminal, keys)
+	slices.SortFunc(keys, func(a, b envelope.PublishedKey) int { return cmp.Compare(a.ID, b.ID) })
+	return keys, nil
 }
 
 // boundTo names what was sealed to a key; empty for nothing.

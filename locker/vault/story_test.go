@@ -272,7 +272,7 @@ func TestKeysAreOfferedOnceAndListedWhileTheyLive(t *testing.T) {
 	if err := h.vault.EraseKey(2); err != nil {
 		t.Fatal(err)
 	}
-	list := must(envelope.OpenKeys(h.device, terminal, must(h.vault.KeyList(h.offered))))
+	list := h.listed()
 	if len(list) != 1 || list[0].ID != 3 {
 		t.Errorf("%d keys are listed", len(list))
 	}

@@ -110,6 +110,33 @@ type Conn struct {
 	lost   chan struct{}
 	once   sync.Once
 	reason error // set before lost is closed
+
+	mu      sync.Mutex
+	largest int    // bytes of the largest message published
+	on      string // and its topic
+}
+
+// suspicious is the size in bytes from which on a message may be the reason why a
+// broker ends a connection: MQTT 3.1.1 has no other way to refuse it.
+const suspicious = 16 << 10
+
+// note remembers the largest message.
+func (c *Conn) note(m Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(m.Payload) > c.largest {
+		c.largest, c.on = len(m.Payload), m.Topic
+	}
+}
+
+// blame is what to say of the largest message when the connection is lost.
+func (c *Conn) blame() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.largest < suspicious {
+		return ""
+	}
+	return fmt.Sprintf(" (the largest message on it had %d bytes, on %s: look at the broker's packet limit)", c.largest, c.on)
 }
 
 // Dial connects. The error names the address and the cause; a certificate that
@@ -182,7 +209,7 @@ func (c *Conn) lose(err error) {
 		if err == nil {
 			c.reason = ErrLost
 		} else {
-			c.reason = fmt.Errorf("%w: %w", ErrLost, err)
+			c.reason = fmt.Errorf("%w: %w%s", ErrLost, err, c.blame())
 		}
 		close(c.lost)
 	})
@@ -204,6 +231,7 @@ func (c *Conn) Err() error {
 // Publish hands one message to the connection. A nil error says that it was
 // queued for the broker, and no more.
 func (c *Conn) Publish(m Message) error {
+	c.note(m)
 	token := c.client.Publish(m.Topic, 1, m.Retained, m.Payload)
 	select {
 	case <-token.Done():
@@ -218,6 +246,7 @@ func (c *Conn) Publish(m Message) error {
 // Flush publishes one message and waits until the broker took it, and with it
 // all that was published before on this connection.
 func (c *Conn) Flush(ctx context.Context, m Message) error {
+	c.note(m)
 	token := c.client.Publish(m.Topic, 1, m.Retained, m.Payload)
 	select {
 	case <-token.Done():
