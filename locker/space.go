@@ -20,14 +20,14 @@ const (
 // nothing large fits any longer. Both end with some space to spare, so that a
 // disk at the limit is told once.
 func (s *step) spaceTold(in SpaceTold) {
-	low := min(lowSpace, in.Size/lowShare)
+	low := in.low()
 	full, was := in.Room < depositRoom, s.session.full
 	if was {
 		full = in.Room < depositRoom+roomAgain
 	}
 	s.session.full = full
 	stands := s.ledger.alarmed(AlarmSpace, 0, 0) != nil
-	is := fmt.Sprintf("%s: %s of %s free", in.Folder, megabytes(in.Free), megabytes(in.Size))
+	is := in.String()
 	switch {
 	case full && !was:
 		s.clear(AlarmSpace, 0)
@@ -41,6 +41,25 @@ func (s *step) spaceTold(in SpaceTold) {
 	case in.Free >= low+low/4:
 		s.clear(AlarmSpace, 0)
 	}
+}
+
+// low is the free space below which the alarm is raised.
+func (in SpaceTold) low() int64 { return min(lowSpace, in.Size/lowShare) }
+
+// String names the folder and says how much of its disk is free.
+func (in SpaceTold) String() string {
+	return fmt.Sprintf("%s: %s of %s free", in.Folder, megabytes(in.Free), megabytes(in.Size))
+}
+
+// Judge is an error where the terminal would raise its alarm.
+func (in SpaceTold) Judge() error {
+	switch {
+	case in.Room < depositRoom:
+		return fmt.Errorf("%v; full: no order and no document is taken", in)
+	case in.Free < in.low():
+		return fmt.Errorf("%v; the alarm is raised below %s", in, megabytes(in.low()))
+	}
+	return nil
 }
 
 // megabytes writes a number of bytes for a person.

@@ -174,6 +174,11 @@ func TestTheAlarmComesWhileThereIsStillSpaceAndEnds(t *testing.T) {
 	b.smallDisk(40 << 20)
 	b.init()
 	empty := b.fillDisk(3 << 20)
+	list, err := daemon.Check(t.Context(), b.config)
+	b.must(err)
+	if f := finding(t, list, "space"); !strings.Contains(f.Error, b.config.State+": ") {
+		t.Errorf("check says %+v", f)
+	}
 	b.run()
 	eventually(t, "the alarm", func() bool { return b.alarmed(locker.AlarmSpace, b.config.State+": ") })
 	empty()

@@ -144,10 +144,20 @@ func (k *check) store() error {
 	if s.limits != nil {
 		k.tries(s)
 	}
+	k.space(s)
 	if err = s.Close(); err != nil {
 		k.found(kindStore, "journal", "", err, "")
 	}
 	return err
+}
+
+// space says how much the disk of the state folder can take.
+func (k *check) space(s *store) {
+	told, err := s.told(k.config.State)
+	if err == nil {
+		err = told.Judge()
+	}
+	k.found(kindStore, "space", told.String(), err, "make room, or use a larger disk: on a full one no document can be laid in")
 }
 
 // tries says for how many deposits the chip limits the tries at a code, and how

@@ -134,7 +134,7 @@ func (d *Daemon) start() error {
 		func() (locker.SpaceTold, error) { return d.store.told(d.config.State) },
 	}
 	d.control = controller.New(controller.Config{
-		Terminal: t, Journal: d.store.journal, Vault: keep, Locks: d.parts,
+		Terminal: t, Journal: durable{d.store.journal, d.store.slots}, Vault: keep, Locks: d.parts,
 		Fingers:   lens{d.parts.fingers, d.store.vault.Capture},
 		Announcer: announcer{d}, Now: d.options.Now, Diagnose: d.diagnose, Committed: d.alarms.committed,
 	})

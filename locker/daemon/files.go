@@ -232,6 +232,22 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	return s, nil
 }
 
+// durable is the journal as the controller commits to it. A slot that could not
+// be written ends the process as a failed commit does: what is on the medium is
+// not known, and only a new start reads it.
+type durable struct {
+	*journal.Journal
+	slots slots
+}
+
+// Append implements controller.Journal.
+func (d durable) Append(events []locker.Event, snapshot func() ([]byte, error)) (uint64, error) {
+	if err := d.slots.Broken(); err != nil {
+		return 0, err
+	}
+	return d.Journal.Append(events, snapshot)
+}
+
 // Close closes what is open.
 func (s *store) Close() error {
 	var errs []error

@@ -188,6 +188,8 @@ type slots interface {
 	vault.Slots
 	Close() error
 	CopyOnWrite() (filesystem string, is bool)
+	// Broken is why the slots are not usable any more; nil if they are.
+	Broken() error
 }
 
 // openSlots opens the slots, under the root key if there is a chip.

@@ -308,8 +308,11 @@ func (s slots) set(i int, block []byte, torn bool) error {
 	if d.p.dead {
 		return errDead
 	}
+	if d.end != nil {
+		return d.end
+	}
 	if w.fate.hits(w.faults.slotFails) {
-		return errCommit
+		return d.breaks(errCommit) // the daemon ends, as after a failed commit
 	}
 	old := d.slots[i]
 	if old != nil && w.config.HardwareKey {

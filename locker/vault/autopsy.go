@@ -31,7 +31,7 @@ type Evidence struct {
 
 // RawSlots reads a copy of a slot file as it is, whatever its payloads are
 // sealed under.
-func RawSlots(path string) (*SlotFile, error) { return openSlotFile(path) }
+func RawSlots(path string) (*SlotFile, error) { return openSlotFile(system{}, path) }
 
 // Recovered is what came to light.
 type Recovered struct {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -47,6 +46,7 @@ var ErrOtherRoot = errors.New("the hardware key is not the one of these slots")
 // The file names its root, so that after a cut at any step [OpenRootedSlots]
 // knows which of the two places counts, and empties the other.
 type RootedSlots struct {
+	disk  medium
 	path  string
 	keys  RootKeys
 	rand  io.Reader
@@ -67,7 +67,11 @@ func rootName(root []byte) []byte {
 // under a new root first; its blocks from before may survive on flash media.
 // Errors: [ErrOtherRoot].
 func OpenRootedSlots(path string, keys RootKeys, rand io.Reader) (*RootedSlots, error) {
-	s := &RootedSlots{path: path, keys: keys, rand: rand}
+	return openRootedSlots(system{}, path, keys, rand)
+}
+
+func openRootedSlots(disk medium, path string, keys RootKeys, rand io.Reader) (*RootedSlots, error) {
+	s := &RootedSlots{disk: disk, path: path, keys: keys, rand: rand}
 	if err := s.open(); err != nil {
 		if s.file != nil {
 			err = errors.Join(err, s.file.Close())
@@ -78,16 +82,16 @@ func OpenRootedSlots(path string, keys RootKeys, rand io.Reader) (*RootedSlots, 
 }
 
 func (s *RootedSlots) open() (err error) {
-	leftovers, err := filepath.Glob(s.path + temporary) // sealed under a root that is emptied below
+	leftovers, err := s.disk.glob(s.path + temporary) // sealed under a root that is emptied below
 	if err != nil {
 		return err
 	}
 	for _, path := range leftovers {
-		if err := os.Remove(path); err != nil {
+		if err := s.disk.remove(path); err != nil {
 			return err
 		}
 	}
-	if s.file, err = openSlotFile(s.path); err != nil {
+	if s.file, err = openSlotFile(s.disk, s.path); err != nil {
 		return err
 	}
 	if isZero(s.file.mark) {
@@ -140,14 +144,14 @@ func (s *RootedSlots) ReplaceRoot() error {
 	// An earlier try may have put a file in place and not for good: then both
 	// roots are needed still.
 	folder := filepath.Dir(s.path)
-	if err := syncFolder(folder); err != nil {
-		return err
+	if err := s.disk.syncFolder(folder); err != nil {
+		return s.file.breaks("sync the slots' folder", err)
 	}
 	other := 1 - s.place
 	if err := s.keys.Put(other, next); err != nil {
 		return err
 	}
-	file, err := writeSlotFile(s.path, s.file.count, rootName(next), func(i int) ([]byte, error) {
+	file, err := writeSlotFile(s.disk, s.path, s.file.count, rootName(next), func(i int) ([]byte, error) {
 		plain, err := s.Read(i)
 		if err != nil || plain == nil {
 			return nil, err
@@ -160,8 +164,8 @@ func (s *RootedSlots) ReplaceRoot() error {
 	}
 	old := s.file
 	s.file, s.aead, s.place = file, aead, other
-	if err := errors.Join(old.Close(), syncFolder(folder)); err != nil {
-		return fmt.Errorf("seal the slots anew: %w", err)
+	if err := errors.Join(old.Close(), s.disk.syncFolder(folder)); err != nil {
+		return s.file.breaks("seal the slots anew", err)
 	}
 	return s.empty(1 - s.place)
 }
@@ -207,6 +211,9 @@ func (s *RootedSlots) Write(i int, block []byte) error {
 	}
 	return s.file.Write(i, b)
 }
+
+// Broken is the first error of a write or a sync; see [SlotFile.Broken].
+func (s *RootedSlots) Broken() error { return s.file.Broken() }
 
 // Erase overwrites slot i.
 func (s *RootedSlots) Erase(i int) error { return s.file.Erase(i) }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // The file: a header block, then a block for each slot.
@@ -42,10 +43,40 @@ const (
 // [SlotFile.CopyOnWrite]; an ext4 mounted with data=journal keeps copies too.
 // Flash media remap blocks below any file system: there
 // the slots belong under a key in a TPM.
+//
+// An error of a write or a sync is ambiguous, and a sync that is tried again
+// after one may say that all is well though nothing was written: the system
+// forgets what it could not write. So after the first such error every method
+// answers it; the process must end and open the file again. See [SlotFile.Broken].
 type SlotFile struct {
-	file  *os.File
+	disk  medium
+	file  mediumFile
 	count int
 	mark  []byte // name of the root key that the payloads are sealed under
+
+	mu     sync.Mutex
+	broken error // of the first write or sync that failed
+}
+
+// ErrBroken tells that a write or a sync of a slot failed: nobody knows what
+// is on the medium.
+var ErrBroken = errors.New("the slots are not usable after a failed write")
+
+// Broken is the first error of a write or a sync, an [ErrBroken]; nil if there was none.
+func (s *SlotFile) Broken() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.broken
+}
+
+// breaks ends the use of the file.
+func (s *SlotFile) breaks(what string, err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken == nil {
+		s.broken = fmt.Errorf("%s: %w: %w", what, ErrBroken, err)
+	}
+	return s.broken
 }
 
 var _ Slots = (*SlotFile)(nil)
@@ -59,29 +90,33 @@ func CreateSlotFile(path string, slots int) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("create slot file: %s: %w", path, os.ErrExist)
 	}
-	s, err := writeSlotFile(path, slots, make([]byte, markSize), func(int) ([]byte, error) { return nil, nil })
+	return createSlotFile(system{}, path, slots)
+}
+
+func createSlotFile(disk medium, path string, slots int) error {
+	s, err := writeSlotFile(disk, path, slots, make([]byte, markSize), func(int) ([]byte, error) { return nil, nil })
 	if err != nil {
 		return fmt.Errorf("create slot file: %w", err)
 	}
 	if err := s.Close(); err != nil {
 		return fmt.Errorf("create slot file: %w", err)
 	}
-	return syncFolder(filepath.Dir(path))
+	return disk.syncFolder(filepath.Dir(path))
 }
 
-// temporary is the name of a file on its way, for os.CreateTemp and filepath.Glob.
+// temporary is the name of a file on its way, a pattern of os.CreateTemp and filepath.Glob.
 const temporary = ".new-*"
 
 // writeSlotFile makes a file with these payloads, nil for a free slot, and puts
 // it in place of what is at path, for good once the folder is synced.
-func writeSlotFile(path string, slots int, mark []byte, payload func(int) ([]byte, error)) (s *SlotFile, err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+temporary) // mode 0600
+func writeSlotFile(disk medium, path string, slots int, mark []byte, payload func(int) ([]byte, error)) (s *SlotFile, err error) {
+	f, err := disk.create(path + temporary)
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+			err = errors.Join(err, f.Close(), disk.remove(f.Name()))
 		}
 	}()
 	if _, err := f.Write(fileHeader(slots, mark)); err != nil {
@@ -103,18 +138,10 @@ func writeSlotFile(path string, slots int, mark []byte, payload func(int) ([]byt
 	if err := f.Sync(); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
+	if err := disk.rename(f.Name(), path); err != nil {
 		return nil, err
 	}
-	return &SlotFile{file: f, count: slots, mark: mark}, nil
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return &SlotFile{disk: disk, file: f, count: slots, mark: mark}, nil
 }
 
 func fileHeader(slots int, mark []byte) []byte {
@@ -144,19 +171,19 @@ var ErrRooted = errors.New("the slots lie under a root key in a TPM")
 // OpenSlotFile opens a file and scrubs the slots that a cut left torn.
 // [ErrRooted]: the file is one of [RootedSlots].
 func OpenSlotFile(path string) (*SlotFile, error) {
-	s, err := openSlotFile(path)
+	s, err := openSlotFile(system{}, path)
 	if err == nil && !isZero(s.mark) {
 		return nil, fmt.Errorf("open slot file %s: %w", path, errors.Join(ErrRooted, s.Close()))
 	}
 	return s, err
 }
 
-func openSlotFile(path string) (*SlotFile, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func openSlotFile(disk medium, path string) (*SlotFile, error) {
+	f, err := disk.open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open slot file: %w", err)
 	}
-	s := &SlotFile{file: f}
+	s := &SlotFile{disk: disk, file: f}
 	if err := s.check(); err != nil {
 		return nil, fmt.Errorf("open slot file %s: %w", path, errors.Join(err, f.Close()))
 	}
@@ -176,12 +203,12 @@ func (s *SlotFile) check() error {
 	}
 	s.count = int(binary.BigEndian.Uint32(header[len(fileMagic)+1:]))
 	s.mark = header[markAt : markAt+markSize]
-	info, err := s.file.Stat()
+	size, err := s.file.size()
 	if err != nil {
 		return err
 	}
-	if want := int64(s.count+1) * BlockSize; s.count < 1 || s.count > MaxSlots || info.Size() != want {
-		return fmt.Errorf("%d bytes for %d slots, wants %d", info.Size(), s.count, want)
+	if want := int64(s.count+1) * BlockSize; s.count < 1 || s.count > MaxSlots || size != want {
+		return fmt.Errorf("%d bytes for %d slots, wants %d", size, s.count, want)
 	}
 	for i := range s.count {
 		torn, err := s.torn(i)
@@ -211,6 +238,9 @@ func isZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 func (s *SlotFile) block(i int) ([]byte, error) {
 	if i < 0 || i >= s.count {
 		return nil, fmt.Errorf("slot %d, there are 0 to %d", i, s.count-1)
+	}
+	if err := s.Broken(); err != nil {
+		return nil, err
 	}
 	b := make([]byte, BlockSize)
 	if _, err := s.file.ReadAt(b, int64(i+1)*BlockSize); err != nil {
@@ -277,11 +307,14 @@ func (s *SlotFile) overwrite(i int, b []byte) error {
 	if i < 0 || i >= s.count {
 		return fmt.Errorf("slot %d, there are 0 to %d", i, s.count-1)
 	}
+	if err := s.Broken(); err != nil {
+		return err
+	}
 	if _, err := s.file.WriteAt(b, int64(i+1)*BlockSize); err != nil {
-		return fmt.Errorf("overwrite slot %d: %w", i, err)
+		return s.breaks(fmt.Sprintf("overwrite slot %d", i), err)
 	}
 	if err := s.file.Sync(); err != nil {
-		return fmt.Errorf("overwrite slot %d: %w", i, err)
+		return s.breaks(fmt.Sprintf("overwrite slot %d", i), err)
 	}
 	return nil
 }
@@ -291,4 +324,10 @@ func (s *SlotFile) Close() error { return s.file.Close() }
 
 // CopyOnWrite names the file system if it is one that writes to a new place
 // and leaves the old one as it was: nothing is erased there for certain.
-func (s *SlotFile) CopyOnWrite() (filesystem string, is bool) { return copyOnWrite(s.file) }
+func (s *SlotFile) CopyOnWrite() (filesystem string, is bool) {
+	f, ok := s.file.(systemFile)
+	if !ok {
+		return "unknown file system", true
+	}
+	return copyOnWrite(f.File)
+}
