@@ -305,5 +305,6 @@ var words = map[reflect.Type]any{
 	reflect.TypeFor[locker.Lock]():          locker.LockedAdmin,
 	reflect.TypeFor[locker.Custody]():       locker.CustodyClerks,
 	reflect.TypeFor[locker.Sensor]():        locker.SensorTamper,
+	reflect.TypeFor[locker.GuessKind]():     locker.GuessCards,
 	reflect.TypeFor[locker.ObjectKind]():    locker.ObjectContact,
 }

@@ -37,7 +37,7 @@ func (l *ledger) fold(e Event) error {
 	case ClockConfirmed:
 		l.Ahead = 0
 		return nil
-	case ClockMarked, DeviceRekeyed, PINLetterConfirmed, MessageRefused, RoundInterrupted, TerminalDiagnosed:
+	case ClockMarked, DeviceRekeyed, PINLetterConfirmed, MessageRefused, AttemptsSuppressed, RoundInterrupted, TerminalDiagnosed:
 		if _, ok := f.(RoundInterrupted); ok {
 			l.Open = nil
 		}
@@ -358,6 +358,7 @@ func (l *ledger) foldVisit(at time.Time, fact Fact) error {
 		if d.settle(f.Attempt) {
 			d.Charges--
 		}
+		l.Refusals, l.RefusedAt = l.Refusals+1, at // until the factor is proved: a letter alone is paced, too
 	case FactorCharged:
 		d.Factors[f.Finger]++
 		d.Comparing[f.Attempt] = f.Finger

@@ -58,6 +58,8 @@ type Rules struct {
 	TamperKnocks   int      `json:"tamper_knocks" toml:"tamper_knocks"`         // of the tamper sensor, within
 	TamperWindow   Duration `json:"tamper_window" toml:"tamper_window"`         // are taken for a burglary
 	TamperHold     Duration `json:"tamper_hold" toml:"tamper_hold"`             // and so is one that lasts as long
+	GuessingAfter  int      `json:"guessing_after" toml:"guessing_after"`       // refused cards, codes or factors in quick succession; one more is an alarm
+	GuessingRest   Duration `json:"guessing_rest" toml:"guessing_rest"`         // without one, the alarm ends
 	Extensions     int      `json:"extensions" toml:"extensions"`               // times that a person may ask for more time on one screen
 }
 
@@ -97,6 +99,8 @@ func DefaultRules() Rules {
 		TamperKnocks:   3,
 		TamperWindow:   Duration(time.Minute),
 		TamperHold:     Duration(5 * time.Second),
+		GuessingAfter:  10,
+		GuessingRest:   Duration(30 * time.Minute),
 		Extensions:     3,
 	}
 }
@@ -173,6 +177,18 @@ func validTerminal(s string) bool {
 	return true
 }
 
+// CardsBound is the largest number of events that refused cards write in a day.
+func (r Rules) CardsBound() int {
+	periods := int((24*time.Hour + time.Duration(r.GuessingRest) - 1) / time.Duration(r.GuessingRest))
+	return r.GuessingAfter + periods + 3*periods + 24
+}
+
+// CodesBound is the largest number of events that codes write in a day without
+// one visit that proves code and factor: two each.
+func (r Rules) CodesBound() int {
+	return 2 * (r.PaceAfter + int(24*time.Hour/time.Duration(r.Pace)) + 1)
+}
+
 // Validate says which rule is out of its bounds.
 func (r Rules) Validate() error {
 	for _, p := range []struct {
@@ -197,6 +213,7 @@ func (r Rules) Validate() error {
 		{"root_every", r.RootEvery, 0, 24 * time.Hour},
 		{"tamper_window", r.TamperWindow, time.Second, time.Hour},
 		{"tamper_hold", r.TamperHold, 100 * time.Millisecond, 5 * time.Minute},
+		{"guessing_rest", r.GuessingRest, time.Minute, 24 * time.Hour},
 		{"flapping_rest", r.FlappingRest, time.Minute, 24 * time.Hour},
 	} {
 		if d := time.Duration(p.is); d < p.from || d > p.to {
@@ -212,6 +229,7 @@ func (r Rules) Validate() error {
 		{"factor_tries", r.FactorTries, 1, 10},
 		{"pace_after", r.PaceAfter, 1, 100},
 		{"tamper_knocks", r.TamperKnocks, 1, 20},
+		{"guessing_after", r.GuessingAfter, 2, 100},
 		{"flapping_after", r.FlappingAfter, 2, 100},
 		{"extensions", r.Extensions, 0, 20},
 	} {

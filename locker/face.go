@@ -111,7 +111,7 @@ func (s *step) unanswered() {
 	case visiting:
 		s.visitUnanswered()
 	case signingIn:
-		s.noEntry(s.session.signin.person, RefusedBroken)
+		s.cardRefused(s.session.signin.person, RefusedBroken)
 	case rounding:
 		s.roundUnanswered()
 	}

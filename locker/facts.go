@@ -132,6 +132,11 @@ type (
 		Person Person        `json:"person,omitempty"`
 		Reason RefusalReason `json:"reason"`
 	}
+	// AttemptsSuppressed tells how many refused tries were only counted; see guessing.go.
+	AttemptsSuppressed struct {
+		Kind       GuessKind `json:"kind"`
+		Suppressed int       `json:"suppressed"`
+	}
 	// RoundOpened tells that two clerks began a round.
 	RoundOpened struct {
 		Round  RoundID   `json:"round"`
@@ -570,6 +575,7 @@ func (SensorWaived) Type() string           { return "de.nachtfach.sensor.waived
 func (LockExercised) Type() string          { return "de.nachtfach.lock.exercised.v1" }
 func (SensorTripped) Type() string          { return "de.nachtfach.sensor.tripped.v1" }
 func (SensorRested) Type() string           { return "de.nachtfach.sensor.rested.v1" }
+func (AttemptsSuppressed) Type() string     { return "de.nachtfach.attempts.suppressed.v1" }
 func (FlappingStarted) Type() string        { return "de.nachtfach.flapping.started.v1" }
 func (FlappingEnded) Type() string          { return "de.nachtfach.flapping.ended.v1" }
 
@@ -596,7 +602,7 @@ var decoders = decodersOf(
 	decoder[CompartmentCleared], decoder[CompartmentQuarantined], decoder[CompartmentFaulted],
 	decoder[CompartmentRestored], decoder[SensorWaived],
 	decoder[LockExercised], decoder[SensorTripped], decoder[SensorRested],
-	decoder[FlappingStarted], decoder[FlappingEnded],
+	decoder[AttemptsSuppressed], decoder[FlappingStarted], decoder[FlappingEnded],
 )
 
 type decode func(data []byte) (Fact, error)

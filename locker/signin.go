@@ -50,20 +50,49 @@ func (s *step) badge(card string) {
 		ses.cardRead = 0
 	}
 	ses.card, ses.cardAt, ses.cardRead = card, s.now.Uptime, min(ses.cardRead+1, cardReads+1)
+	if ses.cardRead > cardReads && !s.confirmsByCard() {
+		return // it lies there
+	}
+	if !s.awaitsCard() {
+		if ses.mode == signingIn && card == ses.signin.card {
+			return // a card that is held up for a moment longer is read twice
+		}
+		if s.guessed(GuessCards) {
+			ses.hint = HintCardNotHere
+		}
+		return
+	}
+	if ses.flooded() {
+		s.lookUp(card)
+		return
+	}
+	s.takeCard(card)
+}
+
+// awaitsCard tells whether a card has a meaning here.
+func (s *step) awaitsCard() bool {
+	ses := s.session
+	return ses.mode == idle || ses.mode == visiting && ses.visit.stage == ended ||
+		ses.mode == signingIn && ses.signin.stage == awaitingSecond || s.confirmsByCard()
+}
+
+func (s *step) confirmsByCard() bool {
+	return s.session.mode == rounding && s.session.round.stage == confirming
+}
+
+// takeCard follows a card that was shown where it has a meaning.
+func (s *step) takeCard(card string) {
+	ses := s.session
 	switch {
-	case ses.cardRead > cardReads && (ses.mode == idle || ses.mode == visiting && ses.visit.stage == ended):
-	case ses.mode == idle, ses.mode == visiting && ses.visit.stage == ended:
-		s.show(signingIn)
-		s.findCard(card)
-	case ses.mode == signingIn && ses.signin.stage == awaitingSecond:
-		s.findCard(card)
-	case ses.mode == rounding && ses.round.stage == confirming:
+	case !s.awaitsCard(): // meanwhile it has none
+	case s.confirmsByCard():
 		ses.round.check = s.nextCheck()
 		s.do(FindCard{Check: ses.round.check, Card: card})
-	case ses.mode == signingIn && card == ses.signin.card:
-		// A card that is held up for a moment longer is read twice.
+	case ses.mode == signingIn:
+		s.findCard(card)
 	default:
-		ses.hint = HintCardNotHere
+		s.show(signingIn)
+		s.findCard(card)
 	}
 }
 
@@ -80,6 +109,9 @@ func (s *step) findCard(card string) {
 }
 
 func (s *step) cardFound(in CardFound) {
+	if s.lookedUp(in) {
+		return
+	}
 	ses := s.session
 	if ses.mode == rounding && ses.round.stage == confirming && in.Check == ses.round.check {
 		s.confirmedBy(in.Person)
@@ -91,12 +123,12 @@ func (s *step) cardFound(in CardFound) {
 	}
 	ses.answers = 0
 	if reason := s.mayNot(in.Person); reason != "" {
-		s.noEntry(in.Person, reason)
+		s.cardRefused(in.Person, reason)
 		return
 	}
 	if in.Err != "" {
 		s.failed("security key", in.Err)
-		s.noEntry(in.Person, RefusedBroken)
+		s.cardRefused(in.Person, RefusedBroken)
 		return
 	}
 	if s.blocked(in.Person) {
@@ -139,10 +171,24 @@ func (s *step) pardoned(p Person) bool {
 	return first != "" && first != p && s.at.Before(s.ledger.Members[p].Pardoned)
 }
 
-// noEntry records a refused sign-in. The first clerk starts again; the second
-// may show another card.
+// cardRefused turns away a card before any number was tried: whoever stands
+// there can do this without end, so it is recorded as far as the allowance goes.
+func (s *step) cardRefused(p Person, reason RefusalReason) {
+	if s.guessed(GuessCards) {
+		s.emit(ClerkRefused{Person: p, Reason: reason})
+	}
+	s.turnAway(reason)
+}
+
+// noEntry records a refused sign-in.
 func (s *step) noEntry(p Person, reason RefusalReason) {
 	s.emit(ClerkRefused{Person: p, Reason: reason})
+	s.turnAway(reason)
+}
+
+// turnAway ends a sign-in. The first clerk starts again; the second may show
+// another card.
+func (s *step) turnAway(reason RefusalReason) {
 	i := &s.session.signin
 	hint := HintSignIn
 	if reason == RefusedSamePerson {

@@ -157,7 +157,9 @@ type session struct {
 	exercise map[CompartmentID]bool   // asked for
 	flight   map[string]time.Duration // obligations under way, by name: uptime at which they are tried again
 	refused  window
-	knocks   knocks                 // at the cabinet
+	knocks   knocks // at the cabinet
+	guesses  map[GuessKind]*guessing
+	lookups  []lookup               // cards, in the background
 	objects  map[string]*steadiness // what is told of contacts, sensors and parts, by key
 	check    uint64                 // the last check of a card or number
 	card     string                 // that was read last
@@ -168,7 +170,7 @@ type session struct {
 }
 
 func newSession() *session {
-	return &session{doors: map[CompartmentID]*watch{}, flight: map[string]time.Duration{}, objects: map[string]*steadiness{}, reissues: map[Generation]time.Duration{}}
+	return &session{doors: map[CompartmentID]*watch{}, flight: map[string]time.Duration{}, objects: map[string]*steadiness{}, guesses: map[GuessKind]*guessing{}, reissues: map[Generation]time.Duration{}}
 }
 
 // window bounds how many refused messages of the city are recorded an hour:
@@ -198,6 +200,7 @@ func (s *step) boot(in Booted) {
 	}
 	s.forgetParts()
 	s.resumeFlapping()
+	s.resumeGuessing()
 	s.forgetSensors()
 	s.startKnocks()
 	s.reconcile(in.Doors)
@@ -236,6 +239,7 @@ func (t *Terminal) Deadline() time.Duration {
 	sooner(t.nextPace())
 	sooner(t.nextRest())
 	sooner(s.knocks.until)
+	sooner(t.nextGuessing())
 	if opens := t.ledger.hours().Next(s.clock.base); !opens.IsZero() {
 		sooner(s.clock.uptimeOf(opens))
 	}
@@ -257,6 +261,7 @@ func (s *step) lapse() {
 	s.lapseReissues()
 	s.lapseFlapping()
 	s.lapseKnocks()
+	s.lapseGuessing()
 	s.lapseLedger()
 }
 

@@ -113,9 +113,11 @@ func (s *step) depositFound(in DepositFound) {
 	switch {
 	case !d.collectable():
 		s.emit(CodeRefused{Attempt: v.attempt, Reason: RefusedUnknown})
+		s.guessed(GuessCodes)
 		in.Generation = 0
 	case d.Charges >= s.rules().CodeTries:
 		s.emit(CodeRefused{Attempt: v.attempt, Reason: RefusedExhausted, Generation: in.Generation})
+		s.guessed(GuessCodes)
 		in.Generation = 0
 	default:
 		s.emit(CodeCharged{Attempt: v.attempt, Generation: in.Generation})
@@ -133,6 +135,7 @@ func (s *step) codeTried(in CodeTried) {
 			s.emit(CodeProved{Attempt: in.Attempt, Generation: in.Generation})
 		} else {
 			s.emit(CodeFailed{Attempt: in.Attempt, Generation: in.Generation})
+			s.guessed(GuessCodes)
 			if d.Charges >= s.rules().CodeTries {
 				s.raise(Statistics, AlarmExhausted, d.Compartment, in.Generation, "")
 			}
@@ -377,6 +380,9 @@ func (s *step) factorTried(in FactorTried) {
 			Accepted: in.Accepted, Similarity: in.Similarity, FMR: in.FMR, Threshold: s.rules().Threshold,
 			Scored: p.Scored, AttackScore: p.Score,
 		})
+	}
+	if in.Err == "" && !in.Accepted {
+		s.guessed(GuessFactors)
 	}
 	shut := (in.Err != "" || !in.Accepted) && s.closeFactor(d, kind, finger)
 	if s.session.mode != visiting || v.stage != comparing || in.Attempt != v.attempt || in.Generation != v.generation {

@@ -129,6 +129,7 @@ const (
 	AlarmAttack        AlarmKind = "presentation_attack"   // a reader takes a finger for a fake
 	AlarmMains         AlarmKind = "mains_failed"          // the battery feeds the terminal
 	AlarmEnclosure     AlarmKind = "enclosure_open"        // the electronics' door; ends when two clerks have looked
+	AlarmGuessing      AlarmKind = "guessing"              // somebody tries cards, codes, factors or a clerk's number; ends when it rests
 	AlarmFlapping      AlarmKind = "flapping"              // a contact, sensor or part changes all the time; ends when it rests
 	AlarmTraining      AlarmKind = "training_not_switched" // documents may lie in a terminal that is to begin or end training
 )

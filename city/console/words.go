@@ -170,6 +170,7 @@ var words = map[string][2]string{
 	"alarm.presentation_attack": {"Finger für falsch gehalten", "Finger taken for a fake"},
 	"alarm.inventory_open":      {"Bestandsaufnahme offen", "Inventory not finished"},
 	"alarm.document_unexpected": {"Dokument, das niemand erwartet", "Document that no record names"},
+	"alarm.guessing":            {"Jemand probiert Karten, Codes, Finger oder Nummern durch", "Somebody tries cards, codes, fingers or numbers"},
 	"alarm.flapping":            {"Kontakt, Sensor oder Bauteil meldet sich ständig anders", "Contact, sensor or part flaps"},
 	"alarm.tamper":              {"Jemand ist am Gehäuse", "Somebody is at the cabinet"}, "alarm.mains_failed": {"Netzspannung fehlt", "Mains voltage away"},
 	"alarm.enclosure_open": {"Technikfach offen", "Electronics' door open"},

@@ -26,7 +26,8 @@ var eventWords = map[string][2]string{
 	"slot.erased": {"Fingerabdruck gelöscht", "Fingerprint erased"},
 
 	"root.replaced": {"Hauptschlüssel ersetzt", "Root key replaced"}, "sensor.tripped": {"Sensor meldet", "Sensor speaks up"}, "sensor.rested": {"Sensor wieder ruhig", "Sensor at rest"},
-	"flapping.started": {"Meldet sich ständig anders, wird nur noch gezählt", "Flaps: changes are counted only"}, "flapping.ended": {"Meldet sich wieder stetig", "Steady again"},
+	"attempts.suppressed": {"Weitere Versuche, nur gezählt", "Further tries, counted only"},
+	"flapping.started":    {"Meldet sich ständig anders, wird nur noch gezählt", "Flaps: changes are counted only"}, "flapping.ended": {"Meldet sich wieder stetig", "Steady again"},
 
 	"command.followed": {"Befehl ausgeführt", "Command followed"}, "command.refused": {"Befehl abgelehnt", "Command refused"},
 	"burglary.declared": {"Einbruch gemeldet", "Burglary declared"}, "inventory.ordered": {"Bestandsaufnahme angeordnet", "Inventory ordered"},

@@ -18,14 +18,17 @@ type asked struct {
 }
 
 // AskKey answers the second half of locker.FindCard: a fresh challenge for the
-// keys of the card's holder, nil if they have none or none is wanted. The last
-// challenge is void in any case. It is an error if a holder has keys and the
+// keys of the card's holder, nil if they have none or none is wanted. A question
+// with a purpose voids the last challenge; one without leaves it. It is an error if a holder has keys and the
 // kiosk has no name under which a browser would ask them.
 func (v *Vault) AskKey(ask locker.FindCard) (*locker.KeyRequest, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if ask.Purpose == "" {
+		return nil, nil
+	}
 	v.asked = asked{}
-	if v.roster == nil || ask.Purpose == "" {
+	if v.roster == nil {
 		return nil, nil
 	}
 	e, ok := v.roster.Card(ask.Card)
