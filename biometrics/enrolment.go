@@ -3,6 +3,7 @@ package biometrics
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Impressions is how many impressions of a finger an enrolment wants: with
@@ -24,6 +25,7 @@ const (
 // says what a person can do.
 var (
 	ErrPoorImpression = errors.New("impression is too poor to enrol: lay the finger again")
+	ErrSame           = errors.New("impression is the same as another one: lift the finger and lay it again")
 	ErrNotAlike       = errors.New("impression does not match the others: lay the same finger, in the same way")
 )
 
@@ -47,6 +49,13 @@ func Enrol(impressions ...*Template) (*Enrolment, error) {
 	}
 	if err := misuse(impressions); err != nil {
 		return nil, fmt.Errorf("enrol a finger: %w", err)
+	}
+	for i, t := range impressions {
+		for _, other := range impressions[:i] {
+			if slices.Equal(t.minutiae, other.minutiae) {
+				return nil, &ImpressionError{i + 1, ErrSame, t.quality}
+			}
+		}
 	}
 	for i, t := range impressions {
 		if len(impressions) > 1 && !matchesOther(impressions, i) {

@@ -194,9 +194,13 @@ func TestEveryMessageFitsTheContract(t *testing.T) {
 		}
 		d.m.Append(fact)
 	}
+	signer := envelope.KeyFingerprint(envelope.SignerKey(d.admin))
+	d.m.Append(locker.RosterAccepted{Version: 9, Desks: []locker.DeskKey{{Person: "anna", Key: signer}}})
 	d.offer(101, 102)
 	d.m.Desk.Show(fullStatus(t), d.m.Desk.Keys()[0])
-	_, err := d.ask.SubmitOrder(t.Context(), d.seal("order-0001", 1, d.lease()))
+	submission, err := envelope.SignSubmission(d.admin, d.seal("order-0001", 1, d.lease()))
+	d.check(err)
+	_, err = d.ask.SubmitOrder(t.Context(), submission)
 	d.check(err)
 	_, err = d.ask.Arrived(t.Context(), "order-0001")
 	d.check(err)

@@ -99,9 +99,23 @@ func (c *City) LeaseKey(ctx context.Context, terminal string) (api.Key, error) {
 	return c.record.LeaseKey(ctx, terminal)
 }
 
+// Roster tells which desks' keys sign orders for the terminal.
+func (c *City) Roster(ctx context.Context, terminal string) (api.Roster, error) {
+	if _, err := c.record.Terminal(ctx, terminal); err != nil {
+		return api.Roster{}, err
+	}
+	return c.record.Roster(ctx, terminal)
+}
+
 // SubmitOrder holds a sealed order, as envelope.SealOrder made it, until its
-// document has arrived.
-func (c *City) SubmitOrder(ctx context.Context, sealed []byte) (api.Order, error) {
+// document has arrived. If the terminal has told of its roster, the order must
+// bear the signature of one of its desks (envelope.SignSubmission), who has not
+// left: the terminal would refuse any other, weeks later.
+func (c *City) SubmitOrder(ctx context.Context, submission []byte) (api.Order, error) {
+	sealed, signer, err := envelope.OpenSubmission(c.config.Suite, submission)
+	if err != nil {
+		return api.Order{}, inputError{err}
+	}
 	m, err := envelope.ParseSealedOrder(sealed)
 	if err != nil {
 		return api.Order{}, inputError{err}
@@ -109,7 +123,19 @@ func (c *City) SubmitOrder(ctx context.Context, sealed []byte) (api.Order, error
 	if err := c.usable(ctx, m.Terminal); err != nil {
 		return api.Order{}, err
 	}
-	o := api.Order{Order: m.Order, Terminal: m.Terminal, Version: m.Version, Key: m.Key}
+	roster, err := c.record.Roster(ctx, m.Terminal)
+	if err != nil {
+		return api.Order{}, err
+	}
+	if roster.Version > 0 {
+		if signer == "" {
+			return api.Order{}, wrong("order %s: no desk signed its submission", m.Order)
+		}
+		if _, err := roster.Desk(signer, c.config.Now()); err != nil {
+			return api.Order{}, wrong("order %s: the terminal would refuse it: %w", m.Order, err)
+		}
+	}
+	o := api.Order{Order: m.Order, Terminal: m.Terminal, Version: m.Version, Key: m.Key, Signer: signer}
 	if err := c.record.HoldOrder(ctx, o, sealed); err != nil {
 		return api.Order{}, err
 	}

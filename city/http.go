@@ -127,6 +127,7 @@ func (c *City) Handler() http.Handler {
 	get("/terminals/{terminal}/events", c.serveEvents)
 	get("/terminals/{terminal}/tree", func(r *http.Request) (any, error) { return c.Verify(r.Context(), r.PathValue("terminal")) })
 	get("/terminals/{terminal}/deposits", func(r *http.Request) (any, error) { return c.Deposits(r.Context(), r.PathValue("terminal")) })
+	get("/terminals/{terminal}/roster", func(r *http.Request) (any, error) { return c.Roster(r.Context(), r.PathValue("terminal")) })
 	get("/terminals/{terminal}/orders", func(r *http.Request) (any, error) { return c.Orders(r.Context(), r.PathValue("terminal")) })
 	post("/terminals/{terminal}/lease", func(r *http.Request, _ []byte) (any, error) {
 		return c.LeaseKey(r.Context(), r.PathValue("terminal"))

@@ -103,6 +103,8 @@ type (
 		Version int      `json:"version"`
 		Hash    string   `json:"hash"` // SHA-256 of the signed roster, hex
 		People  []Member `json:"people"`
+		// Desks sign orders: the city refuses at capture what another key signed.
+		Desks []DeskKey `json:"desks,omitempty"`
 	}
 	// MessageRefused tells that a message of the city was not followed.
 	MessageRefused struct {

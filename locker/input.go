@@ -129,6 +129,7 @@ type (
 		Version int
 		Hash    string
 		People  []Member
+		Desks   []DeskKey
 	}
 	// PostedReceived is the city's signed word that a letter went out.
 	PostedReceived struct {

@@ -13,6 +13,13 @@ type Member struct {
 	Leaves time.Time `json:"leaves,omitzero"` // from then on refused, also offline
 }
 
+// DeskKey is a key that signs orders, by its fingerprint.
+type DeskKey struct {
+	Person Person    `json:"person"`
+	Key    string    `json:"key"`             // SHA256:…, as ssh-keygen -l prints it
+	Leaves time.Time `json:"leaves,omitzero"` // from then on refused
+}
+
 // Role is what a member of the roster may do.
 type Role string
 

@@ -8,6 +8,7 @@ package api
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
@@ -48,6 +49,29 @@ type Key struct {
 	List     []byte       `json:"list,omitempty"` // the device's signed list of its keys, as it last came
 }
 
+// Roster is what the city knows of the roster in force at a terminal, from the
+// terminal's own event. Version 0: it has not told of one.
+type Roster struct {
+	Terminal string           `json:"terminal"`
+	Version  int              `json:"version"`
+	Since    time.Time        `json:"since,omitzero"`
+	Desks    []locker.DeskKey `json:"desks"`
+}
+
+// Desk tells whose key signs orders at that time; the error says why it does not.
+func (r Roster) Desk(fingerprint string, at time.Time) (locker.Person, error) {
+	for _, d := range r.Desks {
+		if d.Key != fingerprint {
+			continue
+		}
+		if !d.Leaves.IsZero() && !at.Before(d.Leaves) {
+			return "", fmt.Errorf("key %s is %s's, who left on %s by roster %d of terminal %s", fingerprint, d.Person, d.Leaves.Format(time.DateOnly), r.Version, r.Terminal)
+		}
+		return d.Person, nil
+	}
+	return "", fmt.Errorf("key %s is no desk's in roster %d, which is in force at terminal %s", fingerprint, r.Version, r.Terminal)
+}
+
 // OrderState is how far an order is, as the city knows.
 type OrderState string
 
@@ -72,6 +96,8 @@ type Order struct {
 	State    OrderState     `json:"state"`
 	Reason   string         `json:"reason,omitempty"`
 	Since    time.Time      `json:"since"`
+	Captured time.Time      `json:"captured,omitzero"`
+	Signer   string         `json:"signer,omitempty"`   // fingerprint of the desk's key, SHA256:…; empty if nobody signed the submission
 	Training bool           `json:"training,omitempty"` // a dummy: accepted as one, or before that for a terminal that trains
 }
 

@@ -152,6 +152,12 @@ func (c *Client) Orders(ctx context.Context, terminal string) (v []Order, err er
 	return v, err
 }
 
+// Roster tells which desks' keys sign orders for the terminal.
+func (c *Client) Roster(ctx context.Context, terminal string) (v Roster, err error) {
+	err = c.get(ctx, of(terminal, "roster"), &v)
+	return v, err
+}
+
 // Order gives one order.
 func (c *Client) Order(ctx context.Context, id locker.OrderID) (v Order, err error) {
 	err = c.get(ctx, ofOrder(id, ""), &v)
@@ -171,8 +177,9 @@ func (c *Client) LeaseKey(ctx context.Context, terminal string) (v Key, err erro
 	return v, err
 }
 
-// SubmitOrder hands over a sealed order (envelope.SealOrder), to be held until
-// its document has arrived.
+// SubmitOrder hands over a sealed order with its desk's signature
+// (envelope.SealOrder, envelope.SignSubmission), to be held until its document
+// has arrived.
 func (c *Client) SubmitOrder(ctx context.Context, sealed []byte) (v Order, err error) {
 	err = c.post(ctx, "/orders", sealed, &v)
 	return v, err

@@ -67,6 +67,13 @@ func Enrol(position int, pictures ...biometrics.Image) (Finger, error) {
 	if position < 1 || position > 10 {
 		return Finger{}, fmt.Errorf("finger %d: wants a position from 1 (right thumb) to 10 (left little finger)", position)
 	}
+	for i := range pictures {
+		for j := range i {
+			if samePicture(pictures[j], pictures[i]) {
+				return Finger{}, &PictureError{i + 1, errSamePicture}
+			}
+		}
+	}
 	templates := make([]*biometrics.Template, len(pictures))
 	for i, p := range pictures {
 		t, err := biometrics.Extract(p)
@@ -141,8 +148,8 @@ func Key(leased api.Key, device note.Verifier) (envelope.PublishedKey, error) {
 	return envelope.PublishedKey{}, fmt.Errorf("leased key %d is not on the list that terminal %s signed", leased.Key, leased.Terminal)
 }
 
-// Order signs with the desk's key and seals to a leased key of the terminal.
-// The id is drawn at random.
+// Order signs with the desk's key and seals to a leased key of the terminal. It
+// returns what the city takes (envelope.SignSubmission). The id is drawn at random.
 func (a Application) Order(by envelope.Signer, key envelope.PublishedKey, now time.Time) (locker.OrderID, []byte, error) {
 	if err := a.Validate(); err != nil {
 		return "", nil, err
@@ -165,7 +172,11 @@ func (a Application) Order(by envelope.Signer, key envelope.PublishedKey, now ti
 		},
 		Factors: []envelope.Factor{factor},
 	})
-	return id, sealed, err
+	if err != nil {
+		return id, nil, err
+	}
+	submission, err := envelope.SignSubmission(by, sealed)
+	return id, submission, err
 }
 
 // drawID draws 80 bits: opaque, and short enough for a slip's barcode.

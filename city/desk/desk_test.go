@@ -85,7 +85,11 @@ func TestThreatTheCityGivesAwayItsOwnKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	read, err := envelope.OpenOrder(suite, private, must[envelope.SealedOrder](t)(envelope.ParseSealedOrder(sealed)), anybody{}, time.Now())
+	unwrapped, by, err := envelope.OpenSubmission(suite, sealed)
+	if err != nil || by == "" {
+		t.Fatalf("the submission is signed by %q, %v", by, err)
+	}
+	read, err := envelope.OpenOrder(suite, private, must[envelope.SealedOrder](t)(envelope.ParseSealedOrder(unwrapped)), anybody{}, time.Now())
 	if err != nil || string(read.Factors[0].Number) != "481516" {
 		t.Errorf("the operator reads nothing: this proves nothing: %v", err)
 	}

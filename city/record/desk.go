@@ -97,13 +97,13 @@ func (r *Record) HoldOrder(ctx context.Context, o api.Order, sealed []byte) erro
 		case o.Version <= was.Version:
 			return fmt.Errorf("order %s: version %d is not above %d: %w", o.Order, o.Version, was.Version, ErrConflict)
 		}
-		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO orders (id, terminal, version, key, state, since, sealed)
-			VALUES (?, ?, ?, ?, ?, ?, ?)`, o.Order, o.Terminal, o.Version, o.Key, api.OrderHeld, r.stamp(), sealed)
+		_, err = tx.ExecContext(ctx, `INSERT OR REPLACE INTO orders (id, terminal, version, key, state, since, sealed, signer, captured)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`, o.Order, o.Terminal, o.Version, o.Key, api.OrderHeld, r.stamp(), sealed, o.Signer, r.stamp())
 		return err
 	})
 }
 
-const orderColumns = `id, terminal, version, key, state, reason, since, training`
+const orderColumns = `id, terminal, version, key, state, reason, since, training, signer, captured`
 
 // addTraining marks dummies' orders, those too that were accepted before there
 // was a mark.
@@ -118,9 +118,9 @@ func addTraining(tx *sql.Tx) error {
 }
 
 func scanOrder(scan func(...any) error) (o api.Order, err error) {
-	var since string
-	err = scan(&o.Order, &o.Terminal, &o.Version, &o.Key, &o.State, &o.Reason, &since, &o.Training)
-	o.Since = parseStamp(since)
+	var since, captured string
+	err = scan(&o.Order, &o.Terminal, &o.Version, &o.Key, &o.State, &o.Reason, &since, &o.Training, &o.Signer, &captured)
+	o.Since, o.Captured = parseStamp(since), parseStamp(captured)
 	return o, err
 }
 

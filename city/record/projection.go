@@ -68,8 +68,7 @@ func (p projection) apply(fact locker.Fact) error {
 	case locker.CommandRefused:
 		return p.answered(locker.MessageCommand, f.Nonce)
 	case locker.RosterAccepted:
-		return p.exec(`DELETE FROM outbox WHERE terminal = ? AND kind = ? AND CAST(object AS INTEGER) <= ?`,
-			p.terminal, locker.MessageRoster, f.Version)
+		return p.roster(f)
 	case locker.MessageRefused:
 		return p.refused(f)
 	case locker.KeysOffered:

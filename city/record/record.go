@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 11
+const version = 12
 
 const schema = `
 CREATE TABLE terminals (
@@ -211,6 +211,7 @@ func (r *Record) prepare() error {
 			addKeyList,
 			addConditions,
 			addIncidents,
+			addDesks,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

@@ -71,7 +71,7 @@ func closeRows(ctx context.Context, tx *sql.Tx, terminal, closed, at string) err
 			return err
 		}
 	}
-	for _, table := range []string{"events", "keys", "orders", "deposits", "letters", "alarms", "raised", "stolen", "verifiers", "incidents"} {
+	for _, table := range []string{"events", "keys", "orders", "deposits", "letters", "alarms", "raised", "stolen", "verifiers", "incidents", "desks", "rosters"} {
 		if _, err := tx.ExecContext(ctx, `UPDATE `+table+` SET terminal = ? WHERE terminal = ?`, closed, terminal); err != nil { //nolint:gosec // a name of ours
 			return fmt.Errorf("%s: %w", table, err)
 		}

@@ -50,8 +50,9 @@ func newTown(t *testing.T) *town {
 	w.ask = api.Dial(w.city.Config.Socket)
 	citytest.Eventually(t, "the socket", soon, func() bool { _, err := w.ask.Identity(t.Context()); return err == nil })
 	w.hire()
+	w.terminal.Append(locker.RosterAccepted{Version: 1, People: w.roster.Members(), Desks: w.roster.Desks()})
 	r, _ := w.terminal.Report(broker.URL())
-	w.offer(6)
+	w.offer(8)
 	r.Refresh()
 	citytest.Eventually(t, "the keys", soon, func() bool { _, err := w.ask.LeaseKey(t.Context(), "rathaus-1"); return err == nil })
 	w.deposit("order-0001") // the city listens: a letter comes again after a minute

@@ -34,9 +34,9 @@ const usage = `Usage:
 
     lockerctl roster new [-from ROSTER] [-o ROSTER] DESCRIPTION
     lockerctl roster sign -key KEY ROSTER
-    lockerctl roster check [-before ROSTER] ROSTER
+    lockerctl roster check [-before ROSTER] [-city SOCKET [-lose-orders]] ROSTER
     lockerctl roster show ROSTER
-    lockerctl roster submit -city SOCKET -identity FILE ROSTER
+    lockerctl roster submit -city SOCKET -identity FILE [-lose-orders] ROSTER
     lockerctl roster signers ROSTER
 
     lockerctl command new  -city SOCKET -terminal T [-key KEY]... [-o FILE] KIND [OBJECT]
@@ -123,6 +123,12 @@ given by -from. A clerk's security key is given in fido2, as "fido2-cred -V"
 writes it, with the town's domain in rp_id. Two admins of the roster before it, for the first one of itself,
 sign it one after the other. roster submit seals it to the terminal, whose keys
 are in FILE as "lockerd init" printed them.
+
+An order counts if its desk was in the roster in force when it was signed: who
+leaves keeps the orders captured before. A key that was stolen or misused goes
+into the description's revoked = ["ssh-ed25519 …"]: nothing that it signed counts.
+roster check with -city, and roster submit, list the open orders that this would
+make worthless, and refuse unless -lose-orders is given.
 
 journal verify reads every event, computes the tree anew and prints its root, to
 be compared with "cityd verify". With the terminal's public key, in what

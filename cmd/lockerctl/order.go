@@ -58,11 +58,31 @@ func (t tool) orderNew(ctx context.Context, flags *flag.FlagSet, args []string) 
 	if err != nil {
 		return err
 	}
-	id, err := t.submit(ctx, api.Dial(*city), a, by, device)
+	ask := api.Dial(*city)
+	if err := t.mayOrder(ctx, ask, a.Terminal, by); err != nil {
+		return errors.Join(err, by.Close())
+	}
+	id, err := t.submit(ctx, ask, a, by, device)
 	if err := errors.Join(err, by.Close()); err != nil {
 		return err
 	}
 	return t.print("%s\n", id)
+}
+
+// mayOrder refuses a key that is no desk's by the roster in force at the
+// terminal, as the city heard of it.
+func (t tool) mayOrder(ctx context.Context, city *api.Client, terminal string, by key) error {
+	roster, err := city.Roster(ctx, terminal)
+	if err != nil {
+		return fmt.Errorf("ask for the terminal's roster: %w", err)
+	}
+	if roster.Version == 0 { // the terminal has not told of it; it judges for itself
+		return nil
+	}
+	if _, err := roster.Desk(envelope.KeyFingerprint(envelope.SignerKey(by.Signer)), t.now()); err != nil {
+		return hint(fmt.Errorf("the terminal would refuse this order: %w", err), "two admins put the key into the next roster; until then another desk captures")
+	}
+	return nil
 }
 
 // submit leases a key, seals and hands over.

@@ -29,7 +29,8 @@ import (
 type description struct {
 	Terminal string        `toml:"terminal"`
 	Version  int           `toml:"version"`
-	RPID     string        `toml:"rp_id"` // the town's domain, for security keys
+	RPID     string        `toml:"rp_id"`   // the town's domain, for security keys
+	Revoked  []string      `toml:"revoked"` // public keys that were stolen or misused
 	People   []personEntry `toml:"person"`
 }
 
@@ -64,6 +65,13 @@ func (t tool) rosterNew(_ context.Context, flags *flag.FlagSet, args []string) e
 		}
 	}
 	r := envelope.Roster{Terminal: d.Terminal, Version: d.Version, Issued: t.now(), RPID: d.RPID}
+	for _, line := range d.Revoked {
+		k, err := envelope.PublicKey([]byte(line))
+		if err != nil {
+			return fmt.Errorf("%s: revoked: %w", given[0], err)
+		}
+		r.Revoked = append(r.Revoked, k)
+	}
 	for _, p := range d.People {
 		e, err := t.entry(p, before)
 		if err != nil {
@@ -93,7 +101,7 @@ func readDescription(path string) (description, error) {
 	err = decoder.Decode(&d)
 	if unknown := (*toml.StrictMissingError)(nil); errors.As(err, &unknown) && len(unknown.Errors) > 0 {
 		line, _ := unknown.Errors[0].Position()
-		return d, fmt.Errorf("%s:%d: unknown key %q; known are terminal, version, rp_id, and in [[person]] name, role, cards, number, keys, fido2, leaves",
+		return d, fmt.Errorf("%s:%d: unknown key %q; known are terminal, version, rp_id, revoked, and in [[person]] name, role, cards, number, keys, fido2, leaves",
 			path, line, strings.Join(unknown.Errors[0].Key(), "."))
 	}
 	if bad := (*toml.DecodeError)(nil); errors.As(err, &bad) {
@@ -208,8 +216,8 @@ func (t tool) rosterSign(ctx context.Context, flags *flag.FlagSet, args []string
 	return t.print("signed roster %d for terminal %s\n", r.Version, r.Terminal)
 }
 
-func (t tool) rosterCheck(_ context.Context, flags *flag.FlagSet, args []string) error {
-	before := flags.String("before", "", "")
+func (t tool) rosterCheck(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	before, city, lose := flags.String("before", "", ""), flags.String("city", "", ""), flags.Bool("lose-orders", false, "")
 	given, err := parse(flags, args, "ROSTER")
 	if err != nil {
 		return err
@@ -232,7 +240,54 @@ func (t tool) rosterCheck(_ context.Context, flags *flag.FlagSet, args []string)
 		}
 		return fmt.Errorf("%s: %w", given[0], err)
 	}
-	return t.print("roster %d for terminal %s is signed by two admins of %s\n", r.Version, r.Terminal, of)
+	if err := t.print("roster %d for terminal %s is signed by two admins of %s\n", r.Version, r.Terminal, of); err != nil || *city == "" {
+		return err
+	}
+	return t.losesOrders(ctx, api.Dial(*city), *r, *lose)
+}
+
+// losesOrders lists the open orders that the terminal would refuse under a roster.
+// It returns an error if there are some, unless they are to be lost.
+func (t tool) losesOrders(ctx context.Context, city *api.Client, r envelope.Roster, lose bool) error {
+	orders, err := city.Orders(ctx, r.Terminal)
+	if err != nil {
+		return fmt.Errorf("ask for the open orders: %w", err)
+	}
+	lost := 0
+	for _, o := range orders {
+		if o.State != api.OrderHeld && o.State != api.OrderSent {
+			continue
+		}
+		why := worthless(r, o)
+		if why == "" {
+			continue
+		}
+		lost++
+		if err := t.print("order %s, captured %s, would be worthless: %s\n", o.Order, o.Captured.UTC().Format(time.RFC3339), why); err != nil {
+			return err
+		}
+	}
+	if lost == 0 || lose {
+		return nil
+	}
+	return hint(fmt.Errorf("%d open orders would be worthless under roster %d", lost, r.Version), "capture them again with another desk's key first, or give -lose-orders")
+}
+
+// worthless says why the terminal would refuse an order under a roster; empty if
+// it would not. An order is judged by the roster that was in force when it was
+// signed, unless the next one revokes its key or sets an earlier leave date.
+func worthless(r envelope.Roster, o api.Order) string {
+	for _, k := range r.Revoked {
+		if envelope.KeyFingerprint(k) == o.Signer {
+			return "its key " + o.Signer + " is revoked"
+		}
+	}
+	for _, d := range r.Desks() {
+		if d.Key == o.Signer && !d.Leaves.IsZero() && !o.Captured.Before(d.Leaves) {
+			return fmt.Sprintf("it was captured after %s left on %s", d.Person, d.Leaves.Format(time.DateOnly))
+		}
+	}
+	return ""
 }
 
 func (t tool) rosterShow(_ context.Context, flags *flag.FlagSet, args []string) error {
@@ -276,7 +331,7 @@ func fingerprints(keys []string) string {
 }
 
 func (t tool) rosterSubmit(ctx context.Context, flags *flag.FlagSet, args []string) error {
-	city, identity := flags.String("city", "", ""), flags.String("identity", "", "")
+	city, identity, lose := flags.String("city", "", ""), flags.String("identity", "", ""), flags.Bool("lose-orders", false, "")
 	given, err := parse(flags, args, "ROSTER")
 	if err != nil {
 		return err
@@ -290,6 +345,9 @@ func (t tool) rosterSubmit(ctx context.Context, flags *flag.FlagSet, args []stri
 	}
 	public, err := terminalKey(*identity, r.Terminal)
 	if err != nil {
+		return err
+	}
+	if err := t.losesOrders(ctx, api.Dial(*city), *r, *lose); err != nil {
 		return err
 	}
 	sealed, err := envelope.SealRoster(envelope.Standard{}, public, signed)

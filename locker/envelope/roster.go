@@ -30,6 +30,11 @@ type Roster struct {
 	Issued   time.Time `json:"issued"`
 	RPID     string    `json:"rp_id,omitempty"` // the town's domain, to which its security keys are bound
 	People   []Entry   `json:"people"`
+
+	// Revoked are public SSH keys, in the form of PublicKey, that were stolen or
+	// misused: no order that one of them signed counts, however old it is. A key
+	// that is only no longer listed keeps the orders that it signed before.
+	Revoked []string `json:"revoked,omitempty"`
 }
 
 // Entry is one person of the roster.
@@ -226,6 +231,19 @@ func (r Roster) Validate() error {
 			admins++
 		}
 	}
+	if len(r.Revoked) > MaxPeople {
+		return wrong("%d revoked keys, at most %d", len(r.Revoked), MaxPeople)
+	}
+	for _, k := range r.Revoked {
+		if canonical, err := PublicKey([]byte(k)); err != nil {
+			return wrong("revoked: %w", err)
+		} else if canonical != k {
+			return wrong("revoked: public ssh key: wants type and base64 alone")
+		}
+		if other, ok := seen["key "+k]; ok {
+			return wrong("revoked: the key %s is revoked and is a key of %s as well", KeyFingerprint(k), other)
+		}
+	}
 	if admins < 2 {
 		return wrong("%d admins with a key and no leave date, wants two at least: nobody else could sign the next roster", admins)
 	}
@@ -344,6 +362,21 @@ func (r *Roster) Card(card string) (Entry, bool) {
 		}
 	}
 	return Entry{}, false
+}
+
+// Desks are the people who sign orders, each with the fingerprints of their keys,
+// as the city may know them.
+func (r *Roster) Desks() []locker.DeskKey {
+	var all []locker.DeskKey
+	for _, e := range r.People {
+		if e.Role != locker.Desk {
+			continue
+		}
+		for _, key := range e.Keys {
+			all = append(all, locker.DeskKey{Person: e.Person, Key: KeyFingerprint(key), Leaves: e.Leaves})
+		}
+	}
+	return all
 }
 
 // Members are the people as far as the ledger may know.

@@ -148,6 +148,15 @@ func PublicKey(line []byte) (string, error) {
 // SSH makes a Signer of an SSH key: of a file, an agent, a security key.
 func SSH(key ssh.Signer) Signer { return sshSigner{key} }
 
+// SignerKey is the public key of a Signer that [SSH] or [ParseSSH] made, in the
+// form of [PublicKey]; empty for another.
+func SignerKey(s Signer) string {
+	if k, ok := s.(sshSigner); ok {
+		return publicKeyText(k.key.PublicKey())
+	}
+	return ""
+}
+
 type sshSigner struct{ key ssh.Signer }
 
 func (s sshSigner) Sign(namespace string, message []byte) ([]byte, error) {

@@ -15,6 +15,9 @@ var ErrTerminalKey = errors.New("the terminal's key does not open its roster")
 const rosterKey = "current"
 
 func (v *Vault) readRoster() error {
+	if err := v.readFormerDesks(); err != nil {
+		return err
+	}
 	message, err := v.Records.Get(bucketRoster, rosterKey)
 	if err != nil || message == nil {
 		return err
@@ -102,7 +105,7 @@ func (v *Vault) Roster() (locker.RosterReceived, bool) {
 }
 
 func (v *Vault) rosterReceived() locker.RosterReceived {
-	return locker.RosterReceived{Version: v.roster.Version, Hash: v.rosterHash, People: v.roster.Members()}
+	return locker.RosterReceived{Version: v.roster.Version, Hash: v.rosterHash, People: v.roster.Members(), Desks: v.roster.Desks()}
 }
 
 // ReceiveRoster opens, verifies and stores a roster; at is the trusted time.
@@ -127,6 +130,10 @@ func (v *Vault) ReceiveRoster(message []byte, at time.Time) (locker.Input, error
 	r, err := envelope.OpenRoster(v.Crypto, signed, v.Terminal, v.roster, at)
 	if err != nil {
 		return reject(envelope.RosterVersion(message), err)
+	}
+	// First the desks that it lacks: after a cut between the two, they are there twice.
+	if err := v.retireDesks(r, at); err != nil {
+		return nil, err
 	}
 	if err := v.storeRoster(r, signed); err != nil {
 		return nil, err

@@ -126,7 +126,7 @@ func (v *Vault) checkOrder(m envelope.SealedOrder, at time.Time) (locker.OrderTe
 		return none, fmt.Errorf("order %s: key %d is spent, lapsed or was never offered; the desk must seal the order anew", m.Order, m.Key)
 	}
 	defer clear(private)
-	o, err := envelope.OpenOrder(v.Crypto, private, m, v.roster, at)
+	o, err := envelope.OpenOrder(v.Crypto, private, m, desks{v.roster, v.former}, at)
 	if err != nil {
 		return none, err
 	}

@@ -113,7 +113,9 @@ func TestThreatADeskThatLeft(t *testing.T) {
 	h.roster.Version++
 	h.roster.People[0].Leaves = now.Add(time.Hour)
 	must(h.vault.ReceiveRoster(must(envelope.SealRoster(h.crypto, must(h.crypto.PublicKey(h.config.TerminalKey)), h.signed(h.roster, h.anna, h.bert))), now))
-	message := h.sealed(h.desk, anOrder("A-2026-0001", 1))
+	late := anOrder("A-2026-0001", 1)
+	late.Issued = now.Add(90 * time.Minute)
+	message := h.sealed(h.desk, late)
 	in, err := h.vault.ReceiveOrder(message, now.Add(2*time.Hour))
 	rejected(t, in, err, "left on")
 	// On a clock that was set back the same order passes: see trusted time.

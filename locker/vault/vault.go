@@ -119,8 +119,9 @@ type Vault struct {
 	resting    map[int]time.Time // until
 	roster     *envelope.Roster
 	rosterHash string
-	challenge  string // drawn at Open; a command must name it
-	asked      asked  // of a clerk's security key
+	former     []formerDesk // of earlier rosters
+	challenge  string       // drawn at Open; a command must name it
+	asked      asked        // of a clerk's security key
 	visit      visit
 	visits     uint64 // counts Forget, so that late work finds its visit gone
 }
