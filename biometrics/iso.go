@@ -217,6 +217,7 @@ func (r *isoReader) view(s recordScale) Template {
 		r.fail("finger quality %d, not 0 to 100", t.quality.Score)
 	}
 	count := r.u8("number of minutiae")
+	t.minutiae = make([]Minutia, 0, count) // growing would leave copies behind
 	for i := range count {
 		if r.err != nil {
 			return t

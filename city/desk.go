@@ -186,45 +186,69 @@ func (c *City) SubmitRoster(ctx context.Context, roster []byte) error {
 
 // Letter gives the content of the order's letter to be printed: once. It is
 // forgotten before it is given, and the terminal is told that the letter went
-// out today. A letter that is lost after that is replaced by a re-issue.
+// out today. A letter that is lost after that is replaced by a re-issue. The
+// strings of an api.Letter cannot be cleared; the HTTP interface does without them.
 func (c *City) Letter(ctx context.Context, id locker.OrderID) (api.Letter, error) {
-	l, err := c.record.Letter(ctx, id)
+	l, err := c.printLetter(ctx, id)
 	if err != nil {
 		return api.Letter{}, err
+	}
+	defer l.content.Wipe()
+	return api.Letter{
+		Terminal: l.content.Terminal, Order: l.content.Order, Generation: l.content.Generation, Recipient: l.content.Recipient,
+		Code: l.content.Code.Groups(), QR: l.content.Code.QR(), Fingers: l.content.Fingers, PINLetter: l.content.PINLetter,
+		Posted: l.posted, Training: l.training,
+	}, nil
+}
+
+// printed is a letter on its way to paper. The caller wipes its content.
+type printed struct {
+	content  envelope.Letter
+	posted   string
+	training bool
+}
+
+func (c *City) printLetter(ctx context.Context, id locker.OrderID) (p printed, err error) {
+	defer func() {
+		if err != nil {
+			p.content.Wipe()
+		}
+	}()
+	l, err := c.record.Letter(ctx, id)
+	if err != nil {
+		return p, err
 	}
 	t, err := c.record.Terminal(ctx, l.Terminal)
 	if err != nil {
-		return api.Letter{}, err
+		return p, err
 	}
 	verifiers, err := c.record.Verifiers(ctx, t.ID)
 	if err != nil {
-		return api.Letter{}, err
+		return p, err
 	}
-	var content api.Letter
 	err = anyOf(verifiers, func(v note.Verifier) (err error) {
-		content, err = c.readLetter(l, v)
+		p.content, err = c.readLetter(l, v)
 		return err
 	})
 	if err != nil {
-		return api.Letter{}, err
+		return p, err
 	}
 	o, err := c.Order(ctx, id)
 	if err != nil && !errors.Is(err, record.ErrUnknown) {
-		return api.Letter{}, err
+		return p, err
 	}
-	content.Training = o.Training
-	day := c.config.Now().Format("2006-01-02")
-	signed, err := c.signPosted(l, day)
+	p.training = o.Training
+	p.posted = c.config.Now().Format("2006-01-02")
+	signed, err := c.signPosted(l, p.posted)
 	if err != nil {
-		return api.Letter{}, err
+		return p, err
 	}
-	if err := c.record.Posted(ctx, l, day, signed); err != nil {
-		return api.Letter{}, err
+	if err = c.record.Posted(ctx, l, p.posted, signed); err != nil {
+		return p, err
 	}
 	c.scrub(ctx)
 	c.poke(l.Terminal)
-	content.Posted = day
-	return content, nil
+	return p, nil
 }
 
 // scrub empties the write-ahead log of what was just deleted. If it fails the

@@ -158,7 +158,7 @@ func (c *City) Handler() http.Handler {
 	post("/orders/{order}/reissue", func(r *http.Request, body []byte) (any, error) {
 		return nil, c.Reissue(r.Context(), orderOf(r), body)
 	})
-	post("/orders/{order}/letter", func(r *http.Request, _ []byte) (any, error) { return c.Letter(r.Context(), orderOf(r)) })
+	mux.HandleFunc("POST /orders/{order}/letter", c.serveLetter)
 	post("/rosters", func(r *http.Request, body []byte) (any, error) { return nil, c.SubmitRoster(r.Context(), body) })
 	return mux
 }

@@ -64,22 +64,13 @@ func (c *City) openLetter(signed []byte, terminal string, device note.Verifier) 
 	}, nil
 }
 
-// readLetter opens what is to be printed.
-func (c *City) readLetter(kept record.Letter, device note.Verifier) (api.Letter, error) {
+// readLetter opens what is to be printed. The caller wipes it.
+func (c *City) readLetter(kept record.Letter, device note.Verifier) (envelope.Letter, error) {
 	head, err := envelope.OpenLetterHead(device, kept.Terminal, kept.Sealed)
 	if err != nil {
-		return api.Letter{}, err
+		return envelope.Letter{}, err
 	}
-	l, err := head.Open(c.config.Suite, c.config.LetterKey)
-	if err != nil {
-		return api.Letter{}, err
-	}
-	defer l.Share.Wipe()
-	defer l.Code.Wipe()
-	return api.Letter{
-		Terminal: l.Terminal, Order: l.Order, Generation: l.Generation, Recipient: l.Recipient,
-		Code: l.Code.Groups(), QR: l.Code.QR(), Fingers: l.Fingers, PINLetter: l.PINLetter,
-	}, nil
+	return head.Open(c.config.Suite, c.config.LetterKey)
 }
 
 func (c *City) signPosted(l record.Letter, day string) ([]byte, error) {

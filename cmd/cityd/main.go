@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/nachtfach/nachtfach/secretmem"
 )
 
 const usage = `Usage:
@@ -58,6 +60,9 @@ Example:
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := secretmem.Protect(); err != nil {
+		fmt.Fprintf(os.Stderr, "cityd: warning: %v\n", err)
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 

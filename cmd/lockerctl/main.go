@@ -19,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/nachtfach/nachtfach/secretmem"
 )
 
 const usage = `Usage:
@@ -182,7 +184,12 @@ type tool struct {
 	patience       time.Duration // with a journal whose pages may lead in a circle
 }
 
-func main() { os.Exit(start(10 * time.Second)) }
+func main() {
+	if err := secretmem.Protect(); err != nil {
+		fmt.Fprintf(os.Stderr, "lockerctl: warning: %v\n", err)
+	}
+	os.Exit(start(10 * time.Second))
+}
 
 func start(patience time.Duration) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

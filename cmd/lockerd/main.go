@@ -17,6 +17,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/hardware/watchdog"
 	"github.com/nachtfach/nachtfach/locker/daemon"
+	"github.com/nachtfach/nachtfach/secretmem"
 )
 
 const usage = `Usage:
@@ -64,6 +65,9 @@ The keys of the configuration file are in docs/configuration.md.
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := secretmem.Protect(); err != nil {
+		fmt.Fprintf(os.Stderr, "lockerd: warning: %v\n", err)
+	}
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		if !errors.Is(err, errFound) {
 			fmt.Fprintf(os.Stderr, "lockerd: error: %v\n", err)

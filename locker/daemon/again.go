@@ -11,6 +11,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker/controller"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/vault"
+	"github.com/nachtfach/nachtfach/secretmem"
 )
 
 // errAgain ends the work of one assembly: the terminal is put together again,
@@ -108,7 +109,7 @@ func (d *Daemon) again(p *Daemon) (*Daemon, error) {
 	if err := p.close(); err != nil {
 		return nil, err
 	}
-	n := &Daemon{config: config, options: d.options, files: d.files, missing: p.missing, alarms: newAlarmLog(d.options.Logger)}
+	n := &Daemon{config: config, options: d.options, files: d.files, missing: p.missing, alarms: newAlarmLog(d.options.Logger), cleaner: secretmem.NewCleaner()}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.close())
 	}

@@ -31,6 +31,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker/kiosk"
 	"github.com/nachtfach/nachtfach/locker/report"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
+	"github.com/nachtfach/nachtfach/secretmem"
 )
 
 // Options are what a daemon is given by its surroundings.
@@ -65,6 +66,7 @@ type Daemon struct {
 	secure   net.Listener // nil: no HTTPS
 	socket   net.Listener
 	alarms   *alarmLog
+	cleaner  *secretmem.Cleaner // of memory
 }
 
 // Open opens everything and starts the terminal; the loop waits for Run. A
@@ -73,7 +75,7 @@ func Open(c Config, o Options) (*Daemon, error) {
 	if o.Now == nil {
 		o.Now = clocks()
 	}
-	d := &Daemon{config: c, options: o, files: files{c.State}, alarms: newAlarmLog(o.Logger), later: new(atomic.Pointer[Daemon])}
+	d := &Daemon{config: c, options: o, files: files{c.State}, alarms: newAlarmLog(o.Logger), later: new(atomic.Pointer[Daemon]), cleaner: secretmem.NewCleaner()}
 	if err := d.open(); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -132,10 +134,11 @@ func (d *Daemon) start() error {
 	keep := keeper{
 		d.store.vault, func() time.Duration { return time.Duration(d.control.Status().Ahead) },
 		func() (locker.SpaceTold, error) { return d.store.told(d.config.State) },
+		d.cleaner,
 	}
 	d.control = controller.New(controller.Config{
 		Terminal: t, Journal: durable{d.store.journal, d.store.slots}, Vault: keep, Locks: d.parts,
-		Fingers:   lens{d.parts.fingers, d.store.vault.Capture},
+		Fingers:   lens{d.parts.fingers, keep.Capture},
 		Announcer: announcer{d}, Now: d.options.Now, Diagnose: d.diagnose, Committed: d.alarms.committed,
 	})
 	d.alarms.stand(t.Status().Alarms)
@@ -308,6 +311,7 @@ func (d *Daemon) work(ctx context.Context, dogs *watchdogs) error {
 		work("store", d.awaitStore)
 	}
 	work("alarms", d.alarms.run)
+	work("memory", d.cleaner.Run)
 	work("report", d.reporter.Run)
 	work("kiosk", func(ctx context.Context) error { return d.kiosk.Serve(ctx, d.listener) })
 	if d.secure != nil {

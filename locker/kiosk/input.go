@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/secretmem"
 )
 
 // press is an input as a page sends it: a choice, a text or a security key's
@@ -38,7 +39,8 @@ func (s *Server) postInput(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "the input did not arrive whole")
 		return
 	}
-	p, err := parse(body)
+	var p press
+	secretmem.Do(func() { p, err = parse(body) }) // encoding/json copies
 	defer clear(p.text)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())

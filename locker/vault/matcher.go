@@ -16,7 +16,8 @@ type Matcher interface {
 	Extract(image biometrics.Image) (Probe, locker.FingerAdvice, error)
 }
 
-// Probe is a finger that was captured.
+// Probe is a finger that was captured. One that has a method Wipe is wiped when
+// it is forgotten.
 type Probe interface {
 	// Compare returns the similarity to an enrolment and the false match rate
 	// that it stands for.
@@ -35,7 +36,10 @@ const leastQuality = 15
 
 // Check says whether biometrics can read the enrolment.
 func (Biometrics) Check(enrolment []byte) error {
-	_, err := biometrics.ParseEnrolment(enrolment)
+	e, err := biometrics.ParseEnrolment(enrolment)
+	if err == nil {
+		e.Wipe()
+	}
 	return err
 }
 
@@ -91,6 +95,7 @@ func (t template) Compare(enrolment []byte) (similarity, fmr float64, err error)
 	if err != nil {
 		return 0, 1, err
 	}
+	defer e.Wipe()
 	s := e.Compare(t.Template)
 	return s.Similarity, s.FMR, nil
 }

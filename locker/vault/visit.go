@@ -20,12 +20,30 @@ type visit struct {
 	attempt    locker.AttemptID
 	generation locker.Generation // zero: nothing was opened
 	factor     envelope.Factor
-	probe      Probe // nil: no finger was captured
-	turned     bool  // the person was told to turn the finger
+	probe      *heldProbe // nil: no finger was captured
+	turned     bool       // the person was told to turn the finger
+}
+
+// heldProbe is a captured finger, which is wiped when the visit has let go of it
+// and no comparison works on it. The vault's mu guards it.
+type heldProbe struct {
+	Probe
+	busy, forgotten bool
+}
+
+func (p *heldProbe) forget() {
+	if p == nil {
+		return
+	}
+	p.forgotten = true
+	if w, ok := p.Probe.(interface{ Wipe() }); ok && !p.busy {
+		w.Wipe()
+	}
 }
 
 func (v *visit) wipe() {
 	v.factor.Wipe()
+	v.probe.forget()
 	*v = visit{}
 }
 
@@ -106,7 +124,7 @@ func (v *Vault) keep(visits uint64, opened visit) {
 func (v *Vault) Capture(attempt locker.AttemptID, image biometrics.Image) (locker.FingerAdvice, error) {
 	v.work.Lock()
 	defer v.work.Unlock()
-	if err := v.during(attempt, func(s *visit) { s.probe = nil }); err != nil {
+	if err := v.during(attempt, func(s *visit) { s.probe.forget(); s.probe = nil }); err != nil {
 		return "", fmt.Errorf("capture a finger: %w", err)
 	}
 	probe, advice, err := v.Matcher.Extract(image)
@@ -117,9 +135,9 @@ func (v *Vault) Capture(attempt locker.AttemptID, image biometrics.Image) (locke
 		switch {
 		case advice == locker.AdviceTurn && s.turned:
 			// The engine insists, and the person has tried. A comparison decides.
-			s.probe, advice = probe, ""
+			s.probe, advice = &heldProbe{Probe: probe}, ""
 		case advice == "":
-			s.probe = probe
+			s.probe = &heldProbe{Probe: probe}
 		}
 		s.turned = s.turned || advice == locker.AdviceTurn
 	})
@@ -160,7 +178,7 @@ func (v *Vault) Compare(attempt locker.AttemptID, g locker.Generation, factor lo
 	if err := v.during(attempt, func(s *visit) { kept = s.copied(finger) }); err != nil {
 		return wrong(err)
 	}
-	defer kept.wipe()
+	defer v.release(&kept)
 	switch {
 	case kept.generation != g:
 		return wrong(fmt.Errorf("generation %d is open", kept.generation))
@@ -181,10 +199,27 @@ func (v *Vault) Compare(attempt locker.AttemptID, g locker.Generation, factor lo
 	return Comparison{Accepted: fmr <= threshold, Similarity: similarity, FMR: fmr}, nil
 }
 
+// release wipes the copy, and the probe if it was forgotten meanwhile.
+func (v *Vault) release(kept *visit) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if p := kept.probe; p != nil {
+		p.busy = false
+		if p.forgotten {
+			p.forget()
+		}
+		kept.probe = nil
+	}
+	kept.wipe()
+}
+
 // copied is the visit with a copy of one finger alone, which can be worked on
 // while the original is forgotten.
 func (v *visit) copied(finger int) visit {
 	c := *v
+	if c.probe != nil {
+		c.probe.busy = true // until release
+	}
 	c.factor.Fingers, c.factor.Number = nil, bytes.Clone(v.factor.Number)
 	for _, f := range v.factor.Fingers {
 		if f.Position == finger {

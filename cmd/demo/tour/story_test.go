@@ -117,6 +117,7 @@ type world struct {
 	cast     *tour.Cast
 	identity daemon.Identity
 	lockerd  *exec.Cmd
+	cityd    *exec.Cmd
 	kioskURL string
 
 	mu   sync.Mutex
@@ -244,7 +245,7 @@ func (w *world) startCity() {
 	if err := os.WriteFile(config, text, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	w.start("cityd", "run", "-config", config)
+	w.cityd, _ = w.start("cityd", "run", "-config", config)
 	w.city = api.Dial(filepath.Join(dir, "desk.sock"))
 	for range 2400 {
 		if _, err = w.city.Identity(w.t.Context()); err == nil {
