@@ -137,11 +137,14 @@ func (l *ledger) foldPeople(fact Fact) error {
 		for _, m := range f.People {
 			l.Members[m.Person] = &member{Member: m}
 			if was := before[m.Person]; was != nil && was.Role == m.Role {
-				l.Members[m.Person] = &member{Member: m, Wrong: was.Wrong, Charged: was.Charged, Pardoned: was.Pardoned}
+				l.Members[m.Person] = &member{Member: m, Wrong: was.Wrong, Charged: was.Charged, Pardoned: was.Pardoned, Tries: was.Tries}
 			}
 		}
 	case ClerkCharged:
 		if m := l.Members[f.Person]; m != nil {
+			if m.Charged { // a cut came before the answer
+				m.Tries.add(l.Time)
+			}
 			m.Wrong, m.Charged = m.Wrong+1, true
 		}
 	case ClerkAdmitted:
@@ -154,10 +157,11 @@ func (l *ledger) foldPeople(fact Fact) error {
 				m.Wrong++
 			}
 			m.Charged = false
+			m.Tries.add(l.Time)
 		}
 	case ClerkUnblocked:
 		if m := l.Members[f.Person]; m != nil {
-			m.Wrong, m.Charged, m.Pardoned = 0, false, time.Time{}
+			m.Wrong, m.Charged, m.Pardoned, m.Tries = 0, false, time.Time{}, wrongTries{}
 		}
 	case RoundOpened:
 		l.Round = max(l.Round, f.Round)

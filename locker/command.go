@@ -163,7 +163,7 @@ func (s *step) cannot(in CommandReceived) string {
 	case CommandUnblock:
 		if m := l.Members[c.Person]; m == nil || m.Role != Clerk {
 			return fmt.Sprintf("%.40q is no clerk of roster %d", string(c.Person), l.Roster)
-		} else if m.Wrong < wrongNumbers {
+		} else if !l.usedUp(m) {
 			return fmt.Sprintf("%s is not blocked", c.Person)
 		}
 	case CommandBurglary:

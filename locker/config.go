@@ -58,6 +58,7 @@ type Rules struct {
 	TamperKnocks   int      `json:"tamper_knocks" toml:"tamper_knocks"`         // of the tamper sensor, within
 	TamperWindow   Duration `json:"tamper_window" toml:"tamper_window"`         // are taken for a burglary
 	TamperHold     Duration `json:"tamper_hold" toml:"tamper_hold"`             // and so is one that lasts as long
+	NumberTries    int      `json:"number_tries" toml:"number_tries"`           // wrong numbers of one clerk since their last quiet week; then blocked
 	GuessingAfter  int      `json:"guessing_after" toml:"guessing_after"`       // refused cards, codes or factors in quick succession; one more is an alarm
 	GuessingRest   Duration `json:"guessing_rest" toml:"guessing_rest"`         // without one, the alarm ends
 	Extensions     int      `json:"extensions" toml:"extensions"`               // times that a person may ask for more time on one screen
@@ -99,6 +100,7 @@ func DefaultRules() Rules {
 		TamperKnocks:   3,
 		TamperWindow:   Duration(time.Minute),
 		TamperHold:     Duration(5 * time.Second),
+		NumberTries:    10,
 		GuessingAfter:  10,
 		GuessingRest:   Duration(30 * time.Minute),
 		Extensions:     3,
@@ -229,6 +231,7 @@ func (r Rules) Validate() error {
 		{"factor_tries", r.FactorTries, 1, 10},
 		{"pace_after", r.PaceAfter, 1, 100},
 		{"tamper_knocks", r.TamperKnocks, 1, 20},
+		{"number_tries", r.NumberTries, wrongNumbers, 100},
 		{"guessing_after", r.GuessingAfter, 2, 100},
 		{"flapping_after", r.FlappingAfter, 2, 100},
 		{"extensions", r.Extensions, 0, 20},

@@ -243,7 +243,7 @@ func (t *Terminal) viewSignIn(v *Screen) {
 	case awaitingKey:
 		v.Name, v.Key, v.Choices = ScreenKey, i.key, []Choice{ChoiceCancel}
 	case awaitingSecond:
-		v.Name, v.Choices = ScreenSecond, []Choice{ChoiceCancel}
+		v.Name, v.Choices, v.Wrong = ScreenSecond, []Choice{ChoiceCancel}, i.told
 	default:
 		v.Name = ScreenChecking
 	}
@@ -256,7 +256,7 @@ func (t *Terminal) viewRound(v *Screen) {
 	byWord := r.stage == taskOpen && t.ledger.door(v.Compartment).byWord()
 	switch r.stage {
 	case menu:
-		v.Name = ScreenRound
+		v.Name, v.Wrong = ScreenRound, r.told
 		if len(v.Round.Tasks) > 0 {
 			v.Choices = append(v.Choices, ChoiceNext)
 		}

@@ -127,7 +127,9 @@ type (
 	}
 	// ClerkAdmitted tells that a clerk proved card and personal number.
 	ClerkAdmitted struct {
-		Person Person `json:"person"`
+		Person     Person    `json:"person"`
+		WrongTries int       `json:"wrong_tries,omitempty"` // with this card before, since the last quiet week
+		WrongSince time.Time `json:"wrong_since,omitzero"`  // the first of them
 	}
 	// ClerkRefused tells a sign-in that failed; Person is empty for an unknown card.
 	ClerkRefused struct {

@@ -28,6 +28,10 @@ const (
 	GuessFactors GuessKind = "factors" // fingers and numbers of recipients
 )
 
+func (k GuessKind) known() bool {
+	return k == GuessCards || k == GuessCodes || k == GuessFactors
+}
+
 // guessing is what the session knows of one kind.
 type guessing struct {
 	tries      allowance
@@ -75,7 +79,7 @@ func (s *session) flooded() bool { return s.guesses[GuessCards] != nil && s.gues
 // resumeGuessing goes on after a restart with the alarms that stand.
 func (s *step) resumeGuessing() {
 	for _, id := range sorted(s.ledger.Alarms) {
-		if a := s.ledger.Alarms[id]; a.Kind == AlarmGuessing {
+		if a := s.ledger.Alarms[id]; a.Kind == AlarmGuessing && GuessKind(a.Detail).known() {
 			g := s.session.guessing(GuessKind(a.Detail))
 			g.active, g.last, g.tellAt = true, s.now.Uptime, s.now.Uptime+tellGuesses
 		}

@@ -86,9 +86,10 @@ const maxReceipts = 1000
 
 type member struct {
 	Member
-	Wrong    int       `json:"wrong"`             // personal numbers in a row, wrong or unsettled
-	Charged  bool      `json:"charged,omitempty"` // the last of them is not settled
-	Pardoned time.Time `json:"pardoned,omitzero"` // until then a colleague's presence unblocks them
+	Wrong    int        `json:"wrong"`             // personal numbers in a row, wrong or unsettled
+	Charged  bool       `json:"charged,omitempty"` // the last of them is not settled
+	Pardoned time.Time  `json:"pardoned,omitzero"` // until then a colleague's presence unblocks them
+	Tries    wrongTries `json:"tries,omitzero"`    // since the last quiet week
 }
 
 type orderKey struct {

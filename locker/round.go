@@ -18,6 +18,7 @@ type round struct {
 	exercised  []LockExercised // of this round
 	measuring  PulseID         // whose measurement has not come
 	check      uint64
+	told       []WrongTries // to the two, until they begin
 }
 
 type roundStage int
@@ -74,7 +75,7 @@ func (t *Terminal) tasks() []Task {
 
 func (s *step) chosenInRound(c Choice) {
 	r := &s.session.round
-	s.session.hint = ""
+	s.session.hint, r.told = "", nil
 	s.wait(s.rules().RoundIdle)
 	switch r.stage {
 	case menu:
@@ -300,7 +301,7 @@ func (s *step) slip(text string) {
 	g := s.ledger.Generation + 1
 	s.emit(DepositReserved{Generation: g, Order: o.Order, Compartment: n, Round: r.id})
 	s.do(PrepareDeposit{Generation: g, Order: o.Order, At: s.at})
-	r.stage, r.generation = preparing, g
+	r.stage, r.generation, r.told = preparing, g, nil
 	r.task = Task{Kind: TaskLoad, Compartment: n, Order: o.Order}
 	s.session.hint, s.session.until, s.session.answers = "", 0, s.now.Uptime+patience
 }

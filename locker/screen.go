@@ -23,7 +23,8 @@ type Screen struct {
 	Opens       time.Time     `json:"opens,omitzero"`     // when citizens may collect again
 	Incident    string        `json:"incident,omitempty"` // to name when calling the desk
 	Round       *RoundView    `json:"round,omitempty"`
-	Key         *KeyRequest   `json:"key,omitempty"` // what a clerk's security key is to sign
+	Key         *KeyRequest   `json:"key,omitempty"`   // what a clerk's security key is to sign
+	Wrong       []WrongTries  `json:"wrong,omitempty"` // wrong tries with the cards of those who signed in, before they did
 	Training    bool          `json:"training,omitempty"`
 	Until       time.Duration `json:"until,omitempty"` // uptime at which the screen ends by itself; zero: never
 }
@@ -200,7 +201,7 @@ func sameScreen(a, b Screen) bool {
 	return a.Name == b.Name && a.Expects == b.Expects && slices.Equal(a.Choices, b.Choices) &&
 		a.Hint == b.Hint && a.Compartment == b.Compartment && a.Order == b.Order && a.Training == b.Training && a.Finger == b.Finger &&
 		a.Advice == b.Advice && a.Reminder == b.Reminder && a.Incident == b.Incident && a.Opens.Equal(b.Opens) &&
-		sameKey(a.Key, b.Key) && sameRound(a.Round, b.Round)
+		sameKey(a.Key, b.Key) && slices.EqualFunc(a.Wrong, b.Wrong, sameTries) && sameRound(a.Round, b.Round)
 }
 
 func sameKey(a, b *KeyRequest) bool {

@@ -21,7 +21,9 @@ type signIn struct {
 	first  Person // admitted
 	person Person // holder of the card that was shown last
 	card   string
-	key    *KeyRequest // of the person, if they have a security key
+	key    *KeyRequest  // of the person, if they have a security key
+	before wrongTries   // of the person, before this sign-in
+	told   []WrongTries // to the first
 	check  uint64
 }
 
@@ -131,10 +133,14 @@ func (s *step) cardFound(in CardFound) {
 		s.cardRefused(in.Person, RefusedBroken)
 		return
 	}
+	again := i.person == in.Person // a key that is asked once more
 	if s.blocked(in.Person) {
 		s.emit(ClerkUnblocked{Person: in.Person, Beside: i.first})
 	}
 	i.person, i.stage, i.key = in.Person, awaitingNumber, in.Key
+	if !again {
+		i.before = s.ledger.Members[in.Person].Tries.at(s.at)
+	}
 	if i.key != nil {
 		i.stage = awaitingKey
 	}
@@ -153,15 +159,14 @@ func (s *step) mayNot(p Person) RefusalReason {
 		return RefusedLeft
 	case p == s.session.signin.first:
 		return RefusedSamePerson
-	case m.Wrong >= wrongNumbers && !s.pardoned(p):
+	case s.ledger.usedUp(m) && !s.pardoned(p):
 		return RefusedBlocked
 	}
 	return ""
 }
 
 func (s *step) blocked(p Person) bool {
-	m := s.ledger.Members[p]
-	return m != nil && m.Wrong >= wrongNumbers
+	return s.ledger.usedUp(s.ledger.Members[p])
 }
 
 // pardoned tells whether an admin's command waits for this clerk, and a
@@ -262,6 +267,7 @@ func (s *step) notProved() {
 		reason = RefusedKey
 	}
 	s.emit(ClerkRefused{Person: i.person, Reason: reason})
+	s.tellTries(i.person)
 	if s.blocked(i.person) {
 		s.noEntry(i.person, RefusedBlocked)
 		return
@@ -278,9 +284,13 @@ func (s *step) notProved() {
 
 func (s *step) admitted() {
 	i := &s.session.signin
-	s.emit(ClerkAdmitted{Person: i.person})
+	s.emit(ClerkAdmitted{Person: i.person, WrongTries: i.before.Count, WrongSince: i.before.Since})
+	told := i.told
+	if i.before.Count > 0 {
+		told = append(told, WrongTries{Person: i.person, Count: i.before.Count, Since: i.before.Since})
+	}
 	if i.first == "" {
-		*i = signIn{stage: awaitingSecond, first: i.person}
+		*i = signIn{stage: awaitingSecond, first: i.person, told: told}
 		s.wait(s.rules().Idle)
 		return
 	}
@@ -294,7 +304,7 @@ func (s *step) admitted() {
 	id := s.ledger.Round + 1
 	s.emit(RoundOpened{Round: id, Clerks: clerks})
 	s.show(rounding)
-	s.session.round = round{id: id, stage: menu, skipped: map[CompartmentID]bool{}}
+	s.session.round = round{id: id, stage: menu, skipped: map[CompartmentID]bool{}, told: told}
 	for _, a := range s.ledger.Alarms {
 		if a.Kind == AlarmRoundBroken {
 			s.session.hint = HintRoundBroken

@@ -81,7 +81,7 @@ func (t *Terminal) Status() Status {
 			v.Keys++
 		}
 	}
-	v.Blocked = sortedIf(l.Members, func(m *member) bool { return m.Wrong >= wrongNumbers })
+	v.Blocked = sortedIf(l.Members, l.usedUp)
 	return v
 }
 

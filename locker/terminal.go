@@ -262,6 +262,7 @@ func (s *step) lapse() {
 	s.lapseFlapping()
 	s.lapseKnocks()
 	s.lapseGuessing()
+	s.lapseTries()
 	s.lapseLedger()
 }
 

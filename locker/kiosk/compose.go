@@ -111,6 +111,7 @@ func (s *Server) compose(v view, l language) page {
 	p.Wall = s.wall(screen, l)
 	s.emphasise(&p, screen, l)
 	p.hint(screen, l)
+	s.tellTries(&p, screen, l)
 	p.choices(screen)
 	switch {
 	case screen.Name == locker.ScreenDone, screen.Name == locker.ScreenRoundDone:
@@ -227,6 +228,20 @@ func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 		if screen.Reminder {
 			p.Hint, p.HintTone = l.say("take.reminder", n...), "warning"
 		}
+	}
+}
+
+// tellTries says what was tried with the cards of those who have just signed in.
+func (s *Server) tellTries(p *page, screen locker.Screen, l language) {
+	if p.Hint != "" {
+		return
+	}
+	var told []string
+	for _, w := range screen.Wrong {
+		told = append(told, l.say("wrong.tries", "{who}", string(w.Person), "{count}", strconv.Itoa(w.Count), "{since}", l.moment(w.Since, s.config.Zone)))
+	}
+	if len(told) > 0 {
+		p.Hint, p.HintTone = strings.Join(told, " "), "warning"
 	}
 }
 

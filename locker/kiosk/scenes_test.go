@@ -112,6 +112,7 @@ func scenes() []scene {
 		{"locked", locker.Screen{Name: locker.ScreenLocked}},
 		{"out-of-order", locker.Screen{Name: locker.ScreenOutOfOrder}},
 		{"clerk-number", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until}},
+		{"second-clerk-tries", locker.Screen{Name: locker.ScreenSecond, Choices: []locker.Choice{locker.ChoiceCancel, locker.ChoiceMoreTime}, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}, Wrong: []locker.WrongTries{{Person: "clerk-07", Count: 4, Since: time.Date(2026, 3, 2, 7, 0, 0, 0, time.UTC)}}}},
 		{"clerk-number-second", locker.Screen{Name: locker.ScreenClerk, Expects: locker.ExpectsNumber, Choices: visit, Until: until, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},
 		{"clerk-key", locker.Screen{Name: locker.ScreenKey, Key: keyRequest, Choices: visit, Until: until}},
 		{"clerk-key-second", locker.Screen{Name: locker.ScreenKey, Key: keyRequest, Choices: visit, Until: until, Hint: locker.HintWrongKey, Round: &locker.RoundView{Clerks: []locker.Person{"clerk-07"}}}},

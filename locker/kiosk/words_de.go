@@ -98,6 +98,7 @@ var germanWords = map[string]string{
 	"clerk_number.second": "Zweite Person: Die Karte wurde erkannt. Geben Sie jetzt Ihre Personalnummer ein.",
 	"second_clerk.title":  "Zweite Person: Karte vorhalten",
 	"second_clerk.lead":   "Angemeldet: {first}. Eine Runde geht nur zu zweit.",
+	"wrong.tries":         "Karte von {who}: Fehlversuche seit {since}: {count}. Waren Sie das nicht? Bitte melden Sie es.",
 	"round.title":         "Runde",
 	"round.lead":          "Scannen Sie einen Beleg, um ein Dokument einzulegen.",
 	"round.tasks":         "Zuerst prüfen oder leeren: {count}",

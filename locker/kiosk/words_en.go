@@ -97,6 +97,7 @@ var englishWords = map[string]string{
 	"clerk_number.second": "Second person: the card was recognised. Now enter your staff number.",
 	"second_clerk.title":  "Second person: show your card",
 	"second_clerk.lead":   "Signed in: {first}. A round takes two people.",
+	"wrong.tries":         "Card of {who}: failed tries since {since}: {count}. If that was not you, please report it.",
 	"round.title":         "Round",
 	"round.lead":          "Scan a slip to lay in a document.",
 	"round.tasks":         "To check or empty first: {count}",
