@@ -233,12 +233,13 @@ func (d *Daemon) openFaces() (err error) {
 	}); err != nil {
 		return err
 	}
-	d.socket, err = listenSocket(d.files.socket())
-	if err != nil && d.broken != nil { // a folder that takes nothing: operators read the log
-		d.options.Logger.Error("no operators' socket", "error", err)
-		return nil
+	if d.socket, err = listenSocket(d.files.socket()); d.broken == nil {
+		return err
 	}
-	return err
+	if err != nil { // a folder that takes nothing: operators read the log
+		d.options.Logger.Error("no operators' socket", "error", err)
+	}
+	return nil
 }
 
 // Kiosk is the address of the kiosk.

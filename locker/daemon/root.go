@@ -42,10 +42,10 @@ func (c counter) Count() (uint64, error) {
 func (c counter) Bump() error { return unanswered(c.Chip.Bump()) }
 
 // Key implements journal.Counter.
-func (c counter) Key() ([]byte, error) { return rootKeys{c.Chip}.Get(countKey) }
+func (c counter) Key() ([]byte, error) { return rootKeys(c).Get(countKey) }
 
 // SetKey implements journal.Counter.
-func (c counter) SetKey(key []byte) error { return rootKeys{c.Chip}.Put(countKey, key) }
+func (c counter) SetKey(key []byte) error { return rootKeys(c).Put(countKey, key) }
 
 // rootKeys is the chip as the slots see it.
 type rootKeys struct{ *tpm.Chip }

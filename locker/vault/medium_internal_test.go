@@ -306,7 +306,7 @@ func oneCut(seed uint64, moment int, after, rooted bool, skip string) (lost int,
 	func() {
 		defer func() {
 			if r := recover(); r != nil {
-				if r != error(errPower) { //nolint:errorlint // it is the value that was thrown
+				if r != errPower { //nolint:errorlint // it is the value that was thrown
 					panic(r)
 				}
 				cut = true
