@@ -60,6 +60,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if *plays {
 		rules = hurried
 	}
+	if !*plays {
+		fmt.Fprintf(stdout, "Putting together a terminal with %d compartments, its city and a broker …\n", compartments)
+		// Whoever presses Ctrl-C meant it: that is no error.
+		defer func() {
+			if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+				fmt.Fprintln(stdout, "Stopped. Nothing is left.")
+				err = nil
+			}
+		}()
+	}
 	t, err := buildOn(ctx, *expanders, rules, log)
 	if err != nil {
 		return err
@@ -68,10 +78,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if *plays {
 		return tour.Play(ctx, t.site(), stdout)
 	}
+	t.serveStart()
+	t.explain(stdout)
 	if err := t.welcome(ctx); err != nil {
 		return err
 	}
-	t.explain(stdout)
+	fmt.Fprintln(stdout, "Everything is ready.")
 	<-ctx.Done()
 	return nil
 }
@@ -87,6 +99,7 @@ func (t *town) welcome(ctx context.Context) error {
 	}
 	t.handOut(ctx)
 	t.serveStart()
+	t.ready.Store(true)
 	return nil
 }
 
@@ -166,8 +179,9 @@ func (t *town) explain(w io.Writer) {
 		fmt.Fprintf(w, "    console  %s\n", l.Console)
 	}
 	fmt.Fprintf(w, `
-Two clerks' cards (personal numbers %s and %s), three people's fingers, two slips
-and one letter lie ready at the wall; more letters come when documents are loaded.
+In some seconds, when two clerks have made the terminal ready, their cards (personal
+numbers %s and %s), three people's fingers, two slips and one letter lie at the wall;
+more letters come when documents are loaded.
 lockerctl and cityd find the city with -config %s
 
 go run ./cmd/demo -tour does all of this by itself, and twenty scenes more.

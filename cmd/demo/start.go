@@ -14,6 +14,7 @@ import (
 	"github.com/nachtfach/nachtfach/city/console"
 	"github.com/nachtfach/nachtfach/city/record"
 	"github.com/nachtfach/nachtfach/cmd/demo/tour"
+	"github.com/nachtfach/nachtfach/locker"
 )
 
 //go:embed start
@@ -25,10 +26,12 @@ type links struct {
 	Wall    string   `json:"wall"`
 	Console string   `json:"console,omitempty"` // "" if there is none
 	Numbers []string `json:"numbers"`           // the clerks' personal numbers
+	Ready   bool     `json:"ready"`             // for a newcomer
+	Step    int      `json:"step"`              // of those that the page names: the next one
 }
 
 func (t *town) links() links {
-	l := links{Wall: t.controlAt + "/wall", Console: t.console(), Numbers: []string{t.cast.Clerks[0].Number, t.cast.Clerks[1].Number}}
+	l := links{Ready: t.ready.Load(), Step: max(1, int(t.step.Load())), Wall: t.controlAt + "/wall", Console: t.console(), Numbers: []string{t.cast.Clerks[0].Number, t.cast.Clerks[1].Number}}
 	if k := t.kiosk(); k != (tour.Door{}) {
 		l.Kiosk = k.URL + "/?token=" + k.Token
 	}
@@ -63,9 +66,47 @@ func (t *town) listenStart(context.Context) (err error) {
 // serveStart answers there. From now on the kiosk keeps its port when the
 // power goes, because pages and links name it.
 func (t *town) serveStart() {
-	t.config.Kiosk.Listen = t.machine.d.Kiosk()
-	t.start = &http.Server{Handler: t.startPage(t.startPort.Addr().String()), ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = t.start.Serve(t.startPort) }() // ends with Close
+	t.serving.Do(func() {
+		t.config.Kiosk.Listen = t.machine.d.Kiosk()
+		t.start = &http.Server{Handler: t.startPage(t.startPort.Addr().String()), ReadHeaderTimeout: 5 * time.Second}
+		go func() { _ = t.start.Serve(t.startPort) }() // ends with Close
+	})
+}
+
+// steps are those of the start page, by the screens at which one is there. Other
+// screens change nothing.
+var steps = map[locker.ScreenName]int32{
+	locker.ScreenClerk: 1, locker.ScreenKey: 1, locker.ScreenSecond: 1,
+	locker.ScreenRound: 2, locker.ScreenPreparing: 2, locker.ScreenTaskOpens: 2, locker.ScreenClear: 2,
+	locker.ScreenInspect: 2, locker.ScreenUnload: 2, locker.ScreenLay: 2, locker.ScreenTaskDefect: 2, locker.ScreenConfirm: 2,
+	locker.ScreenRoundDone: 3,
+	locker.ScreenFinger:    4, locker.ScreenNumber: 4, locker.ScreenComparing: 4, locker.ScreenOpening: 4, locker.ScreenTake: 4, locker.ScreenQuestion: 4,
+	locker.ScreenDone: 1,
+}
+
+// follow looks where the visitor is. What the demo does by itself before it is
+// ready is nobody's step.
+func (t *town) follow(ctx context.Context) {
+	k := t.kiosk()
+	if !t.ready.Load() || k == (tour.Door{}) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, k.URL+"/screen", nil)
+	if err != nil {
+		return
+	}
+	r.Header.Set("Authorization", "Bearer "+k.Token)
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return // the power went just now
+	}
+	defer answer.Body.Close()
+	var screen locker.Screen
+	if json.NewDecoder(answer.Body).Decode(&screen) == nil && steps[screen.Name] != 0 {
+		t.step.Store(steps[screen.Name])
+	}
 }
 
 // startPage answers only a browser that asks by the printed address, so that
@@ -77,7 +118,8 @@ func (t *town) startPage(host string) http.Handler {
 			http.ServeFileFS(w, r, startFiles, path.Join("start", name))
 		})
 	}
-	mux.HandleFunc("GET /links", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /links", func(w http.ResponseWriter, r *http.Request) {
+		t.follow(r.Context())
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(t.links()) // a browser that left asks again
 	})

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -70,6 +71,10 @@ type town struct {
 	letterKey []byte
 	identity  daemon.Identity
 	config    daemon.Config
+
+	serving sync.Once   // of the start page
+	ready   atomic.Bool // for a newcomer
+	step    atomic.Int32
 
 	mu      sync.Mutex
 	sent    map[string][][]byte

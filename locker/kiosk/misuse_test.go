@@ -2,6 +2,7 @@ package kiosk_test
 
 import (
 	"context"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -123,6 +124,39 @@ func TestTheLanguageOfAVisitEndsWithIt(t *testing.T) {
 	show(106, locker.ScreenDone, "en")
 	show(107, locker.ScreenWelcome, "de")
 	show(108, locker.ScreenChecking, "de")
+}
+
+// A page that frames the kiosk, as the demonstration's, chooses the language that
+// comes after each visit.
+func TestAFramedKioskKeepsTheLanguageOfItsPage(t *testing.T) {
+	t.Parallel()
+	frames := func(c *kiosk.Config) { c.FrameAncestors = []string{"http://127.0.0.1:1"} }
+	for _, c := range []struct {
+		name, dest, home string
+		config           func(*kiosk.Config)
+	}{
+		{"loaded into the frame", "iframe", "en", frames},
+		{"chosen on the kiosk itself", "empty", "de", frames},
+		{"where nobody may frame it", "iframe", "de", func(*kiosk.Config) {}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t, newTerminal(), c.config)
+			r := f.request("GET", "/language/en", "")
+			r.Header.Set("Sec-Fetch-Dest", c.dest)
+			page := f.request("GET", "/", "")
+			for _, cookie := range f.do(r).Cookies() {
+				page.AddCookie(cookie)
+			}
+			text, err := io.ReadAll(f.do(page).Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(text), `lang="en"`) || !strings.Contains(string(text), `data-home="`+c.home+`"`) {
+				t.Errorf("the page is not in English, or goes back to another language than %s", c.home)
+			}
+		})
+	}
 }
 
 func TestThePageComesBackByItself(t *testing.T) {

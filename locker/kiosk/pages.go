@@ -33,6 +33,7 @@ type frameData struct {
 	Place  string
 	Desk   Desk
 	Other  language
+	Home   language // that the page goes back to after a visit
 }
 
 // Say, in the page's language.
@@ -48,7 +49,7 @@ func (f frameData) Digits() []string { return strings.Split("123456789", "") }
 func (f frameData) Listed() bool { return f.Round != nil && (f.Round.Menu || f.Round.Confirm) }
 
 func (s *Server) frame(screen locker.Screen, l language) frameData {
-	return frameData{page: s.compose(s.view(screen), l), Static: s.assets.prefix, Place: s.config.Place, Desk: s.config.Desk, Other: l.other()}
+	return frameData{page: s.compose(s.view(screen), l), Static: s.assets.prefix, Place: s.config.Place, Desk: s.config.Desk, Other: l.other(), Home: german}
 }
 
 // render executes a template whole before the first byte is sent.
@@ -62,7 +63,11 @@ func (s *Server) render(name string, f frameData) ([]byte, error) {
 
 func (s *Server) getPage(w http.ResponseWriter, r *http.Request) {
 	screen, _ := s.config.Terminal.Screen()
-	s.show(w, http.StatusOK, "page", s.frame(screen, languageOf(r)))
+	f := s.frame(screen, languageOf(r))
+	if c, err := r.Cookie(homeCookie); err == nil && language(c.Value) == english && len(s.config.FrameAncestors) > 0 {
+		f.Home = english
+	}
+	s.show(w, http.StatusOK, "page", f)
 }
 
 func (s *Server) show(w http.ResponseWriter, status int, name string, f frameData) {
@@ -78,7 +83,12 @@ func (s *Server) show(w http.ResponseWriter, status int, name string, f frameDat
 	_, _ = w.Write(body) // a browser that went away asks again
 }
 
-// getLanguage switches the words and goes back to the screen.
+// homeCookie keeps the language that a frame's page wants after each visit.
+const homeCookie = "nachtfach_home"
+
+// getLanguage switches the words and goes back to the screen. A page that frames
+// the kiosk and loads this into the frame also chooses the language that comes
+// after each visit. A terminal, which nobody may frame, always goes back to German.
 func (s *Server) getLanguage(w http.ResponseWriter, r *http.Request) {
 	to := language(r.PathValue("language"))
 	if to != german && to != english {
@@ -86,6 +96,9 @@ func (s *Server) getLanguage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, cookie(r, languageCookie, string(to)))
+	if r.Header.Get("Sec-Fetch-Dest") == "iframe" && len(s.config.FrameAncestors) > 0 {
+		http.SetCookie(w, cookie(r, homeCookie, string(to)))
+	}
 	http.Redirect(w, r, front, http.StatusSeeOther)
 }
 

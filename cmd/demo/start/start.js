@@ -4,6 +4,7 @@ const words = {
   de: {
     title: "Nachtfach – Probieren", what: "Ausweise abholen, rund um die Uhr: links der Bildschirm, rechts die Fächer. Alles ist echt bis auf das Blech.",
     kiosk: "Bildschirm", wall: "Wand", console: "Konsole der Stadt", alone: "einzeln öffnen", off: "Der Strom ist aus. Rechts oben schalten Sie ihn wieder ein.",
+    wait: "Einen Moment: Zwei Bedienstete machen die Station bereit.",
     steps: (n) => [
       ["Anmelden, zu zweit", "Rechts die <b>Karte</b> von clerk-1 vorhalten, links die Nummer <b>" + n[0] + "</b> tippen. Dann clerk-2 mit <b>" + n[1] + "</b>."],
       ["Beladen", "Einen <b>Beleg</b> vorhalten: Eine Tür geht auf. Tür anklicken, Dokument <b>hineinlegen</b>, Tür <b>schließen</b>. Dann links beenden; beide Karten bestätigen."],
@@ -12,8 +13,9 @@ const words = {
     ],
   },
   en: {
-    title: "Nachtfach – try it", what: "Collect identity documents at any hour: the screen on the left, the lockers on the right. All is real but the steel. After each visit the screen is German again; the button below it makes it English.",
+    title: "Nachtfach – try it", what: "Collect identity documents at any hour: the screen on the left, the lockers on the right. All is real but the steel.",
     kiosk: "Screen", wall: "Wall", console: "City's console", alone: "open alone", off: "The power is off. Turn it on again at the top right.",
+    wait: "One moment: two clerks make the terminal ready.",
     steps: (n) => [
       ["Two clerks sign in", "On the right, hold up the <b>card</b> of clerk-1; on the left, type <b>" + n[0] + "</b>. Then clerk-2 with <b>" + n[1] + "</b>."],
       ["Load", "Hold up a <b>slip</b>: a door opens. Click on it, <b>lay</b> the document in, <b>close</b> the door. Then finish on the left; both cards confirm."],
@@ -54,13 +56,15 @@ function draw() {
   byId("steps").replaceChildren(...w.steps(links.numbers).map(([title, text], i) => {
     const li = make("li", {}, make("h2", { textContent: title }), make("p", {}, ...emphasised(text)));
     li.dataset.n = i + 1;
+    if (links.ready && links.step === i + 1) li.setAttribute("aria-current", "step");
     return li;
   }));
   byId("links").replaceChildren(...["kiosk", "wall", "console"].filter((k) => links[k]).map((k) =>
     make("a", { href: links[k], target: "_blank", rel: "noopener", textContent: w[k] + " ↗", title: w.alone })));
   byId("kiosk").title = w.kiosk;
   byId("wall").title = w.wall;
-  byId("off").hidden = links.kiosk !== "";
+  byId("off").hidden = links.kiosk !== "" && links.ready;
+  byId("off").textContent = links.ready ? w.off : w.wait;
 }
 
 // show loads a frame if it shows something else.
@@ -70,7 +74,8 @@ function show(id, address) {
   byId(id).src = address || "about:blank";
 }
 
-// The kiosk speaks as this page does, once its token has let it in.
+// The kiosk speaks as this page does, also after each visit, once its token has
+// let it in.
 let told = false;
 function speak() {
   if (links && links.kiosk) byId("kiosk").src = new URL("/language/" + lang, links.kiosk).href;

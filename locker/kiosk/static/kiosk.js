@@ -2,7 +2,7 @@
 // screen, the countdown, forgetting, and coming back when the terminal was away.
 "use strict";
 (() => {
-  const quiet = 60_000; // without touch or key, the words go back to German and digits are forgotten
+  const quiet = 60_000; // without touch or key, the words go back to the first language and digits are forgotten
   const silence = 12_000; // without a heartbeat the terminal is away
   const beat = 4_000; // after which the terminal is told that this page is shown
   const settle = 300; // a press meant for the last screen does not count on this one
@@ -109,7 +109,7 @@
     if (!f) return;
     if (f.dataset.name !== name) drawn = performance.now();
     name = f.dataset.name;
-    if (served && name === "welcome") german(); // a visit's language ends with it
+    if (served && name === "welcome") home(); // a visit's language ends with it
     served = !f.hasAttribute("data-idle");
     const count = by("count");
     if (count) count_from(Number(count.dataset.remaining)); else ends = 0;
@@ -147,7 +147,7 @@
     }
     if (now - touched > quiet && face() && face().hasAttribute("data-idle")) {
       forget();
-      german();
+      home();
       touched = now;
     }
     if (now - heard > silence) lost();
@@ -166,8 +166,8 @@
       speaking = false;
     }
   }
-  function german() {
-    if (document.documentElement.lang !== "de") speak("de");
+  function home() {
+    if (document.documentElement.lang !== document.body.dataset.home) speak(document.body.dataset.home);
   }
   // renew loads everything again without leaving the page: a page that is left
   // loses what is typed, and the keys that are pressed until the next one is ready.
