@@ -48,6 +48,7 @@ type Config struct {
 	Suite     envelope.Suite
 	Repeat    time.Duration // of what is open; 0: one minute
 	Roll      time.Duration // after which a terminal that said nothing to a new connection is away; 0: one minute
+	Stale     time.Duration // after which a terminal without a new signed state is an alarm; 0: DefaultStale
 	Silent    time.Duration // after which a terminal that said nothing is an alarm; 0: DefaultSilent
 	Keep      time.Duration // of what is over and names people; 0: DefaultKeep
 	Now       func() time.Time
@@ -73,6 +74,7 @@ type City struct {
 	change chan struct{}        // closed at the next change of what admins see
 	line   api.Line             // to the broker
 	heard  map[string]time.Time // when each terminal was last heard
+	stated map[string]statement // what each terminal last signed
 	full   *api.Trouble         // why the record cannot be written; nil while it can
 }
 
@@ -97,6 +99,9 @@ func Open(config Config) (*City, error) {
 	if config.Silent == 0 {
 		config.Silent = DefaultSilent
 	}
+	if config.Stale == 0 {
+		config.Stale = DefaultStale
+	}
 	if config.Silent < 0 {
 		return nil, fmt.Errorf("city: silent %v: wants a positive time", config.Silent)
 	}
@@ -120,7 +125,7 @@ func Open(config Config) (*City, error) {
 	return &City{
 		config: config, record: r, letter: letter,
 		inbox: broker.NewInbox(inboxLimit), nudged: map[string]bool{}, joined: map[string]bool{}, closed: map[string]bool{}, nudge: make(chan struct{}, 1), change: make(chan struct{}),
-		line: api.Line{Since: config.Now()}, heard: map[string]time.Time{},
+		line: api.Line{Since: config.Now()}, heard: map[string]time.Time{}, stated: map[string]statement{},
 	}, nil
 }
 

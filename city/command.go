@@ -37,7 +37,8 @@ func (c *City) DraftCommand(ctx context.Context, terminal string, what locker.Co
 		return api.Draft{}, err
 	}
 	var shown struct {
-		Challenge string `json:"challenge"`
+		Challenge string    `json:"challenge"`
+		Time      time.Time `json:"time"`
 	}
 	if err := json.Unmarshal(t.State, &shown); err != nil || shown.Challenge == "" {
 		return api.Draft{}, fmt.Errorf("terminal %s has not shown a challenge yet, which a command must name; it does so when it is connected: %w", terminal, record.ErrConflict)
@@ -50,16 +51,28 @@ func (c *City) DraftCommand(ctx context.Context, terminal string, what locker.Co
 	if err := what.Validate(); err != nil {
 		return api.Draft{}, inputError{err}
 	}
+	expires := c.expiry(t.Stated, shown.Time)
 	var command envelope.Command
 	if what.Kind == locker.CommandReissue {
-		command, err = c.reissue(ctx, terminal, shown.Challenge, what)
+		command, err = c.reissue(ctx, terminal, shown.Challenge, what, expires)
 	} else {
-		command, err = envelope.NewCommand(c.config.Rand, terminal, shown.Challenge, what, c.config.Now().Add(commandLife))
+		command, err = envelope.NewCommand(c.config.Rand, terminal, shown.Challenge, what, expires)
 	}
 	if err != nil {
 		return api.Draft{}, err
 	}
 	return api.Draft{Namespace: envelope.NamespaceCommand, Text: command.Text(), Expires: command.Expires}, nil
+}
+
+// expiry is a new command's, by the terminal's own clock: the terminal showed that
+// time when its state came. So a command is good although the two clocks
+// differ, also the one that sets the terminal's.
+func (c *City) expiry(stated, shown time.Time) time.Time {
+	now := c.config.Now()
+	if apart := shown.Sub(stated); !stated.IsZero() && !shown.IsZero() && apart.Abs() > time.Minute {
+		now = now.Add(apart)
+	}
+	return now.Add(commandLife)
 }
 
 // generation is that of the order's deposit; 0 for an order without one, which
@@ -77,7 +90,7 @@ func (c *City) generation(ctx context.Context, terminal string, what locker.Comm
 	return d.Generation, err
 }
 
-func (c *City) reissue(ctx context.Context, terminal, challenge string, what locker.Command) (envelope.Command, error) {
+func (c *City) reissue(ctx context.Context, terminal, challenge string, what locker.Command, expires time.Time) (envelope.Command, error) {
 	if err := c.usable(ctx, terminal); err != nil {
 		return envelope.Command{}, err
 	}
@@ -96,7 +109,7 @@ func (c *City) reissue(ctx context.Context, terminal, challenge string, what loc
 		return envelope.Command{}, err
 	}
 	return envelope.NewReissue(c.config.Suite, c.config.Rand, terminal, challenge, what.Order, what.Generation,
-		c.config.Now().Add(commandLife), envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, share)
+		expires, envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, share)
 }
 
 // DraftReissue drafts the command that replaces the code of an order's deposit.

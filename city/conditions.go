@@ -17,7 +17,8 @@ import (
 // state every minute.
 const DefaultSilent = 15 * time.Minute
 
-// hear notes that a terminal said something just now.
+// hear notes that a terminal said something new just now, signed: an event or a
+// state. A broker can repeat or make up the rest.
 func (c *City) hear(terminal string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -27,7 +28,7 @@ func (c *City) hear(terminal string) {
 // watchConditions raises and clears the alarms about conditions that no message
 // tells of: silence, a lost broker, a full disk.
 func (c *City) watchConditions(ctx context.Context) {
-	tick := time.NewTicker(min(max(c.config.Silent/20, 50*time.Millisecond), 15*time.Second))
+	tick := time.NewTicker(min(max(min(c.config.Silent, c.config.Stale)/20, 50*time.Millisecond), 15*time.Second))
 	defer tick.Stop()
 	for {
 		select {
@@ -38,6 +39,9 @@ func (c *City) watchConditions(ctx context.Context) {
 		c.tryRecord(ctx)
 		if err := c.checkSilence(ctx); err != nil && ctx.Err() == nil && !c.noRoom(err) {
 			c.config.Logger.Error("the alarms about silent terminals cannot be kept", "error", err)
+		}
+		if err := c.checkStatements(ctx); err != nil && ctx.Err() == nil && !c.noRoom(err) {
+			c.config.Logger.Error("the alarms about held-back messages cannot be kept", "error", err)
 		}
 	}
 }

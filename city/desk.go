@@ -78,11 +78,11 @@ func (c *City) Order(ctx context.Context, id locker.OrderID) (api.Order, error) 
 	return o, err
 }
 
-// trains tells whether a terminal last showed itself in training.
+// trains tells whether a terminal trains, by its events or its newest signed state.
 func (c *City) trains(ctx context.Context, terminal string) (bool, error) {
 	t, err := c.record.Terminal(ctx, terminal)
-	if err != nil || len(t.State) == 0 {
-		return false, err
+	if err != nil || t.Training || len(t.State) == 0 {
+		return t.Training, err
 	}
 	var s locker.Status
 	return json.Unmarshal(t.State, &s) == nil && s.Training, nil // another's state is another's words

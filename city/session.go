@@ -2,7 +2,6 @@ package city
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -248,9 +247,6 @@ func (s *session) take(ctx context.Context) error {
 			}
 			continue
 		}
-		if !m.Retained && !(on == topic.Online && string(m.Payload) == "false") { // a broker says that, and repeats what it retains
-			s.hear(id)
-		}
 		err = s.handle(ctx, t, on, m.Payload)
 		if err == nil && len(t.covered) >= commitAfter {
 			err = s.settle(ctx, t)
@@ -282,6 +278,7 @@ func (s *session) settle(ctx context.Context, t *intake) error {
 		return s.judge(ctx, t, api.AlarmContent, err)
 	}
 	if fresh {
+		s.hear(t.terminal)
 		s.changed()
 		s.logAlarms(ctx, t.terminal, covered)
 	}
@@ -349,11 +346,7 @@ func (s *session) handle(ctx context.Context, t *intake, on topic.Topic, payload
 		}
 		return err
 	case topic.State:
-		if len(payload) > maxState || !json.Valid(payload) {
-			return s.judge(ctx, t, api.AlarmContent, errors.New("state: no JSON, or too large"))
-		}
-		defer s.changed()
-		return s.record.SetState(ctx, t.terminal, payload)
+		return s.state(ctx, t, payload)
 	case topic.Online:
 		online := string(payload) == "true"
 		s.present[t.terminal] = true

@@ -10,6 +10,7 @@ type Status struct {
 	Boot         uint64              `json:"boot"`
 	Time         time.Time           `json:"time"`
 	Quality      TimeQuality         `json:"time_quality"`
+	At           time.Duration       `json:"-"`                    // uptime at Time
 	Ahead        Duration            `json:"time_ahead,omitempty"` // the part of Time that is provisional; negative if it was set back
 	Open         bool                `json:"open"`                 // citizens may collect now
 	Busy         bool                `json:"busy"`                 // somebody stands there
@@ -60,7 +61,7 @@ type CompartmentStatus struct {
 func (t *Terminal) Status() Status {
 	l, c := t.ledger, t.session.clock
 	v := Status{
-		Terminal: l.Config.Terminal, Software: t.session.software, Boot: l.Boot, Time: c.base, Quality: c.quality, Ahead: l.Ahead,
+		Terminal: l.Config.Terminal, Software: t.session.software, Boot: l.Boot, Time: c.base, At: c.at, Quality: c.quality, Ahead: l.Ahead,
 		Open: t.open(), Locked: l.Locked, Hours: l.Opening, Busy: t.session.mode != idle, Training: l.Config.Training,
 		Compartments: []CompartmentStatus{}, Alarms: []AlarmRaised{}, Roster: l.Roster,
 		HardwareKey: l.Config.HardwareKey,

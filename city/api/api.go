@@ -23,14 +23,16 @@ type Identity struct {
 // Terminal is one registered terminal.
 type Terminal struct {
 	ID       string          `json:"id"`
-	Verifier string          `json:"verifier"`         // of the device's notes
-	Size     uint64          `json:"size"`             // events that the city holds
-	Pruned   uint64          `json:"pruned,omitempty"` // of those, from the first on, hashes alone
-	Online   bool            `json:"online"`
-	Since    time.Time       `json:"since,omitzero"`  // of Online's last change
-	State    json.RawMessage `json:"state,omitempty"` // as the terminal last showed it; unsigned
-	Stolen   time.Time       `json:"stolen,omitzero"` // when two admins declared it
-	Closed   time.Time       `json:"closed,omitzero"` // its log, because its board was replaced
+	Verifier string          `json:"verifier"`           // of the device's notes
+	Size     uint64          `json:"size"`               // events that the city holds
+	Pruned   uint64          `json:"pruned,omitempty"`   // of those, from the first on, hashes alone
+	Online   bool            `json:"online"`             // as the broker says: a hint that nobody signs
+	Since    time.Time       `json:"since,omitzero"`     // of Online's last change
+	State    json.RawMessage `json:"state,omitempty"`    // as the device last signed it
+	Stated   time.Time       `json:"stated,omitzero"`    // when State came, by the city's clock
+	Training bool            `json:"training,omitempty"` // by the terminal's events
+	Stolen   time.Time       `json:"stolen,omitzero"`    // when two admins declared it
+	Closed   time.Time       `json:"closed,omitzero"`    // its log, because its board was replaced
 }
 
 // Retired is a terminal whose log was closed, and what its next board is told.
@@ -170,6 +172,8 @@ const (
 	AlarmSilent = "silent"      // nothing was heard from the terminal for too long
 	AlarmBroker = "broker_lost" // the city is not connected to its broker
 	AlarmFull   = "record_full" // the city cannot write its record
+	AlarmStale  = "state_stale" // no signed statement comes from a terminal that calls itself connected
+	AlarmHeld   = "events_held" // a terminal's signed state counts events that do not arrive
 )
 
 // Tree is a terminal's tree, recomputed from the events that the city holds.

@@ -31,6 +31,7 @@ type Terminal struct {
 	Journal  *journal.Journal
 	Desk     *Desk
 	config   journal.Config
+	starts   uint64 // of reporters
 }
 
 // NewTerminal makes one with an empty journal in a folder of the test's.
@@ -119,8 +120,9 @@ func (m *Terminal) Report(url string) (r *report.Reporter, stop func()) {
 // ReportTo is Report with more than an address.
 func (m *Terminal) ReportTo(b broker.Config) (r *report.Reporter, stop func()) {
 	m.t.Helper()
+	m.starts++
 	r, err := report.New(report.Config{
-		Terminal: m.ID, Broker: b, Log: m.Journal, Desk: m.Desk, Logger: Logger(m.t),
+		Terminal: m.ID, Broker: b, Log: m.Journal, Desk: m.Desk, Logger: Logger(m.t), Device: m.Signer, Start: m.starts,
 	})
 	must(m.t, err)
 	return r, run(m.t, r.Run)

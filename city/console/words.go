@@ -179,6 +179,8 @@ var words = map[string][2]string{
 	"alarm.training_not_switched": {"Übungsbetrieb nicht umgestellt: Fächer nicht leer", "Training not switched: compartments not seen empty"},
 	"alarm.silent":                {"Abholstation meldet sich nicht", "Terminal is silent"}, "city": {"Stadt", "City"},
 	"alarm.broker_lost": {"Keine Verbindung zum Broker", "No connection to the broker"},
+	"alarm.state_stale": {"Kein neuer unterschriebener Zustand", "No new signed state"},
+	"alarm.events_held": {"Ereignisse kommen nicht an", "Events do not arrive"},
 	"alarm.record_full": {"Speicherplatz der Stadt erschöpft", "The city's disk is full"},
 	"alarm.signature":   {"Nachricht ohne gültige Unterschrift", "Message without a valid signature"}, "alarm.content": {"Nachricht unbrauchbar", "Message cannot be used"},
 

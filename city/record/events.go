@@ -133,11 +133,12 @@ func (r *Record) AddTerminal(ctx context.Context, id, verifier string) error {
 	})
 }
 
-const terminalColumns = `id, verifier, size, pruned, online, since, state, COALESCE((SELECT since FROM stolen WHERE terminal = id), ''), closed`
+const terminalColumns = `id, verifier, size, pruned, online, since, state, stated, training, COALESCE((SELECT since FROM stolen WHERE terminal = id), ''), closed`
 
 func scanTerminal(scan func(...any) error) (t api.Terminal, err error) {
-	var since, stolen, closed string
-	err = scan(&t.ID, &t.Verifier, &t.Size, &t.Pruned, &t.Online, &since, (*[]byte)(&t.State), &stolen, &closed)
+	var since, stated, stolen, closed string
+	err = scan(&t.ID, &t.Verifier, &t.Size, &t.Pruned, &t.Online, &since, (*[]byte)(&t.State), &stated, &t.Training, &stolen, &closed)
+	t.Stated = parseStamp(stated)
 	t.Since, t.Stolen, t.Closed = parseStamp(since), parseStamp(stolen), parseStamp(closed)
 	return t, err
 }
@@ -189,9 +190,31 @@ func (r *Record) SetOnline(ctx context.Context, terminal string, online bool) er
 	return err
 }
 
-// SetState keeps the terminal's snapshot.
+// addStatements adds to version 12 what is known of the terminals' signed states,
+// and whether they train by their events.
+func addStatements(tx *sql.Tx) error {
+	_, err := tx.Exec(`ALTER TABLE terminals ADD COLUMN statement INTEGER NOT NULL DEFAULT 0; -- sequence of the state
+		ALTER TABLE terminals ADD COLUMN stated TEXT NOT NULL DEFAULT ''; -- when it came
+		ALTER TABLE terminals ADD COLUMN training INTEGER NOT NULL DEFAULT 0;`)
+	return err
+}
+
+// SetStatement keeps a terminal's verified state if its sequence is larger than that
+// of the one before, and reports whether it is.
+func (r *Record) SetStatement(ctx context.Context, terminal string, sequence uint64, state []byte) (fresh bool, err error) {
+	done, err := r.db.ExecContext(ctx, `UPDATE terminals SET state = ?, statement = ?, stated = ? WHERE id = ? AND statement < ?`,
+		state, int64(sequence), r.stamp(), terminal, int64(sequence))
+	if err != nil {
+		return false, err
+	}
+	n, err := done.RowsAffected()
+	return n == 1, err
+}
+
+// SetState keeps a state that has no sequence, such as that of a terminal without
+// a store.
 func (r *Record) SetState(ctx context.Context, terminal string, state []byte) error {
-	_, err := r.db.ExecContext(ctx, `UPDATE terminals SET state = ? WHERE id = ?`, state, terminal)
+	_, err := r.db.ExecContext(ctx, `UPDATE terminals SET state = ?, stated = ? WHERE id = ?`, state, r.stamp(), terminal)
 	return err
 }
 

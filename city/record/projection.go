@@ -73,6 +73,8 @@ func (p projection) apply(fact locker.Fact) error {
 		return p.refused(f)
 	case locker.KeysOffered:
 		return p.offered(f)
+	case locker.TerminalConfigured:
+		return p.exec(`UPDATE terminals SET training = ? WHERE id = ?`, f.Config.Training, p.terminal)
 	case locker.AlarmRaised:
 		return p.raised(f)
 	case locker.AlarmCleared:

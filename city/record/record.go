@@ -29,7 +29,7 @@ var (
 )
 
 // version is that of the schema, kept in user_version.
-const version = 12
+const version = 13
 
 const schema = `
 CREATE TABLE terminals (
@@ -212,6 +212,7 @@ func (r *Record) prepare() error {
 			addConditions,
 			addIncidents,
 			addDesks,
+			addStatements,
 		}[is:] {
 			if err := step(tx); err != nil {
 				return fmt.Errorf("bring it from version %d to %d: %w", is, version, err)

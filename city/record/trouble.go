@@ -137,12 +137,12 @@ func ownID(kind, detail string) string {
 }
 
 // OwnClass is the class of the city's own alarms. Two histories under one
-// signature mean a stolen key or a copied disk. While a terminal is silent, or the
-// city hears none of them or can store nothing, no other alarm arrives. The rest
+// signature mean a stolen key or a copied disk. While a terminal is silent or its
+// word is held back, or the city hears none of them or can store nothing, no other alarm arrives. The rest
 // can wait for the morning.
 func OwnClass(kind string) locker.AlarmClass {
 	switch kind {
-	case api.AlarmFork, api.AlarmSilent, api.AlarmBroker, api.AlarmFull:
+	case api.AlarmFork, api.AlarmSilent, api.AlarmBroker, api.AlarmFull, api.AlarmStale, api.AlarmHeld:
 		return locker.Wake
 	}
 	return locker.Morning

@@ -137,7 +137,7 @@ func TestARecordOfVersionOneLearnsItsAlarms(t *testing.T) {
 		`DROP TABLE stolen`, `DROP TABLE raised`, `ALTER TABLE alarms DROP COLUMN note`, `ALTER TABLE alarms DROP COLUMN noted_by`,
 		`ALTER TABLE alarms DROP COLUMN noted`,
 		`ALTER TABLE deposits DROP COLUMN slot`, `ALTER TABLE deposits DROP COLUMN quality`, `ALTER TABLE deposits DROP COLUMN settled`,
-		`DROP TABLE verifiers`, `ALTER TABLE terminals DROP COLUMN closed`, `ALTER TABLE terminals DROP COLUMN pruned`, `ALTER TABLE keys DROP COLUMN list`, `ALTER TABLE orders DROP COLUMN training`, `ALTER TABLE alarms DROP COLUMN condition`, `ALTER TABLE alarms DROP COLUMN cleared`, `DROP TABLE probe`, `DROP TABLE rosters`, `DROP TABLE desks`, `ALTER TABLE orders DROP COLUMN signer`, `ALTER TABLE orders DROP COLUMN captured`, `PRAGMA user_version = 1`,
+		`DROP TABLE verifiers`, `ALTER TABLE terminals DROP COLUMN closed`, `ALTER TABLE terminals DROP COLUMN pruned`, `ALTER TABLE keys DROP COLUMN list`, `ALTER TABLE orders DROP COLUMN training`, `ALTER TABLE alarms DROP COLUMN condition`, `ALTER TABLE alarms DROP COLUMN cleared`, `DROP TABLE probe`, `DROP TABLE rosters`, `DROP TABLE desks`, `ALTER TABLE orders DROP COLUMN signer`, `ALTER TABLE orders DROP COLUMN captured`, `ALTER TABLE terminals DROP COLUMN statement`, `ALTER TABLE terminals DROP COLUMN stated`, `ALTER TABLE terminals DROP COLUMN training`, `PRAGMA user_version = 1`,
 	} {
 		if _, err := db.Exec(back); err != nil {
 			t.Fatal(err)
@@ -178,7 +178,7 @@ func TestARecordOfVersionSixLearnsWhichOrdersAreDummies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, back := range []string{
-		`ALTER TABLE terminals DROP COLUMN pruned`, `ALTER TABLE keys DROP COLUMN list`, `ALTER TABLE orders DROP COLUMN training`, `ALTER TABLE alarms DROP COLUMN condition`, `ALTER TABLE alarms DROP COLUMN cleared`, `DROP TABLE probe`, `DROP TABLE rosters`, `DROP TABLE desks`, `ALTER TABLE orders DROP COLUMN signer`, `ALTER TABLE orders DROP COLUMN captured`, `PRAGMA user_version = 6`,
+		`ALTER TABLE terminals DROP COLUMN pruned`, `ALTER TABLE keys DROP COLUMN list`, `ALTER TABLE orders DROP COLUMN training`, `ALTER TABLE alarms DROP COLUMN condition`, `ALTER TABLE alarms DROP COLUMN cleared`, `DROP TABLE probe`, `DROP TABLE rosters`, `DROP TABLE desks`, `ALTER TABLE orders DROP COLUMN signer`, `ALTER TABLE orders DROP COLUMN captured`, `ALTER TABLE terminals DROP COLUMN statement`, `ALTER TABLE terminals DROP COLUMN stated`, `ALTER TABLE terminals DROP COLUMN training`, `PRAGMA user_version = 6`,
 		`INSERT INTO orders (id, terminal, version, key, state, since) VALUES ('dummy', 'rathaus-1', 1, 1, 'accepted', ''), ('genuine', 'rathaus-1', 1, 2, 'accepted', '')`,
 	} {
 		if _, err := db.Exec(back); err != nil {

@@ -207,7 +207,9 @@ func (d *Daemon) openReporter() error {
 		Log: noLog{}, Desk: (*desk)(d), Logger: d.options.Logger,
 	}
 	if d.broken == nil {
-		rc.Log = d.store.journal
+		rc.Log, rc.Device, rc.Start = d.store.journal, d.store.device, d.control.Status().Boot
+	} else if device, err := readSigner(d.files.device()); err == nil {
+		rc.Device = device // the fault is still this terminal's word
 	}
 	d.reporter, err = report.New(rc)
 	return err
@@ -261,6 +263,7 @@ func (d *Daemon) Status() locker.Status {
 	}
 	recorded := d.store.journal.Size() // before the state, which so includes these events
 	s := d.control.Status()
+	s.Time = s.Time.Add(max(0, d.options.Now().Uptime-s.At)) // of now, not of the last turn
 	s.Software, s.Recorded, s.Challenge = d.options.Software, recorded, d.store.vault.Challenge()
 	return s
 }

@@ -23,6 +23,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 	"github.com/nachtfach/nachtfach/locker/report/topic"
@@ -39,6 +41,9 @@ const (
 	// under way is sent again. It doubles up to maxPatience while the city is silent.
 	patience    = 2 * time.Second
 	maxPatience = time.Minute
+	// StatePeriod is how often the state goes out at least, signed: the city takes
+	// a terminal that does not say so for held back.
+	StatePeriod = time.Minute
 	// stateEvery bounds how often the snapshot goes out.
 	stateEvery = time.Second
 	// mailLimit and ackLimit bound what is received and not yet handled, in bytes.
@@ -69,7 +74,7 @@ type Log interface {
 // Terminal is what the city sees beside the events, and who hears its messages.
 // The reporter calls it from goroutines of its own.
 type Terminal interface {
-	// State is a JSON snapshot; nil for none yet.
+	// State is a JSON object, not signed; nil for none yet.
 	State() []byte
 	// Keys are the signed lists of unused order keys; nil for none yet.
 	Keys() [][]byte
@@ -83,13 +88,15 @@ type Terminal interface {
 	Tell(locker.Input)
 }
 
-// Config is what a Reporter needs. All of it is required but Repeat.
+// Config is what a Reporter needs. All of it is required but Repeat, Device and Start.
 type Config struct {
 	Terminal string        // its id, part of the topics
 	Broker   broker.Config // ClientID may be empty; Will is set here
 	Log      Log
 	Desk     Terminal
 	Repeat   time.Duration // of keys and letters, which a broker may have lost; 0: one minute
+	Device   note.Signer   // signs the state; nil: it goes out unsigned, and the city does not believe it
+	Start    uint64        // number of this start, larger than that of every earlier one: states are counted from it
 	Logger   *slog.Logger
 }
 
@@ -100,6 +107,9 @@ type Reporter struct {
 	again   chan struct{} // the whole journal is asked for
 	mail    *broker.Inbox
 	acks    *broker.Inbox
+
+	states   uint64    // that were signed
+	cityTime time.Time // of the last acknowledgement, by the city's clock
 
 	mu     sync.Mutex
 	status Status

@@ -234,14 +234,29 @@ func TestStateKeysAndLettersArePublishedAgainWhenTheyChange(t *testing.T) {
 	t.Parallel()
 	b, _, m := start(t)
 	var mu sync.Mutex
-	seen := map[string]int{}
+	seen, last := map[string]int{}, uint64(0)
 	b.Watch(func(on string, payload []byte) {
 		mu.Lock()
 		defer mu.Unlock()
+		if on == topic.State.Of(m.ID) {
+			said, err := envelope.OpenState(device(t, m), m.ID, payload)
+			if err != nil {
+				t.Errorf("state %s: %v", payload, err)
+			}
+			if said.Sequence <= last {
+				t.Errorf("state %d comes after %d", said.Sequence, last)
+			}
+			last, payload = said.Sequence, said.State
+		}
 		seen[on+" "+string(payload)]++
 	})
 	has := func(on topic.Topic, payload string) func() bool {
-		return func() bool { mu.Lock(); defer mu.Unlock(); return seen[on.Of(m.ID)+" "+payload] == 1 }
+		return func() bool { // a state is signed anew after the first acknowledgement
+			mu.Lock()
+			defer mu.Unlock()
+			n := seen[on.Of(m.ID)+" "+payload]
+			return n == 1 || on == topic.State && n == 2
+		}
 	}
 	m.Desk.Show([]byte(`{"a":1}`), []byte("keys 1"), []byte("letter 1"))
 	r, _ := m.Report(b.URL())
@@ -302,4 +317,13 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 			t.Errorf("%s is taken", what)
 		}
 	}
+}
+
+func device(t *testing.T, m *citytest.Terminal) note.Verifier {
+	t.Helper()
+	v, err := note.NewVerifier(m.Verifier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/journal"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
 	"github.com/nachtfach/nachtfach/locker/report/topic"
@@ -32,6 +33,7 @@ type session struct {
 	letters  map[[sha256.Size]byte]bool
 	state    []byte
 	stated   time.Time // when the state was last published
+	greeted  bool      // by an acknowledgement of this connection
 	stale    bool      // the state may have changed since
 	rejected time.Time // when a bad acknowledgement was last told
 	disputed time.Time // when one of another history was
@@ -127,6 +129,9 @@ func (s *session) loop(ctx context.Context) error {
 		case <-repeat.C:
 			err = s.showAll()
 		case <-calm.C:
+			if time.Since(s.stated) >= StatePeriod {
+				err = s.show(true)
+			}
 		}
 		if err == nil && s.stale && time.Since(s.stated) >= stateEvery {
 			err = s.show(false)
@@ -232,7 +237,14 @@ func (s *session) acknowledge() error {
 			continue
 		}
 		s.heard()
+		s.cityTime = at
 		s.config.Desk.Tell(locker.CityTime{Time: at})
+		if !s.greeted { // the city waits for a state that names an acknowledgement of now
+			s.greeted = true
+			if err := s.show(true); err != nil {
+				return err
+			}
+		}
 		after := log.Cursor()
 		switch {
 		case after > before: // progress
@@ -297,7 +309,24 @@ func (s *session) show(again bool) error {
 		return nil
 	}
 	s.state = state
-	return s.publish(topic.State, state, true)
+	signed, err := s.signState(state)
+	if err != nil {
+		return err
+	}
+	return s.publish(topic.State, signed, true)
+}
+
+// startBits leaves room for four billion states of one start.
+const startBits = 32
+
+func (r *Reporter) signState(state []byte) ([]byte, error) {
+	if r.config.Device == nil {
+		return state, nil
+	}
+	r.states++
+	return envelope.SignState(r.config.Device, envelope.Statement{
+		Terminal: r.config.Terminal, State: state, Sequence: r.config.Start<<startBits + r.states, Heard: r.cityTime,
+	})
 }
 
 // offer publishes keys and letters, again or what is new.
