@@ -61,11 +61,17 @@ func (c *City) Events(ctx context.Context, terminal string, from uint64, limit i
 
 // Deposits lists a terminal's deposits, the latest first.
 func (c *City) Deposits(ctx context.Context, terminal string) ([]api.Deposit, error) {
+	if _, err := c.record.Terminal(ctx, terminal); err != nil {
+		return nil, err
+	}
 	return c.record.Deposits(ctx, terminal)
 }
 
 // Orders lists a terminal's orders, the latest first.
 func (c *City) Orders(ctx context.Context, terminal string) ([]api.Order, error) {
+	if _, err := c.record.Terminal(ctx, terminal); err != nil {
+		return nil, err
+	}
 	return c.record.Orders(ctx, terminal)
 }
 

@@ -148,6 +148,11 @@ func TestCommandsWithACity(t *testing.T) {
 	cmds := commands()
 	// delivered waits until the terminal has two orders.
 	cmds["delivered"] = func(*testscript.TestScript, bool, []string) { w.got(report.TopicOrder, 2) }
+	// answer KIND [REASON] lets the terminal answer the next command of that kind: it
+	// follows it, or refuses it with a reason.
+	cmds["answer"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		go w.answers(locker.CommandKind(args[0]), strings.Join(args[1:], " "))
+	}
 	t.Run("scripts", func(t *testing.T) {
 		testscript.Run(t, testscript.Params{Dir: "testdata/city", Cmds: cmds, Setup: func(e *testscript.Env) error {
 			e.Setenv("CITY", w.city.Config.Socket)
@@ -167,6 +172,25 @@ func TestCommandsWithACity(t *testing.T) {
 	t.Run("the terminal opens its orders", w.opensOrders)
 	t.Run("the terminal takes the commands", w.takesCommands)
 	t.Run("the terminal takes the roster", w.takesRoster)
+}
+
+// answers waits for a command and answers it.
+func (w *town) answers(kind locker.CommandKind, reason string) {
+	for range 2000 {
+		for _, message := range w.terminal.Desk.Received(report.TopicCommand) {
+			c, err := envelope.ParseCommand(envelope.Body(message))
+			if err != nil || c.Kind != kind {
+				continue
+			}
+			if reason == "" {
+				w.terminal.Append(locker.CommandFollowed{Command: c.Command, Nonce: c.Nonce, Expires: c.Expires})
+			} else {
+				w.terminal.Append(locker.CommandRefused{Command: c.Command, Nonce: c.Nonce, Expires: c.Expires, Reason: reason})
+			}
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // opensOrders looks at what the script ordered: two arrived, then one of them
@@ -240,7 +264,7 @@ func touch(t *testing.T, name string) *biometrics.Template {
 // takesCommands looks at what the scripts commanded: a re-issue, and one of each
 // way to sign.
 func (w *town) takesCommands(t *testing.T) {
-	want := map[locker.CommandKind]string{locker.CommandReissue: "ADA", locker.CommandLock: "ADA", locker.CommandUnlock: "ADA BOB"}
+	want := map[locker.CommandKind]string{locker.CommandReissue: "ADA", locker.CommandLock: "ADA", locker.CommandUnlock: "ADA BOB", locker.CommandDiagnose: "ADA", locker.CommandResend: "ADA"}
 	if _, err := exec.LookPath("ssh-keygen"); err == nil {
 		want[locker.CommandDisable] = "ADA"
 	}

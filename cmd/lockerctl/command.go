@@ -33,6 +33,7 @@ func (k *keysFlag) Set(path string) error {
 // and sends it when all signatures are there that it wants.
 func (t tool) commandNew(ctx context.Context, flags *flag.FlagSet, args []string) error {
 	socket, terminal, out := flags.String("city", "", ""), flags.String("terminal", "", ""), flags.String("o", "", "")
+	wait := flags.Duration("wait", defaultWait, "")
 	var keys keysFlag
 	flags.Var(&keys, "key", "")
 	given, err := parse(flags, args, "KIND…")
@@ -71,7 +72,7 @@ func (t tool) commandNew(ctx context.Context, flags *flag.FlagSet, args []string
 		}
 	}
 	if len(keys) >= wanted {
-		return t.sendCommand(ctx, city, text)
+		return t.sendCommand(ctx, city, text, *wait)
 	}
 	if err := replace(*out, text); err != nil {
 		return err
@@ -193,7 +194,7 @@ func (t tool) commandSign(ctx context.Context, flags *flag.FlagSet, args []strin
 // commandSend sends a signed command; signatures that ssh-keygen wrote into
 // files of their own are put behind the text.
 func (t tool) commandSend(ctx context.Context, flags *flag.FlagSet, args []string) error {
-	socket := flags.String("city", "", "")
+	socket, wait := flags.String("city", "", ""), flags.Duration("wait", defaultWait, "")
 	given, err := parse(flags, args, "FILE…")
 	if err != nil {
 		return err
@@ -209,22 +210,34 @@ func (t tool) commandSend(ctx context.Context, flags *flag.FlagSet, args []strin
 		}
 		text = append(text, part...)
 	}
-	return t.sendCommand(ctx, api.Dial(*socket), text)
+	return t.sendCommand(ctx, api.Dial(*socket), text, *wait)
 }
 
-func (t tool) sendCommand(ctx context.Context, city *api.Client, text []byte) error {
+// sendCommand sends a signed command and waits so long for the terminal's answer;
+// 0 waits for none.
+func (t tool) sendCommand(ctx context.Context, city *api.Client, text []byte, wait time.Duration) error {
 	c, err := envelope.ParseCommand(envelope.Body(text))
 	if err != nil {
 		return err
 	}
+	var from uint64
+	if wait > 0 {
+		if from, err = recorded(ctx, city, c.Terminal); err != nil {
+			return err
+		}
+	}
 	if err := city.Command(ctx, c.Terminal, text); err != nil {
 		return err
 	}
-	return t.print("sent %s to terminal %s; what becomes of it is an event of its journal\n", c.Kind, c.Terminal)
+	if err := t.print("sent %s to terminal %s\n", c.Kind, c.Terminal); err != nil || wait <= 0 {
+		return err
+	}
+	return t.awaitAnswer(ctx, city, c, from, wait)
 }
 
 // terminalInside prints the latest list of what lay inside.
 func (t tool) terminalInside(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	asJSON := flags.Bool("json", false, "")
 	city, terminal, err := terminalAt(flags, args)
 	if err != nil {
 		return err
@@ -232,6 +245,9 @@ func (t tool) terminalInside(ctx context.Context, flags *flag.FlagSet, args []st
 	b, err := city.Burglary(ctx, terminal)
 	if err != nil {
 		return err
+	}
+	if *asJSON {
+		return t.printJSON(b)
 	}
 	if err := t.print("terminal %s, event %d of %s: %s; %d orders inside\n",
 		b.Terminal, b.Sequence, b.Time.UTC().Format("2006-01-02 15:04:05 UTC"), b.Cause, len(b.Inside)); err != nil {

@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,24 +29,25 @@ const usage = `Usage:
                         (-finger POSITION=IMAGE,IMAGE,IMAGE... | -number N)
                         [-kind KIND] [-size SIZE] [-low-reach] [-pin-letter] [-training] [-dpi N]
                         [-hands-checked]
-    lockerctl order show     -city SOCKET ORDER
+    lockerctl order list     -city SOCKET [-json] TERMINAL
+    lockerctl order show     -city SOCKET [-json] ORDER
     lockerctl order arrived  -city SOCKET ORDER
     lockerctl order withdraw -city SOCKET -key KEY ORDER
     lockerctl order reissue  -city SOCKET -key KEY ORDER
-    lockerctl order receipt  -city SOCKET ORDER
+    lockerctl order receipt  -city SOCKET [-json] ORDER
 
     lockerctl roster new [-from ROSTER] [-o ROSTER] DESCRIPTION
     lockerctl roster sign -key KEY ROSTER
     lockerctl roster check [-before ROSTER] [-city SOCKET [-lose-orders]] ROSTER
-    lockerctl roster show ROSTER
+    lockerctl roster show [-json] ROSTER
     lockerctl roster submit -city SOCKET -identity FILE [-lose-orders] ROSTER
     lockerctl roster signers ROSTER
 
-    lockerctl command new  -city SOCKET -terminal T [-key KEY]... [-o FILE] KIND [OBJECT]
+    lockerctl command new  -city SOCKET -terminal T [-key KEY]... [-o FILE] [-wait TIME] KIND [OBJECT]
     lockerctl command sign -key KEY FILE
-    lockerctl command send -city SOCKET FILE [SIGNATURE...]
+    lockerctl command send -city SOCKET [-wait TIME] FILE [SIGNATURE...]
 
-    lockerctl terminal inside    -city SOCKET TERMINAL
+    lockerctl terminal inside    -city SOCKET [-json] TERMINAL
     lockerctl terminal recovered -city SOCKET TERMINAL
 
     lockerctl journal dump (-socket SOCKET | -file FILE) [-from N]
@@ -115,6 +117,9 @@ keys, or -o FILE, and the second admin signs the file. What is signed with
     burglary                  visits end, the list of what lies inside goes out
     clock forward|back TIME   sets the terminal's clock, by a duration such as 2h30m
     declare                   stolen: all its codes, letters and keys die, here and there
+Once sent, it waits for the terminal's answer, for a minute or the TIME of -wait
+(0s: not at all), and prints it. It exits with 0 if the terminal followed the
+command, 1 if it refused, 3 if there was no answer in time.
 terminal inside prints the last such list; terminal recovered takes a
 declaration back, not what it ended. roster signers prints the roster for
 "ssh-keygen -Y verify -f".
@@ -199,7 +204,8 @@ func start(patience time.Duration) int {
 }
 
 // run is the program without the process around it; it returns the exit code:
-// 0 done, 1 failed, 2 not understood.
+// 0 done, 1 failed or refused,
+// 2 not understood, 3 no answer of a terminal in time.
 func (t tool) run(ctx context.Context, args []string) int {
 	err := t.dispatch(ctx, args)
 	switch {
@@ -212,8 +218,11 @@ func (t tool) run(ctx context.Context, args []string) int {
 		return 0
 	}
 	t.complain(err)
-	if errors.Is(err, errUsage) {
+	switch {
+	case errors.Is(err, errUsage):
 		return 2
+	case errors.Is(err, errNoAnswer):
+		return 3
 	}
 	return 1
 }
@@ -254,8 +263,8 @@ func hint(err error, form string, args ...any) error {
 func (t tool) dispatch(ctx context.Context, args []string) error {
 	commands := map[string]map[string]func(context.Context, *flag.FlagSet, []string) error{
 		"order": {
-			"receipt": t.orderReceipt,
-			"new":     t.orderNew, "show": t.orderShow, "arrived": t.orderArrived,
+			"receipt": t.orderReceipt, "list": t.orderList,
+			"new": t.orderNew, "show": t.orderShow, "arrived": t.orderArrived,
 			"withdraw": t.orderWithdraw, "reissue": t.orderReissue,
 		},
 		"command":  {"new": t.commandNew, "sign": t.commandSign, "send": t.commandSend},
@@ -348,4 +357,11 @@ func require(flags *flag.FlagSet, names ...string) error {
 func (t tool) print(form string, args ...any) error {
 	_, err := fmt.Fprintf(t.stdout, form, args...)
 	return err
+}
+
+// printJSON prints a value for other programs.
+func (t tool) printJSON(v any) error {
+	e := json.NewEncoder(t.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -276,7 +277,51 @@ func orderAt(flags *flag.FlagSet, args []string, needed ...string) (*api.Client,
 	return api.Dial(*city), id, nil
 }
 
+// orderList lists a terminal's orders, the latest first.
+func (t tool) orderList(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	asJSON := flags.Bool("json", false, "")
+	city, terminal, err := terminalAt(flags, args)
+	if err != nil {
+		return err
+	}
+	orders, err := city.Orders(ctx, terminal)
+	if err != nil {
+		return err
+	}
+	if *asJSON {
+		return t.printJSON(append([]api.Order{}, orders...))
+	}
+	w := tabwriter.NewWriter(t.stdout, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "ORDER\tSTATE\tSINCE\tREASON")
+	for _, o := range orders {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.Order, o.State, o.Since.UTC().Format(time.RFC3339), cmp.Or(o.Reason, "-"))
+	}
+	return w.Flush()
+}
+
+// shownOrder is an order with its deposits, as order show and order receipt print
+// it as JSON.
+type shownOrder struct {
+	api.Order
+	Deposits []api.Deposit `json:"deposits"`
+}
+
+func (t tool) showJSON(ctx context.Context, city *api.Client, o api.Order) error {
+	all, err := city.Deposits(ctx, o.Terminal)
+	if err != nil {
+		return err
+	}
+	shown := shownOrder{o, []api.Deposit{}}
+	for _, d := range slices.Backward(all) { // the first generation first
+		if d.Order == o.Order {
+			shown.Deposits = append(shown.Deposits, d)
+		}
+	}
+	return t.printJSON(shown)
+}
+
 func (t tool) orderShow(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	asJSON := flags.Bool("json", false, "")
 	city, id, err := orderAt(flags, args)
 	if err != nil {
 		return err
@@ -284,6 +329,9 @@ func (t tool) orderShow(ctx context.Context, flags *flag.FlagSet, args []string)
 	o, err := city.Order(ctx, id)
 	if err != nil {
 		return err
+	}
+	if *asJSON {
+		return t.showJSON(ctx, city, o)
 	}
 	reason := ""
 	if o.Reason != "" {
@@ -309,6 +357,7 @@ func (t tool) orderShow(ctx context.Context, flags *flag.FlagSet, args []string)
 
 // orderReceipt prints what the terminal told of the deletion of the order's slots.
 func (t tool) orderReceipt(ctx context.Context, flags *flag.FlagSet, args []string) error {
+	asJSON := flags.Bool("json", false, "")
 	city, id, err := orderAt(flags, args)
 	if err != nil {
 		return err
@@ -316,6 +365,9 @@ func (t tool) orderReceipt(ctx context.Context, flags *flag.FlagSet, args []stri
 	o, err := city.Order(ctx, id)
 	if err != nil {
 		return err
+	}
+	if *asJSON {
+		return t.showJSON(ctx, city, o)
 	}
 	deposits, err := city.Deposits(ctx, o.Terminal)
 	if err != nil {

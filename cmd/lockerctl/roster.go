@@ -291,6 +291,7 @@ func worthless(r envelope.Roster, o api.Order) string {
 }
 
 func (t tool) rosterShow(_ context.Context, flags *flag.FlagSet, args []string) error {
+	asJSON := flags.Bool("json", false, "")
 	given, err := parse(flags, args, "ROSTER")
 	if err != nil {
 		return err
@@ -298,6 +299,14 @@ func (t tool) rosterShow(_ context.Context, flags *flag.FlagSet, args []string) 
 	r, signed, err := readRoster(given[0])
 	if err != nil {
 		return err
+	}
+	if *asJSON { // without the hashes of numbers
+		shown := *r
+		shown.People = slices.Clone(r.People)
+		for i := range shown.People {
+			shown.People[i].Number = ""
+		}
+		return t.printJSON(shown)
 	}
 	signatures := bytes.Count(signed[len(envelope.Body(signed)):], []byte("-----BEGIN SSH SIGNATURE-----"))
 	if err := t.print("roster %d for terminal %s, issued %s, signatures: %d\n", r.Version, r.Terminal, r.Issued.UTC().Format(time.RFC3339), signatures); err != nil {
