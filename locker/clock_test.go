@@ -62,7 +62,7 @@ func TestSmallStepsOfTheWallClockAreRationed(t *testing.T) {
 	}
 }
 
-func TestTheTimeNeverGoesBack(t *testing.T) {
+func TestARestartWithAClockThatIsBehindDoesNotSetTheTimeBack(t *testing.T) {
 	s := newSite(t)
 	s.pass(time.Hour)
 	at := s.term.Now()
@@ -81,7 +81,7 @@ func TestTheTimeNeverGoesBack(t *testing.T) {
 	}
 }
 
-func TestTheCitysTimeMovesForwardOnly(t *testing.T) {
+func TestASingleOldAcknowledgementDoesNotMoveTheTime(t *testing.T) {
 	s := newSite(t)
 	at := s.term.Now()
 	s.give(locker.CityTime{Time: at.Add(-48 * time.Hour)})

@@ -27,6 +27,14 @@ func (d *Daemon) withoutItsKey() bool {
 
 // tlsFiles is how the broker is reached now; files are read again each time.
 func (d *Daemon) tlsFiles() (*tls.Config, error) {
+	config, err := d.loadTLS()
+	if err == nil && d.control != nil { // there is trusted time
+		config.Time = d.tlsTime
+	}
+	return config, err
+}
+
+func (d *Daemon) loadTLS() (*tls.Config, error) {
 	f := d.config.City.TLS
 	if f.Key != keyInTPM {
 		return f.Load()
