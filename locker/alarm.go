@@ -57,10 +57,11 @@ func (s *step) failedPart(in PartFailed) {
 	s.emit(AlarmRaised{Alarm: s.ledger.Alarm + 1, Class: Morning, Kind: AlarmPart, Detail: clip(in.Part + ": " + in.Detail)})
 }
 
-// forgetParts ends the alarms about parts: what still fails is told anew.
+// forgetParts ends the alarms about parts and certificates: a start tells again of
+// those that still fail, and the configuration may name others.
 func (s *step) forgetParts() {
 	for _, id := range sorted(s.ledger.Alarms) {
-		if s.ledger.Alarms[id].Kind == AlarmPart {
+		if k := s.ledger.Alarms[id].Kind; k == AlarmPart || k == AlarmCertificate {
 			s.emit(AlarmCleared{Alarm: id})
 		}
 	}

@@ -50,6 +50,12 @@ type (
 		Board       string        // that a compartment's part shares with others, as the board's own Part is named; empty: none
 		Detail      string
 	}
+	// CertificateChecked tells what is wrong with one of the terminal's
+	// certificates: that it ends soon, has ended, or is for another name.
+	CertificateChecked struct {
+		Certificate string // which one
+		Detail      string // with the name in it and the date of its end; empty: nothing is wrong
+	}
 	// PartHealed tells that it works again.
 	PartHealed struct {
 		Part        string
@@ -277,6 +283,7 @@ func (SensorTold) input()         {}
 func (ExerciseAsked) input()      {}
 func (SpaceTold) input()          {}
 func (PartFailed) input()         {}
+func (CertificateChecked) input() {}
 func (PartHealed) input()         {}
 func (Chosen) input()             {}
 func (Typed) input()              {}

@@ -85,6 +85,8 @@ func (s *step) handle(in Input) {
 		s.partFailed(in)
 	case PartHealed:
 		s.partHealed(in)
+	case CertificateChecked:
+		s.certificateChecked(in)
 	case ExerciseAsked:
 		s.exerciseAsked(in)
 	case Chosen:

@@ -138,5 +138,6 @@ const (
 	AlarmEnclosure     AlarmKind = "enclosure_open"        // the electronics' door; ends when two clerks have looked
 	AlarmGuessing      AlarmKind = "guessing"              // somebody tries cards, codes, factors or a clerk's number; ends when it rests
 	AlarmFlapping      AlarmKind = "flapping"              // a contact, sensor or part changes all the time; ends when it rests
+	AlarmCertificate   AlarmKind = "certificate"           // ends within 30 days, has ended, or is another's; ends when it was exchanged
 	AlarmTraining      AlarmKind = "training_not_switched" // documents may lie in a terminal that is to begin or end training
 )

@@ -176,6 +176,7 @@ var words = map[string][2]string{
 	"alarm.enclosure_open": {"Technikfach offen", "Electronics' door open"},
 	"alarm.fork":           {"Zwei Protokolle unter einer Unterschrift", "Two histories under one signature"}, "alarm.misfit": {"Ereignisse passen nicht zur Unterschrift", "Events do not fit the signature"},
 	"training": {"Übung", "Training"}, "training.long": {"Übungsbetrieb – keine echten Dokumente", "Training – no real documents"},
+	"alarm.certificate":           {"Zertifikat läuft ab oder passt nicht", "Certificate ends soon or does not fit"},
 	"alarm.training_not_switched": {"Übungsbetrieb nicht umgestellt: Fächer nicht leer", "Training not switched: compartments not seen empty"},
 	"alarm.silent":                {"Abholstation meldet sich nicht", "Terminal is silent"}, "city": {"Stadt", "City"},
 	"alarm.broker_lost": {"Keine Verbindung zum Broker", "No connection to the broker"},

@@ -126,7 +126,7 @@ func (t *typist) refuse(why error) {
 func (t *typist) end() ([]byte, error) {
 	defer t.clear()
 	if t.wrong != nil {
-		return nil, &scanner.Refused{Reason: t.wrong, Length: t.keys}
+		return nil, &scanner.RefusedError{Reason: t.wrong, Length: t.keys}
 	}
 	return slices.Clone(scanner.Trim(t.line)), nil
 }

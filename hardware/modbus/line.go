@@ -247,7 +247,7 @@ func (l *Line) reset() {
 
 // isException tells answers of a board that works from failures of the line.
 func isException(err error) bool {
-	var refused rtu.Exception
+	var refused rtu.ExceptionError
 	return errors.As(err, &refused)
 }
 
@@ -260,11 +260,11 @@ func explain(err error) error {
 		return fmt.Errorf("another board answered (two boards with one unit id, or a late answer?): %w", err)
 	case errors.Is(err, rtu.ErrDamaged):
 		return fmt.Errorf("the answer is damaged (termination, parity, baud rate, two masters?): %w", err)
-	case errors.Is(err, rtu.IllegalAddress):
+	case errors.Is(err, rtu.ErrIllegalAddress):
 		return fmt.Errorf("the board has no such coil or input: %w", err)
-	case errors.Is(err, rtu.IllegalFunction):
+	case errors.Is(err, rtu.ErrIllegalFunction):
 		return fmt.Errorf("the board does not know this function: %w", err)
-	case errors.Is(err, rtu.DeviceFailure):
+	case errors.Is(err, rtu.ErrDeviceFailure):
 		return fmt.Errorf("the board reports a failure of its own: %w", err)
 	}
 	return err

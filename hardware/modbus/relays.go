@@ -105,7 +105,7 @@ func (l *Line) readCoils(unit uint8, first, last uint16) (on []bool, err error) 
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if errors.Is(err, rtu.IllegalFunction) || errors.Is(err, rtu.IllegalAddress) {
+	if errors.Is(err, rtu.ErrIllegalFunction) || errors.Is(err, rtu.ErrIllegalAddress) {
 		r.blind = true
 		return nil, nil
 	}

@@ -58,16 +58,16 @@ var (
 	ErrGone    = errors.New("the scanner is gone")
 )
 
-// Refused is the error of a text that is refused. It holds nothing of the text.
-type Refused struct {
+// RefusedError is the error of a text that is refused. It holds nothing of the text.
+type RefusedError struct {
 	Reason error
 	Length int // bytes that came
 }
 
-func (r *Refused) Error() string { return fmt.Sprintf("refused %d bytes: %v", r.Length, r.Reason) }
+func (r *RefusedError) Error() string { return fmt.Sprintf("refused %d bytes: %v", r.Length, r.Reason) }
 
 // Unwrap gives the reason.
-func (r *Refused) Unwrap() error { return r.Reason }
+func (r *RefusedError) Unwrap() error { return r.Reason }
 
 // Port is a serial port: Read returns 0 and no error when the read timeout
 // passes without a byte, as go.bug.st/serial's ports do.
@@ -129,7 +129,7 @@ func (s *Scanner) Check() error {
 // returns ctx's error. The text is the callee's, which clears it if it may be a
 // secret. It also calls heard with an empty text and no error
 // each time that the device has been opened, with ErrGone once each time that
-// it cannot be or was lost, and with a Refused for each text that is
+// it cannot be or was lost, and with a RefusedError for each text that is
 // refused. Empty texts are ignored. heard is called from one goroutine, and
 // should return soon.
 func (s *Scanner) Watch(ctx context.Context, heard func(text []byte, err error)) error {
@@ -261,9 +261,9 @@ func (s *splitter) end() ([]byte, error) {
 	line := bytes.TrimRight(s.line, "\t")
 	switch {
 	case s.more > 0:
-		return nil, &Refused{ErrTooLong, len(s.line) + s.more}
+		return nil, &RefusedError{ErrTooLong, len(s.line) + s.more}
 	case !printable(line):
-		return nil, &Refused{ErrControl, len(s.line)}
+		return nil, &RefusedError{ErrControl, len(s.line)}
 	}
 	return bytes.Clone(Trim(line)), nil
 }
@@ -275,7 +275,7 @@ func (s *splitter) broken() error {
 	if n == 0 {
 		return nil
 	}
-	return &Refused{ErrBroken, n}
+	return &RefusedError{ErrBroken, n}
 }
 
 // clear also overwrites the text: it may be a code.

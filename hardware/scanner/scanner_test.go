@@ -164,7 +164,7 @@ func TestFramesOfCommonDevicesAreUnderstood(t *testing.T) {
 			next(t, from)
 			for range 2 {
 				p.scan(send)
-				if h := next(t, from); string(h.text) != want || h.err != nil {
+				if h := next(t, from); h.text != want || h.err != nil {
 					t.Errorf("heard %q, %v", h.text, h.err)
 				}
 			}
@@ -176,13 +176,13 @@ func TestARefusedTextIsToldByLengthAndReason(t *testing.T) {
 	p := &port{}
 	from := listen(t, fixed(p))
 	next(t, from)
-	for text, want := range map[string]scanner.Refused{
+	for text, want := range map[string]scanner.RefusedError{
 		"ab\tc\r":                       {Reason: scanner.ErrControl, Length: 4}, // a TAB inside
 		strings.Repeat("9", 600) + "\r": {Reason: scanner.ErrTooLong, Length: 600},
 		"abc\x02":                       {Reason: scanner.ErrBroken, Length: 3}, // a new frame begins
 	} {
 		p.scan(text)
-		var refused *scanner.Refused
+		var refused *scanner.RefusedError
 		if h := next(t, from); !errors.As(h.err, &refused) || *refused != want {
 			t.Errorf("heard %+v, want %+v", h, want)
 		}
@@ -252,7 +252,7 @@ func FuzzLines(f *testing.F) {
 		defer cancel()
 		s := scanner.New(scanner.Config{Open: func() (scanner.Port, error) { return p, nil }})
 		_ = s.Watch(ctx, func(text []byte, err error) { // its error is ctx's
-			var refused *scanner.Refused
+			var refused *scanner.RefusedError
 			switch {
 			case errors.Is(err, scanner.ErrGone):
 				cancel()

@@ -109,7 +109,7 @@ func (d *Daemon) again(p *Daemon) (*Daemon, error) {
 	if err := p.close(); err != nil {
 		return nil, err
 	}
-	n := &Daemon{config: config, options: d.options, files: d.files, missing: p.missing, alarms: newAlarmLog(d.options.Logger), cleaner: secretmem.NewCleaner()}
+	n := &Daemon{config: config, options: d.options, files: d.files, missing: p.missing, shown: &brokerSeen{}, alarms: newAlarmLog(d.options.Logger), cleaner: secretmem.NewCleaner()}
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.close())
 	}

@@ -22,7 +22,7 @@ import (
 
 // Finding is one line of a check: a part, and what is wrong with it.
 type Finding struct {
-	Kind        string               `json:"kind"` // store, lock, contact, light, sensor, heating, clock, reader, scanner, wire, watchdog or city
+	Kind        string               `json:"kind"` // store, lock, contact, light, sensor, heating, clock, reader, scanner, wire, watchdog, city or certificate
 	Compartment locker.CompartmentID `json:"compartment,omitempty"`
 	Part        string               `json:"part"`
 	State       string               `json:"state"`          // what was read, if the part is well
@@ -45,6 +45,7 @@ const (
 	kindWire     = "wire"
 	kindWatchdog = "watchdog"
 	kindCity     = "city"
+	kindCert     = "certificate"
 )
 
 // Check tests every part that the configuration names and moves nothing: locks
@@ -72,6 +73,7 @@ func Check(ctx context.Context, c Config) ([]Finding, error) {
 	k.wires()
 	k.watchdog()
 	k.broker()
+	k.certificates()
 	return k.findings, p.Close()
 }
 
@@ -83,6 +85,8 @@ type check struct {
 
 	chipTakes    time.Duration // over one try at a code
 	acknowledged bool          // the city has acknowledged events
+	shown        certificate   // the broker's
+	isShown      bool
 }
 
 // found adds a line. A part that is well has a state, one that is not an error
@@ -368,7 +372,7 @@ const brokerTime = 20 * time.Second
 func (k *check) broker() {
 	ctx, cancel := context.WithTimeout(k.ctx, brokerTime)
 	defer cancel()
-	d := &Daemon{config: k.config}
+	d := &Daemon{config: k.config, shown: &brokerSeen{}}
 	bc, err := d.brokerConfig()
 	if d.withoutItsKey() {
 		var chip *tpm.Chip
@@ -383,6 +387,7 @@ func (k *check) broker() {
 		var notes []string
 		notes, err = k.tryBroker(ctx, bc)
 		f.Note = strings.Join(notes, "; ")
+		k.shown, k.isShown = d.shown.certificate(time.Now())
 	}
 	k.add(f, err, "the terminal works on without it for days")
 }
@@ -394,4 +399,15 @@ func (k *check) tryBroker(ctx context.Context, bc broker.Config) ([]string, erro
 		return nil, err
 	}
 	return r.Try(ctx, k.acknowledged)
+}
+
+// certificates tells dates and names of every certificate.
+func (k *check) certificates() {
+	list := k.config.certificates(time.Now())
+	if k.isShown {
+		list = append(list, k.shown)
+	}
+	for _, c := range list {
+		k.found(kindCert, c.name, c.state, c.wrong, "renew it, or put in the right one; lockerd reads it again by itself")
+	}
 }

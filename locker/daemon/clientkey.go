@@ -10,6 +10,7 @@ import (
 	"fmt"
 
 	"github.com/nachtfach/nachtfach/hardware/tpm"
+	"github.com/nachtfach/nachtfach/locker/report/broker"
 )
 
 // keyInTPM stands in city.tls.key for a client key that never leaves the chip.
@@ -37,7 +38,7 @@ func (d *Daemon) tlsFiles() (*tls.Config, error) {
 func (d *Daemon) loadTLS() (*tls.Config, error) {
 	f := d.config.City.TLS
 	if f.Key != keyInTPM {
-		return f.Load()
+		return d.load(f)
 	}
 	if d.withoutItsKey() {
 		return nil, fmt.Errorf("client certificate %s: its key lies in the TPM: %w", f.Certificate, errHardwareKey)
@@ -47,7 +48,16 @@ func (d *Daemon) loadTLS() (*tls.Config, error) {
 		return nil, err
 	}
 	f.Signer = signer
-	return f.Load()
+	return d.load(f)
+}
+
+// load reads the files, and lets the connection note the broker's certificate.
+func (d *Daemon) load(f broker.TLSFiles) (*tls.Config, error) {
+	config, err := f.Load()
+	if err != nil {
+		return nil, err
+	}
+	return d.shown.watchTLS(config), nil
 }
 
 // CertificateRequest is the PKCS #10 request, in PEM, for the certificate of the

@@ -64,6 +64,7 @@ type Daemon struct {
 	layout   []locker.CompartmentSpec
 	listener net.Listener
 	secure   net.Listener // nil: no HTTPS
+	shown    *brokerSeen  // the certificate of the broker; nil: not noted
 	socket   net.Listener
 	alarms   *alarmLog
 	cleaner  *secretmem.Cleaner // of memory
@@ -75,7 +76,7 @@ func Open(c Config, o Options) (*Daemon, error) {
 	if o.Now == nil {
 		o.Now = clocks()
 	}
-	d := &Daemon{config: c, options: o, files: files{c.State}, alarms: newAlarmLog(o.Logger), later: new(atomic.Pointer[Daemon]), cleaner: secretmem.NewCleaner()}
+	d := &Daemon{config: c, options: o, files: files{c.State}, shown: &brokerSeen{}, alarms: newAlarmLog(o.Logger), later: new(atomic.Pointer[Daemon]), cleaner: secretmem.NewCleaner()}
 	if err := d.open(); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
@@ -309,6 +310,7 @@ func (d *Daemon) work(ctx context.Context, dogs *watchdogs) error {
 		work("pruning", d.prune)
 		work("space", d.watchSpace)
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.control.Deliver); return nil })
+		work("certificates", func(ctx context.Context) error { d.watchCertificates(ctx); return nil })
 		work("lights", func(ctx context.Context) error { d.parts.light(ctx, d.control.Lit, d.control.Deliver); return nil })
 	} else {
 		work("parts", func(ctx context.Context) error { d.parts.watch(ctx, d.refresh); return nil })

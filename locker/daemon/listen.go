@@ -67,7 +67,7 @@ func (e *ears) listen(source locker.Source) (heard <-chan Heard, stop func()) {
 // tell is called with all that a scanner's Watch tells.
 func (e *ears) tell(source locker.Source, name string, text []byte, err error) {
 	h := Heard{Time: time.Now(), Source: source, Scanner: name, Length: len(text)}
-	var refused *scanner.Refused
+	var refused *scanner.RefusedError
 	switch {
 	case errors.As(err, &refused):
 		h.Length, h.Refused = refused.Length, refused.Reason.Error()

@@ -39,7 +39,7 @@ func (r *Reporter) Try(ctx context.Context, known bool) (notes []string, err err
 	defer conn.Close()
 	t := trial{r, conn, r.message(topic.Online, []byte("false"), true)}
 	if err = r.subscribe(ctx, conn); err == nil {
-		_, err = t.evicted(ctx)
+		err = t.evicted(ctx)
 	}
 	if err != nil {
 		if isLost(conn) && r.lastsUnretained(ctx) {
@@ -80,7 +80,7 @@ func (r *Reporter) lastsUnretained(ctx context.Context) bool {
 		return false
 	}
 	defer conn.Close()
-	_, err = trial{r, conn, r.message(topic.Online, []byte("false"), false)}.evicted(ctx)
+	err = trial{r, conn, r.message(topic.Online, []byte("false"), false)}.evicted(ctx)
 	return err == nil
 }
 
@@ -92,17 +92,17 @@ type trial struct {
 }
 
 // evicted waits whether the connection lasts.
-func (t trial) evicted(ctx context.Context) ([]string, error) {
+func (t trial) evicted(ctx context.Context) error {
 	if err := t.conn.Flush(ctx, t.offline); err != nil {
-		return nil, err
+		return err
 	}
 	select {
 	case <-t.conn.Lost():
-		return nil, fmt.Errorf("%w: %w", ErrEvicted, t.conn.Err())
+		return fmt.Errorf("%w: %w", ErrEvicted, t.conn.Err())
 	case <-time.After(settle):
-		return nil, nil
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
 }
 

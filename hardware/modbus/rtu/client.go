@@ -22,7 +22,7 @@ import (
 	"go.bug.st/serial"
 )
 
-// Errors of an exchange. Exception is another.
+// Errors of an exchange. ExceptionError is another.
 var (
 	ErrTimeout = errors.New("no answer in time")
 	ErrUnit    = errors.New("an answer of another unit")
@@ -30,32 +30,32 @@ var (
 	ErrClosed  = errors.New("the port is not open")
 )
 
-// Exception is a board's answer that says why not.
-type Exception byte
+// ExceptionError is a board's answer that says why not.
+type ExceptionError byte
 
 // The exceptions that a board answers.
 const (
-	IllegalFunction Exception = 1
-	IllegalAddress  Exception = 2
-	IllegalValue    Exception = 3
-	DeviceFailure   Exception = 4
-	Acknowledge     Exception = 5
-	DeviceBusy      Exception = 6
+	ErrIllegalFunction ExceptionError = 1
+	ErrIllegalAddress  ExceptionError = 2
+	ErrIllegalValue    ExceptionError = 3
+	ErrDeviceFailure   ExceptionError = 4
+	ErrAcknowledge     ExceptionError = 5
+	ErrDeviceBusy      ExceptionError = 6
 )
 
-func (e Exception) Error() string {
+func (e ExceptionError) Error() string {
 	switch e {
-	case IllegalFunction:
+	case ErrIllegalFunction:
 		return "illegal function"
-	case IllegalAddress:
+	case ErrIllegalAddress:
 		return "illegal data address"
-	case IllegalValue:
+	case ErrIllegalValue:
 		return "illegal data value"
-	case DeviceFailure:
+	case ErrDeviceFailure:
 		return "device failure"
-	case Acknowledge:
+	case ErrAcknowledge:
 		return "accepted, and not done yet"
-	case DeviceBusy:
+	case ErrDeviceBusy:
 		return "device busy"
 	}
 	return fmt.Sprintf("exception %d", byte(e))

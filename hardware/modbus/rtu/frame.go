@@ -76,7 +76,7 @@ func (q request) dataLength() int {
 
 // match looks for the answer to a request at the beginning of b. whole says that
 // it is there, and data is what the board read; an exception is an error of type
-// Exception. A frame of another form, or a damaged one, is no match.
+// ExceptionError. A frame of another form, or a damaged one, is no match.
 func (q request) match(b []byte) (data []byte, whole bool, err error) {
 	if len(b) < minFrame || b[0] != q.unit {
 		return nil, false, nil
@@ -86,7 +86,7 @@ func (q request) match(b []byte) (data []byte, whole bool, err error) {
 		if !sound(b, minFrame) || b[2] == 0 {
 			return nil, false, nil
 		}
-		return nil, true, Exception(b[2])
+		return nil, true, ExceptionError(b[2])
 	case b[1] != q.function:
 		return nil, false, nil
 	}

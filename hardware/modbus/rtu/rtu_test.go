@@ -99,7 +99,7 @@ func TestOnlyTheAnswerToTheRequestIsTaken(t *testing.T) {
 		"another unit":          {frame(2, 1, 1, 0x08), rtu.ErrUnit},
 		"another function":      {frame(1, 2, 1, 0x08), rtu.ErrDamaged},
 		"another count":         {frame(1, 1, 2, 0x08, 0x00), rtu.ErrDamaged},
-		"refused":               {frame(1, 0x81, 2), rtu.IllegalAddress},
+		"refused":               {frame(1, 0x81, 2), rtu.ErrIllegalAddress},
 		"refused by a stranger": {frame(2, 0x81, 2), rtu.ErrUnit},
 		"longer than allowed":   {make([]byte, 4096), rtu.ErrDamaged},
 	} {

@@ -313,6 +313,10 @@ func (c *Conn) Close() {
 	c.lose(nil)
 }
 
+// evicted is how many connections in a row a broker must end soon after they began,
+// so that a second client of the same name is the likely reason.
+const evicted = 3
+
 // Keep holds a connection until ctx ends: it dials, hands each connection to
 // serve, and when serve returns dials anew, after a pause that doubles from 250
 // ms to 3 s, with jitter, as long as no connection lasts ten seconds. It returns
@@ -322,7 +326,7 @@ func Keep(ctx context.Context, log *slog.Logger, config Config, serve func(conte
 		return err
 	}
 	const shortest, longest = 250 * time.Millisecond, 3 * time.Second
-	pause := shortest
+	pause, short := shortest, 0
 	for ctx.Err() == nil {
 		began := time.Now()
 		c, err := Dial(ctx, config)
@@ -335,7 +339,11 @@ func Keep(ctx context.Context, log *slog.Logger, config Config, serve func(conte
 			break
 		}
 		if time.Since(began) > 10*time.Second {
-			pause = shortest
+			pause, short = shortest, 0
+		} else if errors.Is(err, ErrLost) {
+			if short++; short >= evicted {
+				err = fmt.Errorf("%w: the broker ended %d connections in a row after a few seconds: does another terminal use the same client id or certificate?", err, short)
+			}
 		}
 		wait := pause/2 + rand.N(pause)
 		log.Warn("no connection to the broker", "broker", config.URL, "error", err, "again_in", wait.Round(time.Millisecond))
