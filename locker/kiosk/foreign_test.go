@@ -26,7 +26,9 @@ func TestWhatIsHeldUpInTheWrongPlace(t *testing.T) {
 	still := func(t *testing.T, screen locker.ScreenName) {
 		t.Helper()
 		var typed string
-		do(t, ctx, settled(screen), chromedp.Evaluate(`(document.getElementById("field") || {value: ""}).value`, &typed))
+		shown, _ := h.Screen() // what is pressed on a former one counts for nothing
+		do(t, ctx, settled(screen), chromedp.WaitVisible(`#face[data-screen="`+itoa(shown.Number)+`"][data-settled]`, chromedp.ByQuery),
+			chromedp.Evaluate(`(document.getElementById("field") || {value: ""}).value`, &typed))
 		if typed != "" {
 			t.Errorf("the field holds %q", typed)
 		}
