@@ -151,5 +151,8 @@ func (FindCard) action()       {}
 // KeyPurpose is what a security key's answer is good for.
 type KeyPurpose string
 
-// KeyForSignIn is the way into a round. It is a part of what is signed.
-const KeyForSignIn KeyPurpose = "sign-in"
+// Purposes are a part of what is signed.
+const (
+	KeyForSignIn  KeyPurpose = "sign-in" // the way into a round
+	KeyForConfirm KeyPurpose = "confirm" // a round's confirmation
+)

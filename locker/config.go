@@ -32,36 +32,37 @@ type CompartmentSpec struct {
 
 // Rules are the periods and limits. DefaultRules has their usual values.
 type Rules struct {
-	Retention      Duration `json:"retention" toml:"retention"`                 // from the letter's posting to expiry
-	PostingOverdue Duration `json:"posting_overdue" toml:"posting_overdue"`     // a letter not posted by then: alarm, unloading list
-	KeyLife        Duration `json:"key_life" toml:"key_life"`                   // of an offered order key, and of an order that nobody loads
-	KeysOffered    int      `json:"keys_offered" toml:"keys_offered"`           // unused keys that are kept on offer
-	CodeTries      int      `json:"code_tries" toml:"code_tries"`               // failed or unsettled charges a generation
-	FactorTries    int      `json:"factor_tries" toml:"factor_tries"`           // failed comparisons until a finger is closed
-	AttackScore    float64  `json:"attack_score,omitempty" toml:"attack_score"` // largest score of a finger that is compared, 0 to 100
-	PaceAfter      int      `json:"pace_after" toml:"pace_after"`               // refusals in a row at this terminal
-	Pace           Duration `json:"pace" toml:"pace"`                           // then one try in this time
-	AnswerAfter    Duration `json:"answer_after" toml:"answer_after"`           // a refusal is shown this long after the entry, whatever its cause
-	Threshold      float64  `json:"threshold" toml:"threshold"`                 // largest false match rate of an accepted comparison
-	DoorOpens      Duration `json:"door_opens" toml:"door_opens"`               // contact must confirm a pulse within
-	DoorReminder   Duration `json:"door_reminder" toml:"door_reminder"`         // an open door is reminded of on the screen
-	DoorAlarm      Duration `json:"door_alarm" toml:"door_alarm"`               // and then left to the alarm
-	Idle           Duration `json:"idle" toml:"idle"`                           // without a key, a visit ends
-	RoundIdle      Duration `json:"round_idle" toml:"round_idle"`               // without a key, a round is interrupted
-	Question       Duration `json:"question" toml:"question"`                   // "have you got it?" waits for
-	Unconfirmed    Duration `json:"unconfirmed" toml:"unconfirmed"`             // without an answer to it the code stays good for
-	Notice         Duration `json:"notice" toml:"notice"`                       // closing words stay on the screen for
-	Mark           Duration `json:"mark" toml:"mark"`                           // the trusted time is recorded at least every
-	RootEvery      Duration `json:"root_every,omitempty" toml:"root_every"`     // the root key in hardware is replaced at most this often
-	FlappingAfter  int      `json:"flapping_after" toml:"flapping_after"`       // rises of one contact, sensor or part in quick succession; one more is flapping
-	FlappingRest   Duration `json:"flapping_rest" toml:"flapping_rest"`         // without a change it flaps no more
-	TamperKnocks   int      `json:"tamper_knocks" toml:"tamper_knocks"`         // of the tamper sensor, within
-	TamperWindow   Duration `json:"tamper_window" toml:"tamper_window"`         // are taken for a burglary
-	TamperHold     Duration `json:"tamper_hold" toml:"tamper_hold"`             // and so is one that lasts as long
-	NumberTries    int      `json:"number_tries" toml:"number_tries"`           // wrong numbers of one clerk since their last quiet week; then blocked
-	GuessingAfter  int      `json:"guessing_after" toml:"guessing_after"`       // refused cards, codes or factors in quick succession; one more is an alarm
-	GuessingRest   Duration `json:"guessing_rest" toml:"guessing_rest"`         // without one, the alarm ends
-	Extensions     int      `json:"extensions" toml:"extensions"`               // times that a person may ask for more time on one screen
+	Retention      Duration `json:"retention" toml:"retention"`                   // from the letter's posting to expiry
+	PostingOverdue Duration `json:"posting_overdue" toml:"posting_overdue"`       // a letter not posted by then: alarm, unloading list
+	KeyLife        Duration `json:"key_life" toml:"key_life"`                     // of an offered order key, and of an order that nobody loads
+	KeysOffered    int      `json:"keys_offered" toml:"keys_offered"`             // unused keys that are kept on offer
+	CodeTries      int      `json:"code_tries" toml:"code_tries"`                 // failed or unsettled charges a generation
+	FactorTries    int      `json:"factor_tries" toml:"factor_tries"`             // failed comparisons until a finger is closed
+	AttackScore    float64  `json:"attack_score,omitempty" toml:"attack_score"`   // largest score of a finger that is compared, 0 to 100
+	PaceAfter      int      `json:"pace_after" toml:"pace_after"`                 // refusals in a row at this terminal
+	Pace           Duration `json:"pace" toml:"pace"`                             // then one try in this time
+	AnswerAfter    Duration `json:"answer_after" toml:"answer_after"`             // a refusal is shown this long after the entry, whatever its cause
+	Threshold      float64  `json:"threshold" toml:"threshold"`                   // largest false match rate of an accepted comparison
+	DoorOpens      Duration `json:"door_opens" toml:"door_opens"`                 // contact must confirm a pulse within
+	DoorReminder   Duration `json:"door_reminder" toml:"door_reminder"`           // an open door is reminded of on the screen
+	DoorAlarm      Duration `json:"door_alarm" toml:"door_alarm"`                 // and then left to the alarm
+	Idle           Duration `json:"idle" toml:"idle"`                             // without a key, a visit ends
+	RoundIdle      Duration `json:"round_idle" toml:"round_idle"`                 // without a key, a round is interrupted
+	Question       Duration `json:"question" toml:"question"`                     // "have you got it?" waits for
+	Unconfirmed    Duration `json:"unconfirmed" toml:"unconfirmed"`               // without an answer to it the code stays good for
+	Notice         Duration `json:"notice" toml:"notice"`                         // closing words stay on the screen for
+	Mark           Duration `json:"mark" toml:"mark"`                             // the trusted time is recorded at least every
+	RootEvery      Duration `json:"root_every,omitempty" toml:"root_every"`       // the root key in hardware is replaced at most this often
+	FlappingAfter  int      `json:"flapping_after" toml:"flapping_after"`         // rises of one contact, sensor or part in quick succession; one more is flapping
+	FlappingRest   Duration `json:"flapping_rest" toml:"flapping_rest"`           // without a change it flaps no more
+	TamperKnocks   int      `json:"tamper_knocks" toml:"tamper_knocks"`           // of the tamper sensor, within
+	TamperWindow   Duration `json:"tamper_window" toml:"tamper_window"`           // are taken for a burglary
+	TamperHold     Duration `json:"tamper_hold" toml:"tamper_hold"`               // and so is one that lasts as long
+	ConfirmProof   bool     `json:"confirm_proof,omitempty" toml:"confirm_proof"` // a round's confirmation asks for number or key, not for the card alone
+	NumberTries    int      `json:"number_tries" toml:"number_tries"`             // wrong numbers of one clerk since their last quiet week; then blocked
+	GuessingAfter  int      `json:"guessing_after" toml:"guessing_after"`         // refused cards, codes or factors in quick succession; one more is an alarm
+	GuessingRest   Duration `json:"guessing_rest" toml:"guessing_rest"`           // without one, the alarm ends
+	Extensions     int      `json:"extensions" toml:"extensions"`                 // times that a person may ask for more time on one screen
 }
 
 // KeyLife is how long a one-time order key lives after the terminal offered it,
@@ -100,6 +101,7 @@ func DefaultRules() Rules {
 		TamperKnocks:   3,
 		TamperWindow:   Duration(time.Minute),
 		TamperHold:     Duration(5 * time.Second),
+		ConfirmProof:   true,
 		NumberTries:    10,
 		GuessingAfter:  10,
 		GuessingRest:   Duration(30 * time.Minute),

@@ -291,7 +291,7 @@ var (
 		"press next", "lock pulsed", "door 2 opens", "press empty", "door 2 closes",
 	}
 	loadingA = []string{"slip A", "deposit ready", "lock pulsed", "door 1 opens", "door 1 closes on the document"}
-	ending   = []string{"press finish", "card c1", "card c2"}
+	ending   = []string{"press finish", "card c1", "the right number", "number checked", "card c2", "the right number", "number checked"}
 	entering = []string{"the code of generation 1", "code tried"}
 )
 

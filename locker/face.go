@@ -11,7 +11,7 @@ func (s *step) typed(text []byte) {
 	case ExpectsCode:
 		s.enterCode(text)
 	case ExpectsNumber:
-		if s.session.mode == signingIn {
+		if s.session.mode == signingIn || s.confirming() {
 			s.clerkNumber(text)
 			return
 		}
@@ -279,12 +279,27 @@ func (t *Terminal) viewRound(v *Screen) {
 	case taskDefect:
 		v.Name, v.Choices = ScreenTaskDefect, []Choice{ChoiceByHand, ChoiceSkip}
 	case confirming:
-		v.Name, v.Choices = ScreenConfirm, []Choice{ChoiceBack}
+		t.viewConfirm(v)
 	case roundDone:
 		v.Name, v.Choices = ScreenRoundDone, []Choice{ChoiceCancel}
 	}
 	if byWord {
 		v.Choices = append(v.Choices, ChoiceDoorClosed)
+	}
+}
+
+func (t *Terminal) viewConfirm(v *Screen) {
+	i := t.session.signin
+	v.Choices = []Choice{ChoiceBack}
+	switch i.stage {
+	case awaitingNumber:
+		v.Name, v.Expects = ScreenClerk, ExpectsNumber
+	case awaitingKey:
+		v.Name, v.Key = ScreenKey, i.key
+	case checkingNumber:
+		v.Name, v.Choices = ScreenChecking, nil
+	default:
+		v.Name = ScreenConfirm
 	}
 }
 

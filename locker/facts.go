@@ -125,11 +125,13 @@ type (
 		Person Person `json:"person"`
 		Beside Person `json:"beside"`
 	}
-	// ClerkAdmitted tells that a clerk proved card and personal number.
+	// ClerkAdmitted tells that a clerk proved card and personal number, or card and
+	// security key: to sign in, or to confirm a round.
 	ClerkAdmitted struct {
 		Person     Person    `json:"person"`
 		WrongTries int       `json:"wrong_tries,omitempty"` // with this card before, since the last quiet week
 		WrongSince time.Time `json:"wrong_since,omitzero"`  // the first of them
+		Round      RoundID   `json:"round,omitempty"`       // that this confirms; none: a sign-in
 	}
 	// ClerkRefused tells a sign-in that failed; Person is empty for an unknown card.
 	ClerkRefused struct {

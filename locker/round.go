@@ -18,6 +18,7 @@ type round struct {
 	exercised  []LockExercised // of this round
 	measuring  PulseID         // whose measurement has not come
 	check      uint64
+	card       string       // whose holder is looked for
 	told       []WrongTries // to the two, until they begin
 }
 
@@ -95,6 +96,10 @@ func (s *step) chosenInRound(c Choice) {
 		s.emit(KeyOpeningEnded{Round: r.id})
 		r.stage = menu
 	case confirming:
+		if s.session.signin.stage != 0 {
+			s.confirmAgain("")
+			return
+		}
 		r.stage = menu
 	case roundDone:
 		s.show(idle)
@@ -351,37 +356,6 @@ func (s *step) reissued(d *deposit) {
 	s.clear(AlarmExhausted, d.Compartment)
 }
 
-// confirmedBy takes one clerk's confirmation; both make the deposits collectable.
-func (s *step) confirmedBy(p Person) {
-	r, open := &s.session.round, s.ledger.Open
-	s.wait(s.rules().RoundIdle)
-	switch {
-	case open == nil || p == "" || !slices.Contains(open.Clerks[:], p):
-		s.session.hint = HintOtherClerk
-		return
-	case s.mayNotConfirm(p):
-		s.session.hint = HintSignIn
-		return
-	}
-	s.session.hint = ""
-	if !slices.Contains(r.confirmed, p) {
-		r.confirmed = append(r.confirmed, p)
-	}
-	if len(r.confirmed) < len(open.Clerks) {
-		return
-	}
-	laid, clerks := slices.Clone(open.Laid), open.Clerks
-	s.emit(RoundConfirmed{Round: r.id, Clerks: clerks})
-	for _, g := range laid {
-		if d := s.ledger.Deposits[g]; d != nil && d.State == depositLaid {
-			s.emit(DepositLoaded{Generation: g, Round: r.id})
-		}
-	}
-	s.clearSensors()
-	r.stage = roundDone
-	s.wait(s.rules().Notice)
-}
-
 // dismissed ends a round when a new roster takes one of its clerks out.
 func (s *step) dismissed() {
 	open := s.ledger.Open
@@ -435,6 +409,12 @@ func (s *step) breakOff(reason string) {
 // roundUnanswered gives up on the vault.
 func (s *step) roundUnanswered() {
 	r := s.session.round
+	if s.confirming() && s.session.signin.stage != 0 {
+		s.emit(ClerkRefused{Person: s.session.signin.person, Reason: RefusedBroken})
+		s.confirmAgain(HintSignIn)
+		s.wait(s.rules().RoundIdle)
+		return
+	}
 	if r.stage != preparing {
 		return
 	}

@@ -56,7 +56,7 @@ func (s *step) badge(card string) {
 		return // it lies there
 	}
 	if !s.awaitsCard() {
-		if ses.mode == signingIn && card == ses.signin.card {
+		if (ses.mode == signingIn || s.confirming()) && card == ses.signin.card {
 			return // a card that is held up for a moment longer is read twice
 		}
 		if s.guessed(GuessCards) {
@@ -79,7 +79,7 @@ func (s *step) awaitsCard() bool {
 }
 
 func (s *step) confirmsByCard() bool {
-	return s.session.mode == rounding && s.session.round.stage == confirming
+	return s.confirming() && s.session.signin.stage == 0
 }
 
 // takeCard follows a card that was shown where it has a meaning.
@@ -88,8 +88,7 @@ func (s *step) takeCard(card string) {
 	switch {
 	case !s.awaitsCard(): // meanwhile it has none
 	case s.confirmsByCard():
-		ses.round.check = s.nextCheck()
-		s.do(FindCard{Check: ses.round.check, Card: card})
+		s.findConfirming(card)
 	case ses.mode == signingIn:
 		s.findCard(card)
 	default:
@@ -115,8 +114,8 @@ func (s *step) cardFound(in CardFound) {
 		return
 	}
 	ses := s.session
-	if ses.mode == rounding && ses.round.stage == confirming && in.Check == ses.round.check {
-		s.confirmedBy(in.Person)
+	if s.confirmsByCard() && in.Check == ses.round.check {
+		s.confirmedBy(in)
 		return
 	}
 	i := &ses.signin
@@ -224,7 +223,7 @@ func (s *step) clerkNumber(text []byte) {
 // asserted takes what a security key answered.
 func (s *step) asserted(assertion []byte) {
 	i := &s.session.signin
-	if s.session.mode != signingIn || i.stage != awaitingKey {
+	if s.session.mode != signingIn && !s.confirming() || i.stage != awaitingKey {
 		return
 	}
 	s.charge()
@@ -241,10 +240,14 @@ func (s *step) charge() {
 
 func (s *step) clerkChecked(in ClerkChecked) {
 	ses, i := s.session, &s.session.signin
-	if ses.mode != signingIn || i.stage != checkingNumber || in.Check != i.check {
+	if ses.mode != signingIn && !s.confirming() || i.stage != checkingNumber || in.Check != i.check {
 		return
 	}
 	ses.answers = 0
+	if s.confirming() {
+		s.confirmChecked(in)
+		return
+	}
 	switch reason := s.mayNot(i.person); {
 	case in.Err != "":
 		s.failed("roster", in.Err)

@@ -128,8 +128,12 @@ func (f *faces) loads(people ...string) {
 	f.shows(locker.ScreenRound)
 	f.chooses(locker.ChoiceFinish, locker.ScreenConfirm)
 	f.holds("badge", string(clerks[0].Person))
+	f.shows(locker.ScreenClerk)
+	f.types(clerks[0].Number)
 	f.until("the first confirmation", func() bool { return len(f.await(locker.ScreenConfirm).Round.Confirmed) == 1 })
 	f.holds("badge", string(clerks[1].Person))
+	f.shows(locker.ScreenClerk)
+	f.types(clerks[1].Number)
 	f.until("the letters", func() bool { return len(f.offered("citizen")) == len(people)+1 })
 	f.shows(locker.ScreenWelcome)
 }

@@ -169,11 +169,13 @@ func (v *visitor) load() {
 	v.at(locker.ScreenRound, "choice", string(locker.ChoiceFinish))
 	v.await(locker.ScreenConfirm)
 	v.hold(firmwaresim.Badge, string(clerks[0].Person))
+	v.at(locker.ScreenClerk, "text", clerks[0].Number)
 	v.until("the first confirmation", func() bool {
 		s := v.await(locker.ScreenConfirm)
 		return s.Round != nil && len(s.Round.Confirmed) == 1
 	})
 	v.hold(firmwaresim.Badge, string(clerks[1].Person))
+	v.at(locker.ScreenClerk, "text", clerks[1].Number)
 }
 
 // lit waits until these compartments are lit, and no others.

@@ -147,11 +147,13 @@ func (w *town) finish() {
 	w.press(locker.ScreenRound, locker.ChoiceFinish)
 	w.await(locker.ScreenConfirm)
 	w.scan(firmwaresim.Badge, w.cast.Clerks[0].Card)
+	w.typeIn(locker.ScreenClerk, w.cast.Clerks[0].Number)
 	eventually(w.t, "the first confirmation", func() bool {
 		r := w.screen(w.daemon).Round
 		return r != nil && len(r.Confirmed) == 1
 	})
 	w.scan(firmwaresim.Badge, w.cast.Clerks[1].Card)
+	w.typeIn(locker.ScreenClerk, w.cast.Clerks[1].Number)
 	w.await(locker.ScreenRoundDone, locker.ScreenWelcome)
 }
 

@@ -209,6 +209,9 @@ func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 	case locker.ScreenClerk, locker.ScreenKey:
 		if screen.Round != nil {
 			p.Lead = l.say(p.Name + ".second")
+			if len(screen.Round.Clerks) == 2 {
+				p.Lead = l.say(p.Name + ".confirm")
+			}
 		}
 	case locker.ScreenRound:
 		if screen.Round != nil && len(screen.Round.Tasks) > 0 {

@@ -203,11 +203,13 @@ func (h *house) load() {
 	h.choose(locker.ScreenRound, locker.ChoiceFinish)
 	h.await(locker.ScreenConfirm)
 	h.badge("c1")
+	h.give(locker.Typed{Screen: h.await(locker.ScreenClerk).Number, Text: []byte("471108")})
 	eventually(h.t, "confirmation", func() bool {
 		screen, _ := h.Screen()
 		return len(screen.Round.Confirmed) == 1
 	})
 	h.badge("c2")
+	h.give(locker.Typed{Screen: h.await(locker.ScreenClerk).Number, Text: []byte("471108")})
 	h.choose(locker.ScreenRoundDone, locker.ChoiceCancel)
 	for n := range h.config.Compartments {
 		h.give(locker.PostedReceived{Generation: locker.Generation(n + 1), Day: "2026-11-20"})

@@ -119,7 +119,8 @@ func (k *pair) act(s locker.Screen) time.Duration {
 	case locker.ScreenTaskDefect:
 		k.defect(s)
 	case locker.ScreenConfirm:
-		k.w.scan(locker.SourceBadge, k.two[k.confirmed%2].cards[0])
+		k.signing = k.confirmed % 2
+		k.w.scan(locker.SourceBadge, k.two[k.signing].cards[0])
 		k.confirmed++
 	case locker.ScreenRoundDone:
 		k.leave()

@@ -178,7 +178,8 @@ func (o *oracle) custody(id locker.OrderID, b *filed) {
 			wrong()
 		}
 	case locker.CustodyUnknown:
-		if truth.place == behindDoor && truth.door != b.door || !o.gens[b.gen].ended && !o.alarmed(b.door) {
+		d := o.gens[b.gen] // none: two clerks found that it was never laid in
+		if truth.place == behindDoor && truth.door != b.door || d != nil && !d.ended && !o.alarmed(b.door) {
 			wrong()
 		}
 	default:

@@ -153,7 +153,7 @@ func (s *story) finish(ctx context.Context) error {
 	if _, err := s.await(ctx, locker.ScreenConfirm); err != nil {
 		return err
 	}
-	if err := s.scan(ctx, locker.SourceBadge, s.Clerks[0].Card); err != nil {
+	if err := s.showCard(ctx, s.Clerks[0]); err != nil {
 		return err
 	}
 	err := until(ctx, "the first clerk's confirmation", func() (bool, error) {
@@ -163,7 +163,7 @@ func (s *story) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.scan(ctx, locker.SourceBadge, s.Clerks[1].Card); err != nil {
+	if err := s.showCard(ctx, s.Clerks[1]); err != nil {
 		return err
 	}
 	_, err = s.await(ctx, locker.ScreenRoundDone, locker.ScreenWelcome)
