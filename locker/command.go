@@ -88,7 +88,7 @@ func (c Command) Validate() error {
 	case (c.Kind == CommandHours) != (c.Hours != ""):
 		return wrong("hours are wanted with hours alone")
 	case (c.Kind == CommandClock) != (c.Shift != 0), time.Duration(c.Shift).Abs() > mostShift, time.Duration(c.Shift)%time.Second != 0:
-		return wrong("shift %v: clock alone wants one, in whole seconds, at most %v", c.Shift, time.Duration(mostShift))
+		return wrong("shift %v: clock alone wants one, in whole seconds, at most %v", c.Shift, mostShift)
 	}
 	if c.Kind == CommandHours {
 		if _, _, err := ParseOpening(c.Hours); err != nil {

@@ -51,7 +51,8 @@ func (r *Record) Prune(ctx context.Context, before time.Time) (events int, err e
 	return events, nil
 }
 
-// pruneSome takes events from the first on: their times never go back.
+// pruneSome takes events from the first on. One dated later than now was dated by
+// a clock that was set back since; the next one that is not decides about it.
 func (r *Record) pruneSome(ctx context.Context, terminal string, before time.Time) (n int, err error) {
 	err = r.change(ctx, func(tx *sql.Tx) error {
 		rows, err := tx.QueryContext(ctx, `SELECT seq, body FROM events WHERE terminal = ?1 AND seq >= `+unpruned+` ORDER BY seq LIMIT ?`, terminal, pruneBatch)
@@ -59,17 +60,20 @@ func (r *Record) pruneSome(ctx context.Context, terminal string, before time.Tim
 		if err != nil {
 			return err
 		}
-		for n < len(all) {
+		for i := range all {
 			var event struct {
 				Time time.Time `json:"time"`
 			}
-			if err := json.Unmarshal(all[n].Body, &event); err != nil {
-				return fmt.Errorf("event %d: %w", all[n].Sequence, err)
+			if err := json.Unmarshal(all[i].Body, &event); err != nil {
+				return fmt.Errorf("event %d: %w", all[i].Sequence, err)
+			}
+			if event.Time.After(r.now()) {
+				continue
 			}
 			if !event.Time.Before(before) {
 				break
 			}
-			n++
+			n = i + 1
 		}
 		if n == 0 {
 			return nil

@@ -37,6 +37,17 @@ func (j *Journal) Prune(before time.Time) (n uint64, err error) {
 	}
 }
 
+// newest is the time of the last event. An event of a later time was dated by a
+// clock that was set back since: its time says nothing, its place does.
+func (j *Journal) newest(h head) (at time.Time, err error) {
+	last := uint64(h.tree.size) - 1
+	err = j.scan(last, last+1, func(_ uint64, _, body []byte) (bool, error) {
+		at, err = timeOf(body)
+		return err == nil, err
+	})
+	return at, err
+}
+
 func (j *Journal) pruneSome(before time.Time) (uint64, error) {
 	j.commit.Lock()
 	defer j.commit.Unlock()
@@ -46,17 +57,31 @@ func (j *Journal) pruneSome(before time.Time) (uint64, error) {
 	h := j.state()
 	from, values := h.pruned, [][]byte(nil)
 	end := min(h.cursor, h.snapshot, from+pruneBatch)
-	err := j.scan(from, end, func(sequence uint64, hashes, body []byte) (bool, error) {
+	if end <= from {
+		return 0, nil
+	}
+	newest, err := j.newest(h)
+	if err != nil {
+		return 0, err
+	}
+	undated := 0 // events at the end of values that a clock dated that was set back since
+	err = j.scan(from, end, func(sequence uint64, hashes, body []byte) (bool, error) {
 		at, err := timeOf(body)
 		if err != nil {
 			return false, fmt.Errorf("event %d: %w", sequence, err)
 		}
-		if !at.Before(before) {
+		switch {
+		case at.After(newest):
+			undated++
+		case !at.Before(before):
 			return false, nil
+		default:
+			undated = 0 // they were before this one
 		}
 		values = append(values, append([]byte(nil), hashes...))
 		return true, nil
 	})
+	values = values[:len(values)-undated]
 	if err != nil || len(values) == 0 {
 		return 0, err
 	}

@@ -241,3 +241,40 @@ func transplantSignatures(t *testing.T, from, to string) {
 		return nil
 	})
 }
+
+func TestEventsOfAClockThatWasYearsAheadAreDeletedWithTheirNeighbours(t *testing.T) {
+	c := config(t)
+	c.SnapshotEvery, c.Entropy = 10, zeros{}
+	signer, verifier := keys(t, "stadt.example")
+	c.City = note.VerifierList(verifier)
+	c.Signer, _ = keys(t, "nachtfach.de/"+terminal)
+	j := create(t, c)
+	for i := range 100 {
+		e := event(i)
+		if i < 20 || i >= 50 && i < 60 { // a first start in another century, and a mistake later
+			e.Time = e.Time.AddDate(73, 0, 0)
+		}
+		if _, err := j.Append([]locker.Event{e}, func() ([]byte, error) { return []byte("ledger"), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	size, root, err := j.Tree()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Acknowledge(city{t, signer}.ack(j.Origin(), size, root, noon)); err != nil {
+		t.Fatal(err)
+	}
+	for _, before := range []int{30, 55, 70} {
+		if _, err := j.Prune(event(before).Time); err != nil {
+			t.Fatal(err)
+		}
+		want := uint64(before)
+		if before == 55 {
+			want = 50 // the next event with a right date is younger
+		}
+		if n := j.Pruned(); n != want {
+			t.Errorf("%d pruned, want %d", n, want)
+		}
+	}
+}
