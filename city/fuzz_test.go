@@ -9,9 +9,9 @@ import (
 
 // Whatever comes on the topic of events, it waits or it is refused, within bounds.
 func FuzzEvent(f *testing.F) {
-	f.Add([]byte(`{"specversion":"1.0","source":"/terminal/rathaus-1","type":"de.nachtfach.clock.marked.v1","time":"2026-11-20T12:00:00Z","sequence":"00000000000000000000","data":{}}`))
-	f.Add([]byte(`{"specversion":"1.0","source":"/terminal/rathaus-1","sequence":"18446744073709551615"}`))
-	f.Add([]byte(`{"specversion":"1.0","source":"/terminal/rathaus-1","sequence":"511","time":"x"}`))
+	f.Add([]byte(`{"specversion":"1.0","source":"/terminal/rathaus-1/0badcafe","type":"de.nachtfach.clock.marked.v1","time":"2026-11-20T12:00:00Z","sequence":"00000000000000000000","data":{}}`))
+	f.Add([]byte(`{"specversion":"1.0","source":"/terminal/rathaus-1/0badcafe","sequence":"18446744073709551615"}`))
+	f.Add([]byte(`{"specversion":"1.0","source":"/terminal/rathaus-1/0badcafe","sequence":"511","time":"x"}`))
 	f.Add([]byte(`[]`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		in := newIntake("rathaus-1", nil, 0, nil)

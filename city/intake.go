@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -23,6 +24,8 @@ const (
 	maxEvent        = 1 << 20 // bytes; the largest names all people of a roster
 	// maxRecent bounds the hashes kept in memory; older ones are read again.
 	maxRecent = 8192
+	// maxLog bounds the name of a log in an event's source, in bytes.
+	maxLog = 40
 )
 
 var (
@@ -65,8 +68,8 @@ func (t *intake) event(body []byte) error {
 	if err != nil {
 		return err
 	}
-	if want := "/terminal/" + t.terminal; e.Source != want {
-		return fmt.Errorf("event: source %q, wants %q", e.Source, want)
+	if log, ok := strings.CutPrefix(e.Source, "/terminal/"+t.terminal+"/"); !ok || log == "" || len(log) > maxLog || strings.Contains(log, "/") {
+		return fmt.Errorf("event: source %q, wants /terminal/%s/<log>", e.Source, t.terminal)
 	}
 	seq := e.sequence
 	if seq < t.head() || seq >= t.head()+maxPending || t.pending[seq] != nil || t.bytes+len(body) > maxPendingBytes {

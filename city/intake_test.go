@@ -161,8 +161,8 @@ func TestHostilePayloadsDoNothing(t *testing.T) {
 	} {
 		for _, payload := range [][]byte{
 			nil, {0}, []byte("{"), []byte("null"), []byte("{}"), []byte(`{"specversion":"1.0","sequence":"-1"}`),
-			[]byte(`{"specversion":"1.0","sequence":"99999999999999999999","source":"/terminal/rathaus-1"}`),
-			[]byte(`{"specversion":"1.0","sequence":"0","source":"/terminal/rathaus-1","data":17}`),
+			[]byte(`{"specversion":"1.0","sequence":"99999999999999999999","source":"/terminal/rathaus-1/0badcafe"}`),
+			[]byte(`{"specversion":"1.0","sequence":"0","source":"/terminal/rathaus-1/0badcafe","data":17}`),
 			deep, foreign, flipped, bodies(t, other, 0, 1)[0],
 		} {
 			b.Publish(on.Of(m.ID), payload, false)

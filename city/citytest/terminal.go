@@ -44,7 +44,7 @@ func NewTerminal(t testing.TB, id, cityVerifier string) *Terminal {
 	city, err := note.NewVerifier(cityVerifier)
 	must(t, err)
 	config := journal.Config{
-		Path: filepath.Join(t.TempDir(), "journal"), Terminal: id, Entropy: rand.Reader,
+		Path: filepath.Join(t.TempDir(), "journal"), Terminal: id, Log: journal.LogID(signer), Entropy: rand.Reader,
 		Signer: signer, City: note.VerifierList(city),
 	}
 	must(t, journal.Create(config))

@@ -193,7 +193,7 @@ func openStore(c Config, f files, create bool) (*store, error) {
 	if s.chip, err = c.chip(f); err != nil {
 		return nil, fmt.Errorf("%w: %w", errHardwareKey, err)
 	}
-	jc := journal.Config{Path: f.journal(), Terminal: c.Terminal, Entropy: rand.Reader, Signer: device, City: note.VerifierList(city)}
+	jc := journal.Config{Path: f.journal(), Terminal: c.Terminal, Log: journal.LogID(device), Entropy: rand.Reader, Signer: device, City: note.VerifierList(city)}
 	if s.chip != nil {
 		jc.Counter = counter{s.chip}
 	}

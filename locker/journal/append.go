@@ -77,7 +77,7 @@ func (j *Journal) Append(events []locker.Event, snapshot func() ([]byte, error))
 func (j *Journal) encode(tree *edge, events []locker.Event) ([][]byte, error) {
 	values := make([][]byte, len(events))
 	for i, e := range events {
-		body, err := encode(uint64(tree.size), j.config.Terminal, e, j.config.Entropy)
+		body, err := encode(uint64(tree.size), source(j.config.Terminal, j.log), e, j.config.Entropy)
 		if err != nil {
 			return nil, err
 		}

@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/nachtfach/nachtfach/locker"
 )
@@ -36,7 +40,7 @@ type cloudEvent struct {
 
 // encode makes the bytes of an event. Its 128-bit salt keeps a body that was
 // pruned from being guessed from its hash.
-func encode(sequence uint64, terminal string, e locker.Event, entropy io.Reader) ([]byte, error) {
+func encode(sequence uint64, from string, e locker.Event, entropy io.Reader) ([]byte, error) {
 	if e.Fact == nil {
 		return nil, fmt.Errorf("event %d: has no fact", sequence)
 	}
@@ -55,7 +59,7 @@ func encode(sequence uint64, terminal string, e locker.Event, entropy io.Reader)
 	body, err := json.Marshal(cloudEvent{
 		SpecVersion:     "1.0",
 		ID:              strconv.FormatUint(sequence, 10),
-		Source:          source(terminal),
+		Source:          from,
 		Type:            e.Fact.Type(),
 		Time:            t.Format(timeLayout),
 		DataContentType: "application/json",
@@ -74,10 +78,31 @@ func encode(sequence uint64, terminal string, e locker.Event, entropy io.Reader)
 	return body, nil
 }
 
-func source(terminal string) string { return "/terminal/" + terminal }
+// LogID names a log by the device key that began it (see Config.Log), so that no
+// two events of a terminal have the same source and id: the board that replaces a
+// dead one begins a new log at event 0.
+func LogID(begins note.Signer) string {
+	return fmt.Sprintf("%08x", begins.KeyHash())
+}
+
+// source is "/terminal/<id>/<log>".
+func source(terminal, log string) string {
+	if log == "" {
+		return "/terminal/" + terminal
+	}
+	return "/terminal/" + terminal + "/" + log
+}
+
+var logPart = regexp.MustCompile(`^(/[0-9a-f]{8})?$`)
+
+// isSource tells whether this is the source of one of the terminal's logs.
+func isSource(from, terminal string) bool {
+	log, ok := strings.CutPrefix(from, "/terminal/"+terminal)
+	return ok && logPart.MatchString(log)
+}
 
 // Decode reads the bytes of one event: its number in the log, its source
-// "/terminal/<id>" and the event. A type that this version does not know is an error.
+// "/terminal/<id>/<log>" and the event. A type that this version does not know is an error.
 func Decode(body []byte) (sequence uint64, from string, e locker.Event, err error) {
 	c, sequence, err := decodeEnvelope(body)
 	if err != nil {

@@ -199,7 +199,7 @@ func (x Exported) check(line []byte, next uint64) (exportEvent, error) {
 	if err != nil {
 		return e, &BadEventError{e.Sequence, err.Error()}
 	}
-	if says != e.Sequence || c.Source != source(x.Terminal) {
+	if says != e.Sequence || !isSource(c.Source, x.Terminal) {
 		return e, &BadEventError{e.Sequence, fmt.Sprintf("says that it is number %d of %s", says, c.Source)}
 	}
 	return e, nil

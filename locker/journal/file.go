@@ -25,6 +25,7 @@ var (
 	signedBucket   = []byte("checkpoints") // made with its first entry
 
 	versionKey   = []byte("version")
+	logKey       = []byte("log")
 	terminalKey  = []byte("terminal")
 	sizeKey      = []byte("size")
 	rootKey      = []byte("root")
@@ -87,6 +88,7 @@ func initialise(c Config, path string) error {
 		return errors.Join(
 			meta.Put(versionKey, []byte(version)),
 			meta.Put(terminalKey, []byte(c.Terminal)),
+			meta.Put(logKey, []byte(c.Log)),
 			head{}.save(meta))
 	})
 	if err == nil {
@@ -212,6 +214,7 @@ func (j *Journal) loadHead(tx *bbolt.Tx) error {
 	if terminal != j.config.Terminal {
 		return fmt.Errorf("%w: is that of %q, not of %q", ErrForeign, terminal, j.config.Terminal)
 	}
+	j.log = string(meta.Get(logKey))
 	size, cursor := meta.Get(sizeKey), meta.Get(cursorKey)
 	if len(size) != 8 || len(cursor) != 8 {
 		return fmt.Errorf("%w: size or cursor is cut off", ErrCorrupt)

@@ -79,6 +79,7 @@ import (
 type Config struct {
 	Path     string         // of the file
 	Terminal string         // its id; the log's origin is "nachtfach.de/" and it
+	Log      string         // names the log in each event's source (see LogID); kept by Create, ignored by Open
 	Entropy  io.Reader      // of the events' salts: crypto/rand.Reader
 	Signer   note.Signer    // the device's key, for checkpoints
 	City     note.Verifiers // the city's keys and nobody else's, for Acknowledge
@@ -115,7 +116,8 @@ type Journal struct {
 
 	mu   sync.RWMutex // guards what follows
 	head head
-	end  error // why nothing works any more
+	end  error  // why nothing works any more
+	log  string // the log's identity, part of each event's source
 }
 
 // head is the committed state.

@@ -112,7 +112,7 @@ func (j *Journal) Replay(restore func(snapshot []byte) error, apply func(sequenc
 
 // placed holds what an event says of its place in a log against where it is.
 func (j *Journal) placed(is, says uint64, of string) error {
-	if says == is && of == source(j.config.Terminal) {
+	if says == is && of == source(j.config.Terminal, j.log) {
 		return nil
 	}
 	return &BadEventError{is, fmt.Sprintf("says that it is number %d of %s", says, of)}
