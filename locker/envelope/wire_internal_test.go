@@ -46,7 +46,7 @@ func TestTheSecretFormsAreTheJSONThatOthersExpect(t *testing.T) {
 		Fingers   []int  `json:"fingers,omitempty"`
 		PINLetter bool   `json:"pin_letter"`
 	}
-	print := func(v any) string {
+	written := func(v any) string {
 		b, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
@@ -62,7 +62,7 @@ func TestTheSecretFormsAreTheJSONThatOthersExpect(t *testing.T) {
 		Recipients: []locker.Recipient{{Kind: locker.Applicant, Factor: locker.FactorFinger, Fingers: []int{1, 7}}, {Kind: locker.Proxy, Factor: locker.FactorNumber}},
 	}}
 	wantFingers := factor{Kind: "finger", Fingers: []finger{{1, thumb}, {7, index}}}
-	want := print(order{
+	want := written(order{
 		Terminal: "t-1", Issued: at, Order: "A-2026-0001", Version: 2, Key: 9, Documents: []string{"passport", "identity_card"}, Size: 3, LowReach: true, Training: true,
 		Recipients: []recipient{{"applicant", wantFingers}, {"proxy", factor{Kind: "number", Number: "27182818"}}},
 	}) + "\n"
@@ -76,11 +76,11 @@ func TestTheSecretFormsAreTheJSONThatOthersExpect(t *testing.T) {
 	}
 	for _, text := range []string{want, indented.String()} {
 		back, err := readOrder([]byte(text))
-		if err != nil || back.Validate() != nil || print(back.Terms) != print(o.Terms) || !bytes.Equal(back.Factors[0].Fingers[0].Enrolment, thumb) || string(back.Factors[1].Number) != "27182818" {
+		if err != nil || back.Validate() != nil || written(back.Terms) != written(o.Terms) || !bytes.Equal(back.Factors[0].Fingers[0].Enrolment, thumb) || string(back.Factors[1].Number) != "27182818" {
 			t.Errorf("an order comes back as %+v, %v", back, err)
 		}
 	}
-	if got, err := fingers.Encode(); err != nil || string(got) != print(wantFingers) {
+	if got, err := fingers.Encode(); err != nil || string(got) != written(wantFingers) {
 		t.Errorf("a factor is written %s, %v", got, err)
 	}
 	code, err := pin.New(4711, 815422)
@@ -94,7 +94,7 @@ func TestTheSecretFormsAreTheJSONThatOthersExpect(t *testing.T) {
 	for _, positions := range [][]int{nil, {1}, {1, 10}} {
 		l := Letter{Recipient: 3, Code: code, Share: share, Fingers: positions, PINLetter: true}
 		got, err := l.encode()
-		if want := print(letter{3, code.QR(), share.Bytes(), positions, true}); err != nil || string(got) != want {
+		if want := written(letter{3, code.QR(), share.Bytes(), positions, true}); err != nil || string(got) != want {
 			t.Errorf("a letter is written\n%s\nwant\n%s\n%v", got, want, err)
 		}
 		var back Letter
