@@ -18,6 +18,8 @@ type Config struct {
 	Training     bool              `json:"training,omitempty"`     // dummy orders alone; see training.go
 	Detection    bool              `json:"detection,omitempty"`    // every finger reader looks for fakes and gives a score
 	HardwareKey  bool              `json:"hardware_key,omitempty"` // the slots lie under a root key in hardware
+	Documents    []DocumentKind    `json:"documents,omitempty"`    // kinds that are handed out here; empty: all
+	Declaration  string            `json:"declaration,omitempty"`  // version of the text that recipients confirm before handover
 }
 
 // CompartmentSpec is one door as it was built.

@@ -407,10 +407,13 @@ type (
 		Finger     int        `json:"finger,omitempty"`
 		Incident   string     `json:"incident,omitempty"`
 	}
-	// PINLetterConfirmed is the recipient's declaration of PAuswV §17.
+	// PINLetterConfirmed is the recipient's declaration before handover. Version
+	// names the text that was shown; by default it is about the PIN letter
+	// (PAuswV §17).
 	PINLetterConfirmed struct {
 		Attempt    AttemptID  `json:"attempt"`
 		Generation Generation `json:"generation"`
+		Version    string     `json:"version,omitempty"`
 	}
 )
 

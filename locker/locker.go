@@ -143,7 +143,7 @@ type OrderTerms struct {
 	Recipients []Recipient    `json:"recipients"`
 	Size       Size           `json:"size"`
 	LowReach   bool           `json:"low_reach"`            // must lie within reach from a wheelchair
-	PINLetter  bool           `json:"pin_letter,omitempty"` // receipt of the eID PIN letter is confirmed before handover (PAuswV §17)
+	PINLetter  bool           `json:"pin_letter,omitempty"` // the recipient confirms a declaration before handover, by default about the PIN letter (PAuswV §17)
 	Training   bool           `json:"training,omitempty"`   // a dummy: for a terminal that trains, and for no other
 	Desk       Person         `json:"desk"`                 // who signed
 }

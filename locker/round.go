@@ -290,8 +290,11 @@ func (s *step) slip(text string) {
 	case o.State != orderOpen:
 		s.session.hint = HintLoaded
 		return
-	case s.ledger.misplaced(o.OrderTerms) != "":
+	case o.Training != s.ledger.Config.Training:
 		s.session.hint = HintTraining
+		return
+	case s.ledger.misplaced(o.OrderTerms) != "":
+		s.session.hint = HintKind
 		return
 	}
 	if s.session.full { // nothing is begun that could not be ended

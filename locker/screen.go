@@ -178,6 +178,7 @@ const (
 	HintAnswerFirst Hint = "answer_first"  // answer the question first
 	HintRoundBroken Hint = "interrupted"   // the last round was not finished
 	HintCardNotHere Hint = "card_not_here" // finish this visit first
+	HintKind        Hint = "kind"          // documents of this kind are not handed out here
 	HintTraining    Hint = "training"      // a dummy's slip at a terminal that does not train, or the other way round
 )
 

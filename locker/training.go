@@ -1,5 +1,7 @@
 package locker
 
+import "slices"
+
 // Training. A terminal that trains is used like any other, by two clerks and
 // by people with a letter, but with dummies: it takes and loads orders that
 // their desk marked as such, and no others, and a terminal in service takes
@@ -68,7 +70,17 @@ func (l *ledger) misplaced(o OrderTerms) string {
 	case !o.Training && l.Config.Training:
 		return "this terminal trains and takes dummy orders only"
 	}
+	for _, d := range o.Documents {
+		if !l.handsOut(d) {
+			return "this terminal does not hand out documents of the kind " + string(d)
+		}
+	}
 	return ""
+}
+
+// handsOut tells whether the configuration allows a kind of document here.
+func (l *ledger) handsOut(d DocumentKind) bool {
+	return len(l.Config.Documents) == 0 || slices.Contains(l.Config.Documents, d)
 }
 
 // waiting counts the orders whose document two clerks can lay in.

@@ -1,6 +1,7 @@
 package locker_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -165,4 +166,42 @@ func TestTrainingDoesNotBeginWhereClerksFoundSomething(t *testing.T) {
 	if s.term.Status().Training {
 		t.Fatal("training began over a compartment with something in it")
 	}
+}
+
+// A town decides which kinds of documents its terminal hands out. Orders of other
+// kinds are refused and the city is told; what lies inside stays collectable.
+func TestOnlyTheConfiguredKindsOfDocumentsAreTaken(t *testing.T) {
+	s := newSite(t)
+	permit := func(o *locker.OrderTerms) { o.Documents = []locker.DocumentKind{locker.ResidencePermit} }
+	s.accept("INSIDE", 1, permit)
+	s.accept("WAITING", 2, permit)
+	s.signIn("c1", "c2")
+	s.clear()
+	n := s.load("INSIDE")
+	s.finish()
+	g := s.at(n).Generation
+	s.give(locker.PostedReceived{Generation: g, Day: "2026-03-02"})
+
+	s.config.Documents = []locker.DocumentKind{locker.IdentityCard, locker.Passport}
+	s.boot()
+	from := len(s.events)
+	s.accept("LATER", 3, permit)
+	var reason string
+	for _, e := range s.events[from:] {
+		if f, ok := e.Fact.(locker.MessageRefused); ok && f.Order == "LATER" {
+			reason = f.Reason
+		}
+	}
+	if !strings.Contains(reason, "residence_permit") {
+		t.Errorf("an order of another kind is refused with %q", reason)
+	}
+	s.signIn("c1", "c2")
+	s.slip("WAITING")
+	if sc := s.wantScreen(locker.ScreenRound); sc.Hint != locker.HintKind {
+		t.Errorf("the slip of an earlier order: hint %q", sc.Hint)
+	}
+	s.finish()
+	s.finger[g] = true
+	s.enter(g)
+	s.wantScreen(locker.ScreenTake)
 }

@@ -486,7 +486,7 @@ func (s *step) chosenInVisit(c Choice) {
 		v.advice = ""
 		s.askFinger(v.finger, true)
 	case ChoiceConfirm:
-		s.emit(PINLetterConfirmed{Attempt: v.attempt, Generation: v.generation})
+		s.emit(PINLetterConfirmed{Attempt: v.attempt, Generation: v.generation, Version: s.ledger.Config.Declaration})
 		s.accepted(d)
 	case ChoiceDoorClosed:
 		s.saidClosed(s.ledger.door(v.compartment))

@@ -2,12 +2,14 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -25,6 +27,7 @@ type Config struct {
 	State    string `toml:"state"`    // folder of journal, slots and keys
 	// AnyFilesystem lets the key slots lie where overwriting is not certain.
 	AnyFilesystem bool          `toml:"any_filesystem"`
+	Documents     []string      `toml:"documents"` // kinds that are handed out here; empty: all
 	Training      bool          `toml:"training"` // dummy orders alone, marked everywhere; see [locker.Config.Training]
 	City          City          `toml:"city"`
 	Kiosk         Kiosk         `toml:"kiosk"`
@@ -63,6 +66,8 @@ type Kiosk struct {
 	Desk   Help   `toml:"desk"`
 	HTTPS  HTTPS  `toml:"https"`
 
+	Declaration Declaration `toml:"declaration"`
+
 	Screenless bool `toml:"screenless"` // no touch screen shows the pages here
 }
 
@@ -82,6 +87,41 @@ func (h HTTPS) origin() (string, error) {
 	}
 	name, err := kiosk.SecureName(h.Name, h.Listen)
 	return "https://" + name, err
+}
+
+// Declaration is what recipients confirm before handover, where their order asks
+// for it. Without a version the built-in text about the PIN letter is shown.
+type Declaration struct {
+	Version         string `toml:"version"` // recorded with each confirmation
+	Question        string `toml:"question"`
+	Text            string `toml:"text"`
+	QuestionEnglish string `toml:"question_english"`
+	TextEnglish     string `toml:"text_english"`
+}
+
+// builtInDeclaration is the version of the built-in text.
+const builtInDeclaration = "pin-letter-2025"
+
+// version names the text that is shown.
+func (d Declaration) version() string { return cmp.Or(d.Version, builtInDeclaration) }
+
+// fault is the first key whose value is of no use; empty if all are.
+func (d Declaration) fault() (key, wants string) {
+	if d == (Declaration{}) {
+		return "", ""
+	}
+	for _, v := range []struct {
+		key, value string
+		most       int
+	}{
+		{"version", d.Version, 40}, {"question", d.Question, 120}, {"text", d.Text, 400},
+		{"question_english", d.QuestionEnglish, 120}, {"text_english", d.TextEnglish, 400},
+	} {
+		if n := utf8.RuneCountInString(v.value); n < 1 || n > v.most {
+			return v.key, fmt.Sprintf("wants 1 to %d characters", v.most)
+		}
+	}
+	return "", ""
 }
 
 // Help is where a person helps when the terminal cannot; shown on the pages.
@@ -270,12 +310,15 @@ func explain(name string, err error) error {
 
 // Ledger is the part of the configuration that the state machine decides by.
 func (c Config) Ledger() locker.Config {
-	l := locker.Config{Terminal: c.Terminal, HardwareKey: c.TPM.Path != "", Detection: c.detection(), Rules: c.Rules, Training: c.Training}
+	l := locker.Config{Terminal: c.Terminal, HardwareKey: c.TPM.Path != "", Detection: c.detection(), Rules: c.Rules, Training: c.Training, Declaration: c.Kiosk.Declaration.version()}
 	l.Hours.Zone = locker.Zone{Offset: c.Clock.Offset, Summer: c.Clock.Summer}
 	for _, h := range c.Hours {
 		for _, d := range h.Days {
 			l.Hours.Windows = append(l.Hours.Windows, locker.Window{Day: time.Weekday(d), From: int(h.From), To: int(h.To)})
 		}
+	}
+	for _, d := range c.Documents {
+		l.Documents = append(l.Documents, locker.DocumentKind(d))
 	}
 	for _, s := range c.Sensors {
 		l.Sensors = append(l.Sensors, s.Kind)

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/daemon"
 )
 
@@ -124,5 +125,35 @@ func TestTheKiosksHTTPSNameIsChecked(t *testing.T) {
 		if _, err := daemon.ParseConfig("lockerd.toml", []byte(replaced(t, text, was, is))); err == nil || !strings.Contains(err.Error(), "kiosk.https") {
 			t.Errorf("with %q in place of %q: %v", is, was, err)
 		}
+	}
+}
+
+func TestDeclarationAndKindsOfDocumentsAreConfigured(t *testing.T) {
+	text := good
+	read := func(extra, before string) (daemon.Config, error) {
+		return daemon.ParseConfig("lockerd.toml", []byte(before+text+extra))
+	}
+	c, err := read("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := c.Ledger(); l.Declaration != "pin-letter-2025" || len(l.Documents) != 0 {
+		t.Errorf("left out: version %q, documents %v", l.Declaration, l.Documents)
+	}
+	const own = "\n[kiosk.declaration]\nversion = \"2027-a\"\nquestion = \"Stimmt das?\"\ntext = \"Text.\"\nquestion_english = \"Is that right?\"\ntext_english = \"Text.\"\n"
+	c, err = read(own, "documents = [\"passport\"]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l := c.Ledger(); l.Declaration != "2027-a" || len(l.Documents) != 1 || l.Documents[0] != locker.Passport {
+		t.Errorf("version %q, documents %v", l.Declaration, l.Documents)
+	}
+	for before, want := range map[string]string{"documents = [\"visa\"]\n": "visa"} {
+		if _, err := read("", before); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", before, err)
+		}
+	}
+	if _, err := read(strings.Replace(own, "text_english = \"Text.\"\n", "", 1), ""); err == nil || !strings.Contains(err.Error(), "text_english") {
+		t.Errorf("a declaration without an English text: %v", err)
 	}
 }

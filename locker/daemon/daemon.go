@@ -233,6 +233,10 @@ func (d *Daemon) openFaces() (err error) {
 			Name: d.config.Kiosk.Desk.Name, Phone: d.config.Kiosk.Desk.Phone,
 			Hours: d.config.Kiosk.Desk.Hours, HoursEnglish: d.config.Kiosk.Desk.HoursEnglish,
 		},
+		Declaration: kiosk.Declaration{
+			Question: d.config.Kiosk.Declaration.Question, Text: d.config.Kiosk.Declaration.Text,
+			QuestionEnglish: d.config.Kiosk.Declaration.QuestionEnglish, TextEnglish: d.config.Kiosk.Declaration.TextEnglish,
+		},
 	}); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -146,6 +147,9 @@ func (e *valueError) line(text string) int {
 // longestLine is what the kiosk's pages have room for.
 const longestLine = 80
 
+// documentKinds are the kinds that orders name.
+var documentKinds = []locker.DocumentKind{locker.IdentityCard, locker.Passport, locker.ResidencePermit, locker.OtherDocument}
+
 // tooLong is the key whose words the pages have no room for; empty if all fit.
 func (k Kiosk) tooLong() string {
 	if utf8.RuneCountInString(k.Place) > longestLine {
@@ -181,6 +185,14 @@ func (c Config) Validate() error {
 	}
 	if h := c.Kiosk.HTTPS; h != (HTTPS{}) && (h.Certificate == "" || h.Key == "") {
 		return bad("kiosk.https", 0, "certificate", "wants the PEM files of a certificate for %s and of its key", h.Name)
+	}
+	for _, d := range c.Documents {
+		if !slices.Contains(documentKinds, locker.DocumentKind(d)) {
+			return bad("", 0, "documents", "%q is no kind of document, wants some of %v", d, documentKinds)
+		}
+	}
+	if key, wants := c.Kiosk.Declaration.fault(); key != "" {
+		return bad("kiosk.declaration", 0, key, "%s", wants)
 	}
 	if key := c.Kiosk.tooLong(); key != "" {
 		return bad("kiosk", 0, key, "wants at most %d characters each: it stands on one or two lines of the screen", longestLine)

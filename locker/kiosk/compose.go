@@ -196,6 +196,12 @@ func (s *Server) place(n locker.CompartmentID, l language) string {
 func (s *Server) emphasise(p *page, screen locker.Screen, l language) {
 	n := []string{"{n}", strconv.Itoa(int(screen.Compartment))}
 	switch screen.Name {
+	case locker.ScreenPINLetter:
+		if d := s.config.Declaration; d != (Declaration{}) && l == english {
+			p.Title, p.Lead = d.QuestionEnglish, d.TextEnglish
+		} else if d != (Declaration{}) {
+			p.Title, p.Lead = d.Question, d.Text
+		}
 	case locker.ScreenOpening, locker.ScreenTaskOpens:
 		p.Lead, p.Emphasis = "", s.place(screen.Compartment, l)
 	case locker.ScreenTake, locker.ScreenPutBack, locker.ScreenUnload, locker.ScreenInspect, locker.ScreenClear, locker.ScreenLay, locker.ScreenPreparing:

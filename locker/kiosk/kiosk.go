@@ -54,16 +54,17 @@ type Terminal interface {
 
 // Config says what a kiosk serves, and where. All but Terminal, Addr, TokenFile, Rand and Uptime may be left out.
 type Config struct {
-	Terminal  Terminal
-	Addr      string               // that the browser reaches it under, HOST:PORT on loopback
-	TokenFile string               // written by New with mode 0600: one line, the token
-	Boot      string               // identifies this start of the machine; a token of the same boot stays valid. Empty: every New draws a new one
-	Rand      io.Reader            // 32 bytes for the token
-	Uptime    func() time.Duration // the clock of [locker.Screen.Until]
-	Logger    *slog.Logger         // told of refused requests, never of what was typed; nil: nobody is
-	Place     string               // where the terminal stands, for the head of each page
-	Desk      Desk                 // where a person helps
-	Zone      locker.Zone          // of times on the pages
+	Terminal    Terminal
+	Addr        string               // that the browser reaches it under, HOST:PORT on loopback
+	TokenFile   string               // written by New with mode 0600: one line, the token
+	Boot        string               // identifies this start of the machine; a token of the same boot stays valid. Empty: every New draws a new one
+	Rand        io.Reader            // 32 bytes for the token
+	Uptime      func() time.Duration // the clock of [locker.Screen.Until]
+	Logger      *slog.Logger         // told of refused requests, never of what was typed; nil: nobody is
+	Declaration Declaration          // what recipients confirm before handover; zero: the built-in text
+	Place       string               // where the terminal stands, for the head of each page
+	Desk        Desk                 // where a person helps
+	Zone        locker.Zone          // of times on the pages
 
 	// SecureName is NAME or NAME:PORT, as a browser writes it, under which the
 	// pages are reached over TLS; see [ListenTLS]. Empty: they are not.

@@ -303,6 +303,9 @@ type Desk struct {
 	HoursEnglish string // empty: Hours
 }
 
+// Declaration is the town's own text of the screen before handover.
+type Declaration struct{ Question, Text, QuestionEnglish, TextEnglish string }
+
 // Known tells whether there is anything to show.
 func (d Desk) Known() bool {
 	return slices.ContainsFunc([]string{d.Name, d.Phone, d.Hours}, func(s string) bool { return s != "" })

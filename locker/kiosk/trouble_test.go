@@ -178,7 +178,7 @@ func TestEveryDeadEndShowsAWayOut(t *testing.T) {
 		by.digits(h.letter(1))
 		ends(locker.ScreenDesk)
 
-		late(2) // without the PIN letter there is no card
+		late(2) // who answers no gets no card
 		do(t, ctx, settled("finger"))
 		h.finger <- ""
 		do(t, ctx, settled("pin_letter"))
