@@ -296,7 +296,7 @@ func (d *desk) deposit(g locker.Generation, id locker.OrderID) (pin.Code, envelo
 		locker.DepositReserved{Generation: g, Order: id, Compartment: 7, Round: 1},
 		locker.DepositPrepared{Generation: g}, locker.DocumentLaid{Generation: g, Round: 1}, locker.DepositLoaded{Generation: g, Round: 1},
 	)
-	d.m.Desk.Show(nil, d.m.Desk.Keys()[0], letter)
+	d.m.Desk.ShowAlso(nil, letter)
 	d.r.Refresh()
 	return code, share
 }
@@ -365,7 +365,7 @@ func TestWhatBelongsToADummyIsMarked(t *testing.T) {
 	if d.order("order-0001").Training {
 		t.Error("a mark comes from nowhere")
 	}
-	d.m.Desk.Show([]byte(`{"training":true}`), d.m.Desk.Keys()[0])
+	d.m.Desk.ShowAlso([]byte(`{"training":true}`))
 	d.r.Refresh()
 	citytest.Eventually(t, "the mark of a terminal that trains", soon, func() bool { return d.order("order-0001").Training })
 	d.m.Append(

@@ -171,6 +171,13 @@ func (d *Desk) Show(state, keys []byte, letters ...[]byte) {
 	d.state, d.keys, d.letters = state, keys, letters
 }
 
+// ShowAlso shows a state and letters beside the keys that are shown already.
+func (d *Desk) ShowAlso(state []byte, letters ...[]byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.state, d.letters = state, letters
+}
+
 // Challenge is what a command to a Terminal must name.
 const Challenge = "00112233445566778899aabbccddeeff"
 

@@ -28,7 +28,7 @@ type Config struct {
 	// AnyFilesystem lets the key slots lie where overwriting is not certain.
 	AnyFilesystem bool          `toml:"any_filesystem"`
 	Documents     []string      `toml:"documents"` // kinds that are handed out here; empty: all
-	Training      bool          `toml:"training"` // dummy orders alone, marked everywhere; see [locker.Config.Training]
+	Training      bool          `toml:"training"`  // dummy orders alone, marked everywhere; see [locker.Config.Training]
 	City          City          `toml:"city"`
 	Kiosk         Kiosk         `toml:"kiosk"`
 	Rules         locker.Rules  `toml:"rules"`
