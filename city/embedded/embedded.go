@@ -51,6 +51,9 @@ func (b *Broker) Start() error {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
 	b.turns = new(turns)
+	if err := s.AddHook(&identifiers{away: map[*mqtt.Client]packets.Packet{}}, nil); err != nil {
+		return fmt.Errorf("embedded broker: %w", err)
+	}
 	if err := s.AddHook(b.turns, nil); err != nil {
 		return fmt.Errorf("embedded broker: %w", err)
 	}
