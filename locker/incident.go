@@ -1,8 +1,8 @@
 package locker
 
 import (
+	"encoding/json"
 	"fmt"
-	"reflect"
 	"slices"
 )
 
@@ -33,13 +33,20 @@ func (l *ledger) nextIncident() string {
 // Incidents are the numbers under which a terminal's event is found: of its
 // matter and, if it belongs to a visit, of the visit.
 func Incidents(terminal string, f Fact) (numbers []string) {
-	v := reflect.ValueOf(f)
-	if field := v.FieldByName("Incident"); field.IsValid() && field.String() != "" {
-		numbers = append(numbers, field.String())
+	data, err := json.Marshal(f)
+	if err != nil {
+		return nil
 	}
-	if field := v.FieldByName("Attempt"); field.IsValid() {
-		if visit := VisitIncident(terminal, AttemptID(field.Uint())); visit != "" && !slices.Contains(numbers, visit) {
-			numbers = append(numbers, visit)
+	var named struct {
+		Incident string    `json:"incident"`
+		Attempt  AttemptID `json:"attempt"`
+	}
+	if err := json.Unmarshal(data, &named); err != nil {
+		return nil
+	}
+	for _, n := range []string{named.Incident, VisitIncident(terminal, named.Attempt)} {
+		if n != "" && !slices.Contains(numbers, n) {
+			numbers = append(numbers, n)
 		}
 	}
 	return numbers

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nachtfach/nachtfach/city/api"
@@ -69,9 +70,12 @@ func answerOf(e api.Event, c envelope.Command) (answers bool, refused string, er
 	if err := json.Unmarshal(e.Body, &event); err != nil {
 		return false, "", err
 	}
+	if !slices.Contains(locker.FactTypes(), e.Type) {
+		return false, "", nil // of a newer terminal
+	}
 	fact, err := locker.DecodeFact(e.Type, event.Data)
 	if err != nil {
-		return false, "", nil // of a newer terminal
+		return false, "", err
 	}
 	switch f := fact.(type) {
 	case locker.CommandFollowed:
