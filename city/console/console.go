@@ -23,7 +23,7 @@ import (
 	"time"
 
 	"github.com/nachtfach/nachtfach/city/api"
-	"github.com/nachtfach/nachtfach/connlimit"
+	"github.com/nachtfach/nachtfach/locker/connlimit"
 )
 
 // City is what the console asks; *city.City is one.

@@ -21,7 +21,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/nachtfach/nachtfach/secretmem"
+	"github.com/nachtfach/nachtfach/locker/secretmem"
 )
 
 const usage = `Usage:

@@ -17,7 +17,7 @@ import (
 
 	"github.com/nachtfach/nachtfach/hardware/watchdog"
 	"github.com/nachtfach/nachtfach/locker/daemon"
-	"github.com/nachtfach/nachtfach/secretmem"
+	"github.com/nachtfach/nachtfach/locker/secretmem"
 )
 
 const usage = `Usage:

@@ -10,8 +10,8 @@ import (
 	"github.com/nachtfach/nachtfach/locker"
 	"github.com/nachtfach/nachtfach/locker/controller"
 	"github.com/nachtfach/nachtfach/locker/journal"
+	"github.com/nachtfach/nachtfach/locker/secretmem"
 	"github.com/nachtfach/nachtfach/locker/vault"
-	"github.com/nachtfach/nachtfach/secretmem"
 )
 
 // errAgain ends the work of one assembly: the terminal is put together again,

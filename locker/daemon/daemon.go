@@ -31,7 +31,7 @@ import (
 	"github.com/nachtfach/nachtfach/locker/kiosk"
 	"github.com/nachtfach/nachtfach/locker/report"
 	"github.com/nachtfach/nachtfach/locker/report/broker"
-	"github.com/nachtfach/nachtfach/secretmem"
+	"github.com/nachtfach/nachtfach/locker/secretmem"
 )
 
 // Options are what a daemon is given by its surroundings.

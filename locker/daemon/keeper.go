@@ -9,9 +9,9 @@ import (
 	"github.com/nachtfach/nachtfach/locker/controller"
 	"github.com/nachtfach/nachtfach/locker/envelope"
 	"github.com/nachtfach/nachtfach/locker/journal"
+	"github.com/nachtfach/nachtfach/locker/secretmem"
 	"github.com/nachtfach/nachtfach/locker/vault"
 	"github.com/nachtfach/nachtfach/pin"
-	"github.com/nachtfach/nachtfach/secretmem"
 )
 
 var _ controller.Vault = keeper{}

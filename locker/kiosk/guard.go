@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/nachtfach/nachtfach/connlimit"
+	"github.com/nachtfach/nachtfach/locker/connlimit"
 )
 
 // cookieName carries the token after the first request.

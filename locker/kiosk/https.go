@@ -8,7 +8,7 @@ import (
 	"net/http"
 	"regexp"
 
-	"github.com/nachtfach/nachtfach/connlimit"
+	"github.com/nachtfach/nachtfach/locker/connlimit"
 )
 
 // A browser asks a security key only for a page that it got over TLS under a

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/nachtfach/nachtfach/locker"
-	"github.com/nachtfach/nachtfach/secretmem"
+	"github.com/nachtfach/nachtfach/locker/secretmem"
 )
 
 // press is an input as a page sends it: a choice, a text or a security key's

@@ -39,8 +39,8 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/nachtfach/nachtfach/connlimit"
 	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/connlimit"
 )
 
 // Terminal is what the kiosk shows and serves; the controller implements it.

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nachtfach/nachtfach/connlimit"
+	"github.com/nachtfach/nachtfach/locker/connlimit"
 )
 
 // serve trusts whoever asks for /known.

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/nachtfach/nachtfach/secretmem"
+	"github.com/nachtfach/nachtfach/locker/secretmem"
 )
 
 func TestMain(m *testing.M) {
