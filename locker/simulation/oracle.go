@@ -74,7 +74,7 @@ func (c *Counts) Add(o Counts) {
 
 // Blind tells that something never happened, so that nothing was proved about it.
 func (c Counts) Blind() bool {
-	return min(c.Taken, c.Unconfirmed, c.Disputed, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts, c.Commands, c.Disobeyed, c.Burglaries, c.Adopted, c.Found, c.Keyed, c.Roots) == 0
+	return min(c.Taken, c.Unconfirmed, c.Loaded, c.Unloaded, c.Reissued, c.Doubted, c.Forced, c.Refused, c.Expired, c.Restarts, c.Commands, c.Disobeyed, c.Burglaries, c.Adopted, c.Found, c.Keyed, c.Roots) == 0
 }
 
 // deposited is one generation.
