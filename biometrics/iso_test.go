@@ -140,8 +140,12 @@ func TestLyingDensePartsAreRefused(t *testing.T) {
 }
 
 func TestEnrolmentIsNoTemplate(t *testing.T) {
-	template := extract(t, newDrawing(2).print(plain(2)))
-	enrolled, err := biometrics.Enrol(template, template, template)
+	finger := newDrawing(2)
+	var impressions []*biometrics.Template
+	for n := range uint64(biometrics.Impressions) {
+		impressions = append(impressions, extract(t, finger.print(plain(n))))
+	}
+	enrolled, err := biometrics.Enrol(impressions...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func (b *bench) fillDisk(but int64) (empty func()) {
 	path := filepath.Join(b.config.State, "other.log")
 	f, err := os.Create(path)
 	b.must(err)
-	if size := int64(s.Bavail)*s.Bsize - but; size > 0 {
+	if size := int64(s.Bavail)*int64(s.Bsize) - but; size > 0 { //nolint:unconvert // 32 bits on armv7
 		b.must(syscall.Fallocate(int(f.Fd()), 0, 0, size))
 	}
 	b.must(f.Close())

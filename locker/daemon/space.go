@@ -20,7 +20,7 @@ func space(folder string) (free, size int64, err error) {
 	if err := syscall.Statfs(folder, &s); err != nil {
 		return 0, 0, fmt.Errorf("free space of %s: %w", folder, err)
 	}
-	return int64(s.Bavail) * s.Bsize, int64(s.Blocks) * s.Bsize, nil
+	return int64(s.Bavail) * int64(s.Bsize), int64(s.Blocks) * int64(s.Bsize), nil //nolint:unconvert // 32 bits on armv7
 }
 
 // roomy fails without room for a service.
