@@ -26,26 +26,32 @@ type story struct {
 
 // order lets a person apply at the desk.
 func (s *story) order(ctx context.Context, p Person, by envelope.Signer) (locker.OrderID, error) {
+	id, submission, err := s.capture(ctx, p, by)
+	if err != nil {
+		return "", err
+	}
+	_, err = s.City.SubmitOrder(ctx, submission)
+	return id, err
+}
+
+// capture leases a key, and returns an order that by signed and sealed, as the
+// city takes it.
+func (s *story) capture(ctx context.Context, p Person, by envelope.Signer) (id locker.OrderID, submission []byte, err error) {
 	var key api.Key
-	err := until(ctx, "an order key of the terminal", func() (ok bool, err error) {
+	err = until(ctx, "an order key of the terminal", func() (ok bool, err error) {
 		key, err = s.City.LeaseKey(ctx, s.Terminal)
 		return err == nil, err
 	})
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	a := desk.Application{Terminal: s.Terminal, Document: locker.IdentityCard, Size: locker.Small}
 	finger, err := p.Enrolled()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	a.Fingers = []desk.Finger{finger}
-	id, sealed, err := a.Order(by, envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, time.Now())
-	if err != nil {
-		return "", err
-	}
-	_, err = s.City.SubmitOrder(ctx, sealed)
-	return id, err
+	return a.Order(by, envelope.PublishedKey{ID: key.Key, Public: key.Public, Expires: key.Expires}, time.Now())
 }
 
 // arrive says that the document is at the desk, and waits for the terminal's answer.

@@ -8,9 +8,11 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/nachtfach/nachtfach/city/api"
 	"github.com/nachtfach/nachtfach/locker"
+	"github.com/nachtfach/nachtfach/locker/envelope"
 )
 
 func (s *story) orderArrives(ctx context.Context) (string, error) {
@@ -34,16 +36,30 @@ func (s *story) orderArrives(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d orders accepted, no template in clear on the broker", len(s.People)), nil
 }
 
+// forgedOrder submits the order of another town's desk. The city refuses it at
+// capture. Then a genuine desk's key signs its submission, which the city cannot
+// tell from an order of that desk; the terminal refuses the order inside.
 func (s *story) forgedOrder(ctx context.Context) (string, error) {
-	id, err := s.order(ctx, s.People[0], s.Stranger)
+	id, submission, err := s.capture(ctx, s.People[0], s.Stranger)
 	if err != nil {
 		return "", err
+	}
+	var refused *api.Error
+	if _, err := s.City.SubmitOrder(ctx, submission); !errors.As(err, &refused) || !strings.Contains(refused.Error(), "is no desk's in roster") {
+		return "", fmt.Errorf("the city answered another town's desk with: %v", err)
+	}
+	sealed, _, _ := bytes.Cut(submission, []byte("\n"))
+	if submission, err = envelope.SignSubmission(s.Desk, sealed); err != nil {
+		return "", err
+	}
+	if _, err := s.City.SubmitOrder(ctx, submission); err != nil {
+		return "", fmt.Errorf("past the city: %w", err)
 	}
 	o, err := s.arrive(ctx, id, api.OrderRefused)
 	if err != nil {
 		return "", err
 	}
-	return "another town's desk: " + o.Reason, nil
+	return "another town's desk: by the city, and by the terminal: " + o.Reason, nil
 }
 
 func (s *story) clerkAlone(ctx context.Context) (string, error) {
