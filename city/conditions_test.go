@@ -258,7 +258,7 @@ func fillDisk(t *testing.T, path string) {
 func TestAlarmsOverTheSocketAreAllThereAre(t *testing.T) {
 	d := open(t)
 	d.m.Append(locker.AlarmRaised{Alarm: 1, Class: locker.Wake, Kind: locker.AlarmBurglary})
-	d.b.Publish(topic.State.Of(d.m.ID), []byte("{"), false)
+	d.b.Publish(topic.State.Of(d.m.ID), []byte("{"), true) // retained: the city may not listen yet
 	var kinds []string
 	citytest.Eventually(t, "both", soon, func() bool {
 		all, err := d.ask.Alarms(t.Context())

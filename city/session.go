@@ -148,6 +148,7 @@ func (s *session) greet(ctx context.Context) error {
 	} {
 		filters = append(filters, t.Of("+"))
 	}
+	s.joining() // terminals registered until now need no welcome: this subscription brings what is retained
 	if err := s.conn.Subscribe(within, s.inbox, filters...); err != nil {
 		return err
 	}
