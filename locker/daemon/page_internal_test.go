@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,9 +12,16 @@ func TestAScreenWithoutItsPageIsAnAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		last, ever := start, false
-		shown := func() (time.Duration, bool) { return time.Since(last), ever }
+		var mu sync.Mutex // guards all of these
 		var told []string
+		shown := func() (time.Duration, bool) {
+			mu.Lock()
+			defer mu.Unlock()
+			return time.Since(last), ever
+		}
 		tell := func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
 			if err == nil {
 				told = append(told, "works")
 				return
@@ -23,6 +31,8 @@ func TestAScreenWithoutItsPageIsAnAlarm(t *testing.T) {
 		want := func(when string, n int) {
 			t.Helper()
 			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
 			if len(told) != n {
 				t.Errorf("%s: told %q, want %d", when, told, n)
 			}
@@ -34,7 +44,9 @@ func TestAScreenWithoutItsPageIsAnAlarm(t *testing.T) {
 		want("while a browser may still start", 0)
 		time.Sleep(2 * time.Second)
 		want("when it has not", 1)
+		mu.Lock()
 		last, ever = time.Now(), true
+		mu.Unlock()
 		time.Sleep(time.Second)
 		want("when it shows the page", 2)
 		time.Sleep(pageLate - 2*time.Second)
