@@ -113,7 +113,7 @@ func ParseCommand(body []byte) (Command, error) {
 		}
 	case locker.CommandLock, locker.CommandUnlock, locker.CommandDiagnose, locker.CommandResend, locker.CommandBurglary, locker.CommandDeclare:
 	}
-	c.Nonce, c.Challenge, c.Expires = l.next("nonce"), l.next("challenge"), l.time("expires")
+	c.Nonce, c.Challenge, c.Expires = l.next("nonce"), l.next("challenge"), l.terminalTime("expires")
 	if c.Kind == locker.CommandReissue {
 		c.Key, c.Share = locker.KeyID(l.number("key")), l.bytes("share")
 	}
@@ -150,7 +150,7 @@ func (c Command) validate() error {
 			return err
 		}
 	}
-	return errors.Join(CheckTerminal(c.Terminal), checkTime("expires", c.Expires))
+	return errors.Join(CheckTerminal(c.Terminal), checkTerminalTime("expires", c.Expires))
 }
 
 // SignCommand returns the message that one admin signed; a second one signs it

@@ -173,9 +173,16 @@ func checkAddressee(message, terminal, here string) error {
 	return nil
 }
 
-// checkTime refuses the zero time and years that no clock shows.
-func checkTime(what string, t time.Time) error {
-	if t.Year() < 2020 || t.Year() > 9999 {
+// checkTime refuses the zero time and years that no correct clock shows.
+func checkTime(what string, t time.Time) error { return checkYear(what, t, 2020) }
+
+// checkTerminalTime is [checkTime] for a time by a terminal's own clock. A clock
+// that lost its date counts from 1970, and admins must still be able to lock that
+// terminal and to set its clock.
+func checkTerminalTime(what string, t time.Time) error { return checkYear(what, t, 1970) }
+
+func checkYear(what string, t time.Time, first int) error {
+	if t.Year() < first || t.Year() > 9999 {
 		return fmt.Errorf("%s: %s is no date", what, t.Format(time.RFC3339))
 	}
 	return nil

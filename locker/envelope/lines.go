@@ -78,7 +78,12 @@ func (l *lines) small(name string) int {
 }
 
 // time reads a time of UTC as RFC 3339 writes it.
-func (l *lines) time(name string) time.Time {
+func (l *lines) time(name string) time.Time { return l.timeBy(name, checkTime) }
+
+// terminalTime reads a time by a terminal's own clock.
+func (l *lines) terminalTime(name string) time.Time { return l.timeBy(name, checkTerminalTime) }
+
+func (l *lines) timeBy(name string, check func(string, time.Time) error) time.Time {
 	text := l.next(name)
 	if l.err != nil {
 		return time.Time{}
@@ -88,7 +93,7 @@ func (l *lines) time(name string) time.Time {
 		err = fmt.Errorf("%.40q: wants the form 2006-01-02T15:04:05Z", text)
 	}
 	if err == nil {
-		err = checkTime("time", t)
+		err = check("time", t)
 	}
 	l.fail(name, err)
 	return t

@@ -44,11 +44,14 @@ func (c *city) signed(what locker.Command, by ...string) []byte {
 	return message
 }
 
-// expiry is a new command's, by the time that the terminal's signed state shows.
+// expiry is a new command's. It counts from the terminal's time of now, which the
+// daemon puts into the signed state: the machine's own status has the time of its
+// last turn, which may be minutes ago.
 func (c *city) expiry() time.Time {
 	at := c.w.time()
 	if p := c.w.process; p != nil && p.ready {
-		at = p.controller.Status().Time
+		s := p.controller.Status()
+		at = s.Time.Add(max(0, p.now().Uptime-s.At))
 	}
 	return at.Add(9 * time.Minute)
 }
