@@ -261,8 +261,9 @@ func (w *world) hostile() {
 	}
 }
 
-// heal ends all faults: the power stays, the clock is right, everything is
-// repaired, and nobody means harm.
+// heal ends all faults: the power is back and stays, the clock is right,
+// everything is repaired, and nobody means harm. An outage may last for days, and
+// nobody can collect a document from a terminal without power.
 func (w *world) heal() {
 	w.calm, w.calmSince = true, w.now
 	w.faults = faults{}
@@ -281,6 +282,7 @@ func (w *world) heal() {
 		w.protect(func() { w.wall.setContact(d, contactFine) })
 		w.protect(func() { w.wall.set(d, false) })
 	}
+	w.after(0, w.power)
 	w.protect(func() { w.reader.set(true) })
 	w.protect(func() { w.shake(false) })
 }

@@ -104,6 +104,7 @@ type filed struct {
 
 	accepted, loaded, erased bool
 	lost                     bool // with a board that died
+	missed                   bool // two clerks found nothing where its document was laid: the order is over
 }
 
 // attempt is one code that was tried, or refused.
@@ -341,6 +342,7 @@ func (o *oracle) followDeposit(fact locker.Fact) {
 		o.counts.Unloaded++
 	case locker.DocumentMissing:
 		o.claim(f.Generation, locker.CustodyUnknown)
+		o.orders[o.gens[f.Generation].order].missed = true
 		o.end(f.Generation)
 	case locker.CustodyDoubted:
 		o.claim(f.Generation, locker.CustodyUnknown)

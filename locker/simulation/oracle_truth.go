@@ -17,7 +17,7 @@ func (o *oracle) whole() {
 	}
 	for _, id := range sorted(o.orders) {
 		b := o.orders[id]
-		if b.accepted && !b.loaded && !b.erased && b.file.withdraw == nil && !o.openable(func(x box) bool { return x.hpke && x.order == id }) {
+		if b.accepted && !b.loaded && !b.missed && !b.erased && b.file.withdraw == nil && !o.openable(func(x box) bool { return x.hpke && x.order == id }) {
 			o.w.fail("after start %d nothing opens order %s any more", o.w.starts, id)
 		}
 	}
@@ -306,8 +306,8 @@ func (o *oracle) nothingLeft() {
 	for _, id := range sorted(o.orders) {
 		b := o.orders[id]
 		switch {
-		case b.accepted && !b.erased && b.loaded:
-			w.fail("liveness: order %s lies in a compartment, and its key was never erased", id)
+		case b.accepted && !b.erased && (b.loaded || b.missed):
+			w.fail("liveness: order %s is over, and its key was never erased", id)
 		case b.accepted && !b.erased:
 			waiting++
 		}

@@ -28,7 +28,7 @@ func number(t testing.TB, name string, otherwise int) int {
 // TestSeeds runs months of terminals. NACHTFACH_SEEDS and NACHTFACH_DAYS make it
 // more, NACHTFACH_SEED repeats one run.
 func TestSeeds(t *testing.T) {
-	days, seeds := 8, 12
+	days, seeds := 12, 12
 	if testing.Short() { // under the race detector
 		days, seeds = 4, 3
 	}

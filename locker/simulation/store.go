@@ -58,8 +58,9 @@ type entry struct {
 	event locker.Event // decoded once for all starts
 }
 
-// slotCount is small enough to notice slots that nobody frees.
-const slotCount = 96
+// slotCount is as large as lockerd init makes it for eight compartments and 40
+// offered keys.
+const slotCount = 240
 
 func newStore() *store {
 	return &store{records: map[string]map[string][]byte{}, slots: make([][]byte, slotCount), free: roomy, held: reserve}

@@ -25,6 +25,7 @@ type world struct {
 	faults faults
 	calm   bool // faults have ended
 	over   bool // nothing new begins
+	dark   bool // the power is away
 
 	calmSince time.Duration
 	bug       Bug
@@ -88,7 +89,6 @@ func newWorld(o Options) *world {
 // layout is a small terminal with all that the rules tell apart.
 func layout() locker.Config {
 	c := locker.Config{Terminal: "rathaus", Rules: locker.DefaultRules()}
-	c.Rules.KeysOffered = 10
 	c.Sensors = []locker.Sensor{locker.SensorTamper}
 	for n, size := range []locker.Size{1, 1, 1, 1, 1, 2, 2, 3} {
 		c.Compartments = append(c.Compartments, locker.CompartmentSpec{
@@ -146,9 +146,18 @@ func (w *world) protect(do func()) {
 func (w *world) cut() {
 	if p := w.process; p != nil {
 		p.end()
-		w.after(w.faults.outage(w.fate), w.start)
+		w.dark = true
+		w.after(w.faults.outage(w.fate), w.power)
 	}
 	panic(blackout{})
+}
+
+// power is the end of an outage.
+func (w *world) power() {
+	if w.dark {
+		w.dark = false
+		w.start()
+	}
 }
 
 func (w *world) cutsNow() bool {
