@@ -45,8 +45,11 @@ func (s *story) forgedOrder(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var refused *api.Error
-	if _, err := s.City.SubmitOrder(ctx, submission); !errors.As(err, &refused) || !strings.Contains(refused.Error(), "is no desk's in roster") {
-		return "", fmt.Errorf("the city answered another town's desk with: %v", err)
+	switch _, err := s.City.SubmitOrder(ctx, submission); {
+	case err == nil:
+		return "", errors.New("the city took the order of another town's desk")
+	case !errors.As(err, &refused), !strings.Contains(refused.Error(), "is no desk's in roster"):
+		return "", fmt.Errorf("the city answered another town's desk: %w", err)
 	}
 	sealed, _, _ := bytes.Cut(submission, []byte("\n"))
 	if submission, err = envelope.SignSubmission(s.Desk, sealed); err != nil {
