@@ -1,7 +1,6 @@
 package daemon_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -117,7 +116,7 @@ func TestAfterAFullDiskTheTerminalServesAgainByItself(t *testing.T) {
 	if n := strings.Count(record, "store: out of order without it for"); n != 1 {
 		t.Errorf("%d alarms tell of the time without a store, want 1", n)
 	}
-	if n := bytes.Count(b.log.Bytes(), []byte("no store")); n != 1 {
+	if n := strings.Count(b.log.String(), "no store"); n != 1 {
 		t.Errorf("the log says %d times that there is no store", n)
 	}
 	for _, door := range b.sim.Wall.Doors() {

@@ -34,7 +34,7 @@ type bench struct {
 	config daemon.Config
 	sim    *firmwaresim.Simulator
 	broker *embedded.Broker
-	log    bytes.Buffer
+	log    logBuffer
 
 	service *watchdog.Service
 	again   time.Duration // how often a store that cannot be used is tried
@@ -111,6 +111,24 @@ func (b *bench) init() {
 
 func (b *bench) open() (*daemon.Daemon, error) {
 	return daemon.Open(b.config, daemon.Options{Software: "test", Logger: b.logger(), Service: b.service, StoreAgain: b.again})
+}
+
+// logBuffer keeps what the daemon logs, for tests that read it meanwhile.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func (b *bench) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&b.log, nil)) }
